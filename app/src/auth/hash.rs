@@ -1,0 +1,237 @@
+//! Password hashing, bounded.
+//!
+//! Owns [`Hasher`]: argon2id with the pepper as its secret. At most so many hashes run at once, so
+//! many wait, and none waits longer than the deadline: a storm of sign-ins is shed with 503 and leaves
+//! other requests alone. A password and a pepper never reach a log or an error (I-04).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use erpgo_secret_set::{Secret, SecretSet};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::workers::Workers;
+use crate::config::AuthSettings;
+use crate::error::{Code, Error, Result};
+use crate::metrics::METRICS;
+
+/// A hash as it is stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredHash {
+    /// PHC string.
+    pub phc: String,
+    /// Which pepper is keyed into it.
+    pub pepper_kid: String,
+}
+
+/// What a check found.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The password is another one.
+    Wrong,
+    /// The password is right and the hash is up to date.
+    Right,
+    /// The password is right; store this hash in place of the old one.
+    RightAndStale(StoredHash),
+}
+
+/// Hashes and checks passwords, a few at a time.
+pub struct Hasher {
+    workers: Workers,
+    running: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
+    deadline: Duration,
+    cost: Cost,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cost {
+    memory_kib: u32,
+    iterations: u32,
+}
+
+impl Cost {
+    fn params(self) -> Result<Params, argon2::Error> {
+        Params::new(self.memory_kib, self.iterations, 1, None)
+    }
+
+    /// Takes as long to check as a real hash and is the hash of nothing.
+    fn decoy(self) -> String {
+        format!(
+            "$argon2id$v=19$m={},t={},p=1${}${}",
+            self.memory_kib,
+            self.iterations,
+            "A".repeat(22),
+            "A".repeat(43)
+        )
+    }
+}
+
+impl Hasher {
+    /// A hasher of these bounds.
+    #[must_use]
+    pub fn new(settings: &AuthSettings) -> Self {
+        Self {
+            workers: Workers::new(settings.hash_concurrency),
+            running: Arc::new(Semaphore::new(settings.hash_concurrency)),
+            admitted: Arc::new(Semaphore::new(
+                settings.hash_concurrency + settings.hash_queue,
+            )),
+            deadline: settings.hash_deadline,
+            cost: Cost {
+                memory_kib: settings.hash_memory_kib,
+                iterations: settings.hash_iterations,
+            },
+        }
+    }
+
+    /// Hashes `password` with the current pepper.
+    ///
+    /// # Errors
+    /// OVERLOADED when it would wait too long.
+    pub async fn hash(&self, set: Arc<SecretSet>, password: Secret) -> Result<StoredHash> {
+        let cost = self.cost;
+        self.run(move || hash(cost, &set, &password)).await
+    }
+
+    /// Checks `password` against `stored`; without one it takes as long and finds it wrong.
+    ///
+    /// # Errors
+    /// OVERLOADED when it would wait too long.
+    pub async fn verify(
+        &self,
+        set: Arc<SecretSet>,
+        password: Secret,
+        stored: Option<StoredHash>,
+    ) -> Result<Verdict> {
+        let cost = self.cost;
+        self.run(move || verify(cost, &set, &password, stored.as_ref()))
+            .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, argon2::password_hash::Error> + Send + 'static,
+    ) -> Result<T> {
+        let permits = self.permits().await?;
+        // The permits go with the work: a caller that gives up does not make room for another hash
+        // while this one still runs.
+        let done = self.workers.run(move || {
+            let _permits = permits;
+            work()
+        });
+        let done = done.await;
+        done.ok_or_else(|| Error::internal("hash a password", "no thread did it".to_owned()))?
+            .map_err(|error| Error::internal("hash a password", error.to_string()))
+    }
+
+    async fn permits(&self) -> Result<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+        let admitted = Arc::clone(&self.admitted)
+            .try_acquire_owned()
+            .map_err(|_| self.shed())?;
+        let turn = Arc::clone(&self.running).acquire_owned();
+        let running = tokio::time::timeout(self.deadline, turn)
+            .await
+            .map_err(|_| self.shed())?
+            .map_err(|error| Error::internal("wait for a password hash", error))?;
+        Ok((admitted, running))
+    }
+
+    fn shed(&self) -> Error {
+        METRICS.hash_queue_shed.inc();
+        Error::refused(
+            Code::Overloaded,
+            "too many sign-ins at once; try again shortly",
+        )
+        .retry_after(self.deadline)
+    }
+}
+
+fn argon<'a>(pepper: &'a Secret, cost: Cost) -> Result<Argon2<'a>, argon2::password_hash::Error> {
+    let pepper = pepper.expose_secret().as_bytes();
+    let params = cost.params()?;
+    Ok(Argon2::new_with_secret(
+        pepper,
+        Algorithm::Argon2id,
+        Version::V0x13,
+        params,
+    )?)
+}
+
+fn hash(
+    cost: Cost,
+    set: &SecretSet,
+    password: &Secret,
+) -> Result<StoredHash, argon2::password_hash::Error> {
+    let pepper = &set.keys.pepper.current;
+    let phc = argon(&pepper.value, cost)?
+        .hash_password(password.expose_secret().as_bytes())?
+        .to_string();
+    Ok(StoredHash {
+        phc,
+        pepper_kid: pepper.kid.to_string(),
+    })
+}
+
+fn verify(
+    cost: Cost,
+    set: &SecretSet,
+    password: &Secret,
+    stored: Option<&StoredHash>,
+) -> Result<Verdict, argon2::password_hash::Error> {
+    let pepper = stored.and_then(|stored| {
+        set.keys
+            .pepper
+            .versions()
+            .map(|(_, version)| version)
+            .find(|version| version.kid.as_str() == stored.pepper_kid)
+    });
+    let (Some(stored), Some(pepper)) = (stored, pepper) else {
+        if let Some(stored) = stored {
+            tracing::error!(
+                kid = stored.pepper_kid,
+                "a password hash needs a pepper that the secret set no longer has"
+            );
+        }
+        compare(
+            &set.keys.pepper.current.value,
+            cost,
+            password,
+            &cost.decoy(),
+        )?;
+        return Ok(Verdict::Wrong);
+    };
+    if !compare(&pepper.value, cost, password, &stored.phc)? {
+        return Ok(Verdict::Wrong);
+    }
+    let current = pepper.kid == set.keys.pepper.current.kid && is_at(cost, &stored.phc);
+    if current {
+        return Ok(Verdict::Right);
+    }
+    hash(cost, set, password).map(Verdict::RightAndStale)
+}
+
+fn compare(
+    pepper: &Secret,
+    cost: Cost,
+    password: &Secret,
+    phc: &str,
+) -> Result<bool, argon2::password_hash::Error> {
+    let parsed =
+        PasswordHash::new(phc).map_err(|_| argon2::password_hash::Error::EncodingInvalid)?;
+    let outcome =
+        argon(pepper, cost)?.verify_password(password.expose_secret().as_bytes(), &parsed);
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_at(cost: Cost, phc: &str) -> bool {
+    let expected = format!("$m={},t={},p=1$", cost.memory_kib, cost.iterations);
+    phc.contains(&expected)
+}

@@ -1,0 +1,123 @@
+//! Ending sessions.
+//!
+//! Owns the statements that revoke. Whoever calls them commits, and then tells
+//! [`super::sessions::Sessions::changed`], in that order: an announcement before the commit would
+//! make other processes reload what is about to change.
+
+use sqlx::PgConnection;
+
+use crate::db::{DbTime, QueryType, observed};
+use crate::error::{Error, Result};
+use crate::users::{SessionId, UserId};
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The user signed out.
+    Logout,
+    /// A refresh token was used twice.
+    Reuse,
+    /// The user may no longer sign in.
+    Deactivated,
+    /// The user signed in more often than sessions are kept.
+    Excess,
+    /// The user ended it from another session.
+    Elsewhere,
+    /// The password was changed.
+    Password,
+    /// An administrator ended it.
+    Administrator,
+}
+
+impl Reason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Reuse => "reuse",
+            Self::Deactivated => "deactivated",
+            Self::Excess => "excess",
+            Self::Elsewhere => "elsewhere",
+            Self::Password => "password",
+            Self::Administrator => "administrator",
+        }
+    }
+}
+
+/// Ends one session; false when the user has none of this id, or it has ended before.
+pub(crate) async fn session(
+    connection: &mut PgConnection,
+    user: UserId,
+    session: SessionId,
+    reason: Reason,
+) -> Result<bool> {
+    let query = sqlx::query(
+        "WITH ended AS (
+             UPDATE sessions SET revoked_at = $3, revoked_reason = $4
+             WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL RETURNING user_id)
+         UPDATE users SET auth_epoch = auth_epoch + 1 WHERE id IN (SELECT user_id FROM ended)",
+    )
+    .bind(session)
+    .bind(user)
+    .bind(DbTime::now())
+    .bind(reason.as_str())
+    .execute(connection);
+    observed(QueryType::Update, "sessions.revoke", query)
+        .await
+        .map(|done| done.rows_affected() == 1)
+        .map_err(|error| Error::database("end the session", error))
+}
+
+/// Ends every session of the user.
+pub(crate) async fn all(connection: &mut PgConnection, user: UserId, reason: Reason) -> Result<()> {
+    all_but(connection, user, None, reason).await
+}
+
+/// Ends every session of the user but `keep`.
+pub(crate) async fn all_but(
+    connection: &mut PgConnection,
+    user: UserId,
+    keep: Option<SessionId>,
+    reason: Reason,
+) -> Result<()> {
+    let query = sqlx::query(
+        "UPDATE sessions SET revoked_at = $2, revoked_reason = $3
+         WHERE user_id = $1 AND revoked_at IS NULL AND id IS DISTINCT FROM $4",
+    )
+    .bind(user)
+    .bind(DbTime::now())
+    .bind(reason.as_str())
+    .bind(keep)
+    .execute(connection);
+    observed(QueryType::Update, "sessions.revoke_all", query)
+        .await
+        .map(drop)
+        .map_err(|error| Error::database("end the user's sessions", error))
+}
+
+/// Ends the oldest sessions beyond `keep`, and removes those whose time is long over.
+pub(crate) async fn excess(connection: &mut PgConnection, user: UserId, keep: i64) -> Result<()> {
+    let fail = |error| Error::database("tidy the user's sessions", error);
+    let query = sqlx::query(
+        "UPDATE sessions SET revoked_at = $2, revoked_reason = $3
+         WHERE revoked_at IS NULL AND id IN (
+             SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL
+             ORDER BY created_at DESC, id DESC OFFSET $4)",
+    )
+    .bind(user)
+    .bind(DbTime::now())
+    .bind(Reason::Excess.as_str())
+    .bind(keep)
+    .execute(&mut *connection);
+    observed(QueryType::Update, "sessions.excess", query)
+        .await
+        .map_err(fail)?;
+    let query = sqlx::query(
+        "DELETE FROM sessions WHERE user_id = $1 AND expires_at < now() - interval '1 day'",
+    )
+    .bind(user)
+    .execute(connection);
+    observed(QueryType::Delete, "sessions.expired", query)
+        .await
+        .map(drop)
+        .map_err(fail)
+}

@@ -1,0 +1,153 @@
+//! POST /auth/login/second-factor.
+//!
+//! Owns the second half of a sign-in. Its failures count with those of the password: five in all lock, so
+//! that who has the password cannot guess the code.
+
+use axum::Json;
+use axum::extract::State;
+use erpgo_secret_set::{Secret, SecretSet};
+use serde::Deserialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use super::challenge;
+use super::grant::{self, Client};
+use super::token::TokenError;
+use super::wire::SignedIn;
+use crate::audit::{self, Action, Event};
+use crate::config::AuthSettings;
+use crate::error::{Code, Error, Result};
+use crate::extract::{ApiJson, Device, Origin};
+use crate::limits::{Attempt, Identifier};
+use crate::metrics::METRICS;
+use crate::second_factor;
+use crate::state::AppState;
+use crate::tx::{self, Work};
+use crate::users::UserId;
+use crate::users::store::{self as users, Contact};
+
+/// What the first half answered, and a code.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SecondStep {
+    #[schema(value_type = String, format = Password, max_length = 100)]
+    challenge_token: Secret,
+    /// Six digits from the authenticator app, or a recovery code.
+    #[schema(value_type = String, format = Password, example = "123456", max_length = 50)]
+    code: Secret,
+}
+
+/// Finish a sign-in with your second factor.
+#[utoipa::path(post, path = "/auth/login/second-factor", tag = "auth", request_body = SecondStep,
+    responses((status = 200, description = "Signed in", body = SignedIn)))]
+pub(super) async fn login_second_factor(
+    State(state): State<AppState>,
+    device: Device,
+    origin: Origin,
+    ApiJson(body): ApiJson<SecondStep>,
+) -> Result<Json<SignedIn>> {
+    // Whose challenge it is, is not looked up for whoever has had their share.
+    let admitted = state.logins.admit("second-factor", origin.ip, None);
+    admitted.await?;
+    let token = body.challenge_token.expose_secret();
+    let contact = {
+        let mut connection = state.database.acquire().await?;
+        let user = challenge::find(&mut connection, token).await?;
+        let user = user.ok_or(TokenError::Invalid)?;
+        users::contact(&mut connection, user).await?
+    };
+    let contact = contact.ok_or(TokenError::Invalid)?;
+    let identifier = Identifier::of(&contact.email);
+    let attempt = state.logins.attempt(&identifier).await;
+    if !attempt.allowed {
+        note(&state, &origin, &contact, attempt).await?;
+        return Err(refused(&origin, contact.id, attempt));
+    }
+    let set = state.keyring.current();
+    let work = Finish {
+        user: contact.id,
+        token,
+        code: body.code.expose_secret(),
+        set: &set,
+        settings: &state.settings.auth,
+        client: Client {
+            device: &device,
+            origin: &origin,
+        },
+    };
+    match tx::transaction(&state.database, "finish a sign-in", work).await {
+        Ok(Some(answer)) => {
+            state.logins.forgive(&identifier).await;
+            METRICS.auth_attempts.with_label_values(&["success"]).inc();
+            tracing::info!(user_id = %contact.id, "signed in with a second factor");
+            Ok(Json(answer))
+        }
+        Ok(None) => {
+            note(&state, &origin, &contact, attempt).await?;
+            if attempt.last {
+                super::login::notify(&state, origin.ip, &contact.email, attempt).await;
+            }
+            Err(refused(&origin, contact.id, attempt))
+        }
+        Err(error) => {
+            state.logins.release(&identifier).await;
+            Err(error)
+        }
+    }
+}
+
+/// Into the audit log, beside the failures of the first step.
+async fn note(
+    state: &AppState,
+    origin: &Origin,
+    contact: &Contact,
+    attempt: Attempt,
+) -> Result<()> {
+    let action = if attempt.last {
+        Action::Locked
+    } else {
+        Action::SignInFailed
+    };
+    let locked = attempt.last || !attempt.allowed;
+    let event = Event::of(action, origin)
+        .claimed(&contact.email, Some(contact.id))
+        .with(serde_json::json!({"locked": locked, "second_factor": true}))
+        .refused();
+    audit::record_alone(&state.database, &event).await
+}
+
+fn refused(origin: &Origin, user: UserId, attempt: Attempt) -> Error {
+    let ip = origin.ip;
+    METRICS.auth_attempts.with_label_values(&["failure"]).inc();
+    tracing::warn!(%ip, user_id = %user, "a second factor was wrong");
+    Error::refused(
+        Code::InvalidCredentials,
+        "the code is wrong or was used; after too many failures sign-in opens again at unlock_at",
+    )
+    .unlock_at(attempt.unlock_at)
+}
+
+/// The code, the challenge and the session: all or none.
+struct Finish<'a> {
+    user: UserId,
+    token: &'a str,
+    code: &'a str,
+    set: &'a SecretSet,
+    settings: &'a AuthSettings,
+    client: Client<'a>,
+}
+
+impl Work<Option<SignedIn>> for Finish<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Option<SignedIn>> {
+        if !second_factor::check(connection, self.user, self.code).await? {
+            return Ok(None);
+        }
+        if !challenge::close(connection, self.token).await? {
+            // Somebody else has finished it: the code is not used up.
+            return Err(TokenError::Invalid.into());
+        }
+        grant::session(connection, self.set, self.settings, self.user, self.client)
+            .await
+            .map(Some)
+    }
+}

@@ -1,0 +1,55 @@
+//! A user's permissions, for five minutes (R7.1, P11).
+//!
+//! Owns the key: it holds the user's epoch, which grows with every change, so that what is read is
+//! never older than the change that the reader already knows of.
+
+use super::Redis;
+use crate::metrics::METRICS;
+use crate::roles::permission::PermissionSet;
+use crate::users::UserId;
+
+const SECONDS: u64 = 300;
+
+fn key(user: UserId, epoch: i64) -> String {
+    format!("erpgo:permissions:{user}:{epoch}")
+}
+
+impl Redis {
+    /// The permissions kept for this user and epoch.
+    pub async fn permissions(&self, user: UserId, epoch: i64) -> Option<PermissionSet> {
+        let command = redis::cmd("GET").arg(key(user, epoch)).take();
+        let text: Option<String> = self.run("get", command).await?;
+        let found = text.and_then(|text| serde_json::from_str(&text).ok());
+        let result = if found.is_some() { "hit" } else { "miss" };
+        METRICS
+            .cache_operations
+            .with_label_values(&["get", result])
+            .inc();
+        found
+    }
+
+    /// Keeps the permissions of this user and epoch.
+    pub async fn keep_permissions(&self, user: UserId, epoch: i64, permissions: &PermissionSet) {
+        let Ok(text) = serde_json::to_string(permissions) else {
+            return;
+        };
+        let kept = self
+            // Once: what is not kept costs a query, and trying again would cost this request.
+            .run_once("set", |mut connection| async move {
+                redis::cmd("SET")
+                    .arg(key(user, epoch))
+                    .arg(text)
+                    .arg("EX")
+                    .arg(SECONDS)
+                    .query_async::<()>(&mut connection)
+                    .await
+            })
+            .await;
+        if kept.is_some() {
+            METRICS
+                .cache_operations
+                .with_label_values(&["set", "ok"])
+                .inc();
+        }
+    }
+}

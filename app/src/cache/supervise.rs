@@ -1,0 +1,160 @@
+//! Keeps the connection to Redis, and listens for changes.
+//!
+//! Owns the one task that connects, pings each second, takes over a link to another Redis or user
+//! without a moment in between, and forgets everything known whenever changes may have been missed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use erpgo_secret_set::{Secret, SecretSet};
+use futures::StreamExt as _;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::link::RESPONSE;
+use super::{Link, Redis};
+use crate::auth::sessions::Sessions;
+use crate::metrics::METRICS;
+use crate::secrets::Keyring;
+
+const EVERY: Duration = Duration::from_secs(1);
+/// After a connection was lost: calls that failed with it are tried again in 50 and 150 ms.
+const AT_ONCE: Duration = Duration::from_millis(25);
+
+/// Runs until `stop`.
+pub async fn supervise(
+    redis: Redis,
+    keyring: Keyring,
+    sessions: Sessions,
+    stop: CancellationToken,
+) {
+    let Some(mut arriving) = redis.arriving() else {
+        return;
+    };
+    let mut changes = keyring.changes();
+    let mut handed = None;
+    loop {
+        changes.mark_unchanged();
+        let url = match &handed {
+            Some(Link { url, .. }) => Some(url.duplicate()),
+            None => url(&keyring.current()).map(Secret::duplicate),
+        };
+        let configured = &redis.inner.configured;
+        configured.store(url.is_some(), Ordering::Release);
+        tokio::select! {
+            // A link that was handed over is in use already and must not be closed with the old one.
+            biased;
+            () = stop.cancelled() => break,
+            Some(link) = arriving.recv() => {
+                handed = Some(link);
+                continue;
+            }
+            // Ends when the URL in the set is another one, and nobody has handed a link over.
+            () = other_url(&mut changes, &keyring, url.as_ref()) => {}
+            held = hold(&redis, &sessions, url.as_ref(), handed.take()) => {
+                redis.close();
+                let pause = if held { AT_ONCE } else { EVERY };
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    Some(link) = arriving.recv() => {
+                        handed = Some(link);
+                        continue;
+                    }
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+        }
+        redis.close();
+    }
+    redis.close();
+}
+
+async fn other_url(changes: &mut watch::Receiver<u64>, keyring: &Keyring, held: Option<&Secret>) {
+    loop {
+        if changes.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        if !same(url(&keyring.current()), held) {
+            return;
+        }
+    }
+}
+
+fn url(set: &SecretSet) -> Option<&Secret> {
+    set.keys.redis.as_ref().map(|key| &key.current.value)
+}
+
+fn same(one: Option<&Secret>, other: Option<&Secret>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.ct_eq(other.expose_secret().as_bytes()),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+/// Connects unless a link was handed over, and stays connected; returns when it is lost. True when
+/// there was a connection.
+async fn hold(
+    redis: &Redis,
+    sessions: &Sessions,
+    url: Option<&Secret>,
+    handed: Option<Link>,
+) -> bool {
+    let Some(url) = url else {
+        return std::future::pending().await;
+    };
+    let link = match handed {
+        Some(link) => link,
+        None => match Link::open(url).await {
+            Ok(link) => link,
+            Err(error) => {
+                tracing::debug!(error = %erpgo_telemetry::chain(&error), "redis is away");
+                return false;
+            }
+        },
+    };
+    redis
+        .inner
+        .connection
+        .store(Some(Arc::clone(&link.connection)));
+    redis.breaker().succeeded();
+    sessions.forget_all();
+    redis.inner.listening.store(true, Ordering::Release);
+    METRICS.dependency_up.with_label_values(&["redis"]).set(1);
+    tracing::info!("redis is connected");
+    listen(link, sessions).await;
+    tracing::warn!("redis is away; the database and this process's memory answer instead");
+    true
+}
+
+async fn listen(link: Link, sessions: &Sessions) {
+    let Link {
+        connection, pubsub, ..
+    } = link;
+    let mut messages = pubsub.into_on_message();
+    let mut tick = tokio::time::interval(EVERY);
+    loop {
+        tokio::select! {
+            message = messages.next() => match message {
+                Some(message) => heard(&message.get_payload::<String>().unwrap_or_default(), sessions),
+                None => return,
+            },
+            _ = tick.tick() => {
+                let (ping, mut connection) = (redis::cmd("PING"), (*connection).clone());
+                let pong = ping.query_async::<()>(&mut connection);
+                if !matches!(tokio::time::timeout(RESPONSE, pong).await, Ok(Ok(()))) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn heard(payload: &str, sessions: &Sessions) {
+    if payload == "*" {
+        return sessions.forget_all();
+    }
+    for user in payload.split(' ').filter_map(|text| text.parse().ok()) {
+        sessions.forget(user);
+    }
+}

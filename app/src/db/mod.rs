@@ -1,0 +1,272 @@
+//! The database handle.
+//!
+//! Owns [`Database`]: the pool in use, which a rotation of the credentials replaces while requests
+//! run, and the measurements around it. It knows no table. Stores take a `&mut PgConnection` and
+//! wrap each query in [`observed`].
+
+mod count;
+mod observe;
+#[cfg(test)]
+pub mod plan;
+mod timestamp;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use erpgo_secret_set::Secret;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Transaction};
+
+use crate::config::DatabaseSettings;
+use crate::error::{Error, Result};
+use crate::metrics::METRICS;
+
+pub use count::{Total, count};
+pub use observe::{QueryType, observed};
+pub use timestamp::DbTime;
+
+/// How long the connection that listens may take to come about.
+const EAR: Duration = Duration::from_secs(2);
+
+/// The pool in use.
+#[derive(Clone)]
+pub struct Database {
+    pool: Arc<ArcSwap<PgPool>>,
+    // The one connection that listens.
+    ear: Arc<ArcSwapOption<PgPool>>,
+}
+
+/// What was in use before, and serves until nobody holds it.
+pub(crate) struct Retired {
+    pub(crate) pool: PgPool,
+    pub(crate) ear: Option<Arc<PgPool>>,
+}
+
+/// Why a pool could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The URL is not one of PostgreSQL. Its text stays out of the message.
+    #[error("the database URL is not valid")]
+    Url,
+    /// The server refuses role or password.
+    #[error("the database refuses this role or its password")]
+    Credentials(#[source] sqlx::Error),
+    /// The role came in and may not work.
+    #[error("the role may not use the tables; make it a member of the role that owns them")]
+    Privileges,
+    /// No connection within the time.
+    #[error("the database does not answer")]
+    Connect(#[source] sqlx::Error),
+}
+
+impl ConnectError {
+    fn from_driver(error: sqlx::Error) -> Self {
+        let state = error.as_database_error().and_then(|error| error.code());
+        if state.is_some_and(|state| state.starts_with("28")) {
+            Self::Credentials(error)
+        } else {
+            Self::Connect(error)
+        }
+    }
+}
+
+fn options(url: &Secret) -> Result<PgConnectOptions, ConnectError> {
+    let options: PgConnectOptions = url
+        .expose_secret()
+        .parse()
+        .map_err(|_: sqlx::Error| ConnectError::Url)?;
+    Ok(options.application_name("erpgo").options([
+        // A statement that outlives every request's time is nobody's any more.
+        ("statement_timeout", "60s"),
+        ("idle_in_transaction_session_timeout", "60s"),
+        // A request that is cut off closes its connection: its statement and locks end with it.
+        ("client_connection_check_interval", "500ms"),
+    ]))
+}
+
+/// A pool on `url` that connects when first used.
+///
+/// # Errors
+/// When the URL is not valid.
+pub fn lazy_pool(url: &Secret, settings: &DatabaseSettings) -> Result<PgPool, ConnectError> {
+    Ok(PgPoolOptions::new()
+        .max_connections(settings.max_connections)
+        .min_connections(settings.min_connections)
+        .acquire_timeout(settings.acquire_timeout)
+        .max_lifetime(settings.max_lifetime)
+        .idle_timeout(settings.idle_timeout)
+        .connect_lazy_with(options(url)?))
+}
+
+/// A pool on `url` that has proved able to connect and to work.
+///
+/// # Errors
+/// When the URL is not valid, the database does not let us in within the acquire timeout, or the
+/// role may not use the tables.
+pub async fn connect(url: &Secret, settings: &DatabaseSettings) -> Result<PgPool, ConnectError> {
+    let pool = lazy_pool(url, settings)?;
+    let proved = async {
+        let mut connection = pool.acquire().await.map_err(ConnectError::from_driver)?;
+        may_work(&mut connection).await
+    };
+    match proved.await {
+        Ok(()) => Ok(pool),
+        Err(error) => {
+            pool.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Proves that `url` will do, with one connection that is closed again.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn prove(url: &Secret, settings: &DatabaseSettings) -> Result<(), ConnectError> {
+    let options = options(url)?;
+    let proved = async {
+        let mut connection = options.connect().await.map_err(ConnectError::from_driver)?;
+        may_work(&mut connection).await?;
+        // What does not close in good order ends with its socket.
+        let _ = connection.close().await;
+        Ok(())
+    };
+    tokio::time::timeout(settings.acquire_timeout, proved)
+        .await
+        .unwrap_or(Err(ConnectError::Connect(sqlx::Error::PoolTimedOut)))
+}
+
+/// One table stands for all: whoever owns it, or is a member of its owner, may use the others.
+async fn may_work(connection: &mut PgConnection) -> Result<(), ConnectError> {
+    let query = sqlx::query_scalar(
+        "SELECT coalesce(bool_and(has_table_privilege(to_regclass('users'), privilege)), true)
+         FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
+         WHERE to_regclass('users') IS NOT NULL",
+    );
+    match query.fetch_one(connection).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ConnectError::Privileges),
+        Err(error) => Err(ConnectError::from_driver(error)),
+    }
+}
+
+impl Database {
+    /// A handle on `pool`.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self {
+            pool: Arc::new(ArcSwap::from_pointee(pool)),
+            ear: Arc::default(),
+        }
+    }
+
+    /// The pool in use now.
+    #[must_use]
+    pub fn pool(&self) -> PgPool {
+        PgPool::clone(&self.pool.load())
+    }
+
+    /// Puts `next` in use and returns what was before it, whose connections still serve.
+    #[must_use]
+    pub(crate) fn replace(&self, next: PgPool) -> Retired {
+        let pool = PgPool::clone(&self.pool.swap(Arc::new(next)));
+        let ear = self.ear.swap(None);
+        Retired { pool, ear }
+    }
+
+    /// Listens on `channel`, on a connection of its own: one that waits for a request to end would hear
+    /// late. When the credentials turn, it ends with `PoolClosed`.
+    ///
+    /// # Errors
+    /// When the database does not let us in within [`EAR`].
+    pub(crate) async fn listen(&self, channel: &str) -> Result<PgListener, sqlx::Error> {
+        let options = self.pool().connect_options();
+        let ear = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(EAR)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connect_lazy_with(PgConnectOptions::clone(&options).application_name("erpgo-ear"));
+        self.ear.store(Some(Arc::new(ear.clone())));
+        if !Arc::ptr_eq(&options, &self.pool().connect_options()) {
+            // They turned in between, and nobody closes this one.
+            self.ear.store(None);
+            return Err(sqlx::Error::PoolClosed);
+        }
+        let opening = async {
+            let mut listener = PgListener::connect_with(&ear).await?;
+            listener.eager_reconnect(false);
+            listener.listen(channel).await?;
+            Ok(listener)
+        };
+        tokio::time::timeout(EAR, opening)
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    /// Closes every connection, once it is given back.
+    pub async fn close(&self) {
+        if let Some(ear) = self.ear.swap(None) {
+            ear.close().await;
+        }
+        self.pool().close().await;
+    }
+
+    /// A connection; the wait for it is measured, and an exhausted pool is logged and counted.
+    ///
+    /// # Errors
+    /// When none is to be had within the acquire timeout.
+    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>> {
+        let begun = Instant::now();
+        let taken = self.take(async |pool: PgPool| pool.acquire().await).await;
+        waited(begun.elapsed(), taken.as_ref().err());
+        taken.map_err(|error| Error::database("take a database connection", error))
+    }
+
+    /// A transaction; it rolls back unless it is committed.
+    ///
+    /// # Errors
+    /// When no connection is to be had or `BEGIN` fails.
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
+        let begun = Instant::now();
+        let taken = self.take(async |pool: PgPool| pool.begin().await).await;
+        waited(begun.elapsed(), taken.as_ref().err());
+        taken.map_err(|error| Error::database("begin a transaction", error))
+    }
+
+    /// Takes from the pool in use. A request that waits in a pool which is then let go of waits on in
+    /// the one that took its place.
+    async fn take<T>(
+        &self,
+        from: impl AsyncFn(PgPool) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        loop {
+            match from(self.pool()).await {
+                Err(sqlx::Error::PoolClosed) if !self.pool().is_closed() => {}
+                taken => return taken,
+            }
+        }
+    }
+
+    /// Publishes the pool's gauges.
+    pub fn publish(&self) {
+        let pool = self.pool();
+        let size = i64::from(pool.size());
+        let idle = i64::try_from(pool.num_idle()).unwrap_or(i64::MAX);
+        METRICS.pool_size.set(size);
+        METRICS.pool_in_use.set((size - idle).max(0));
+    }
+}
+
+fn waited(wait: Duration, error: Option<&sqlx::Error>) {
+    METRICS.pool_wait.observe(wait.as_secs_f64());
+    if matches!(error, Some(sqlx::Error::PoolTimedOut)) {
+        METRICS.pool_exhausted.inc();
+        tracing::warn!(
+            wait_seconds = wait.as_secs_f64(),
+            "the connection pool is exhausted"
+        );
+    }
+}

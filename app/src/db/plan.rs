@@ -1,0 +1,77 @@
+//! What tests of query plans share: a table of a million rows, and what PostgreSQL would do with it.
+
+use erpgo_test_kit::postgres::{self, TestDatabase};
+use serde_json::Value;
+use sqlx::{Connection as _, PgConnection, Postgres, QueryBuilder, Row as _};
+
+use crate::migrate::{Options, Runner, embedded};
+
+/// Reading all of a million rows costs more than ten times this; so does sorting them.
+pub const MOST: f64 = 3_000.0;
+
+/// An empty database at the current schema.
+pub async fn migrated() -> (TestDatabase, PgConnection) {
+    let database = postgres::database().await;
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    let runner = Runner::new(embedded().unwrap(), Options::default());
+    runner.run(&mut connection, &mut Vec::new()).await.unwrap();
+    (database, connection)
+}
+
+/// Runs what has no parameters.
+pub async fn sql(connection: &mut PgConnection, text: &str) {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))
+        .execute(connection)
+        .await
+        .unwrap();
+}
+
+/// Fills `table` by `insert`; its indexes are built afterwards, which takes a third of the time.
+pub async fn fill(connection: &mut PgConnection, table: &str, insert: &str) {
+    let indexes: Vec<(String, String)> = sqlx::query_as(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = $1 AND indexname <> $1 || '_pkey'",
+    )
+    .bind(table)
+    .fetch_all(&mut *connection)
+    .await
+    .unwrap();
+    for (name, _) in &indexes {
+        sql(connection, &format!("DROP INDEX {name}")).await;
+    }
+    sql(connection, insert).await;
+    sql(connection, "SET maintenance_work_mem = '256MB'").await;
+    for (_, definition) in &indexes {
+        sql(connection, definition).await;
+    }
+    // As autovacuum leaves it: what an index alone can answer, it does.
+    sql(connection, &format!("VACUUM ANALYZE {table}")).await;
+}
+
+fn nodes<'a>(plan: &'a Value, found: &mut Vec<&'a str>) {
+    found.extend(plan["Node Type"].as_str());
+    for inner in plan["Plans"].as_array().into_iter().flatten() {
+        nodes(inner, found);
+    }
+}
+
+/// Asserts that the statement, which begins with EXPLAIN (FORMAT JSON), reads `table` by an index and
+/// costs no more than `most`.
+pub async fn by_index(
+    connection: &mut PgConnection,
+    mut statement: QueryBuilder<Postgres>,
+    most: f64,
+    what: &str,
+) {
+    let row = statement.build().fetch_one(connection).await.unwrap();
+    let plan: Value = row.try_get(0).unwrap();
+    let plan = &plan[0]["Plan"];
+    let mut found = Vec::new();
+    nodes(plan, &mut found);
+    assert!(!found.contains(&"Seq Scan"), "{what}: {found:?}\n{plan:#}");
+    assert!(
+        found.iter().any(|node| node.contains("Index")),
+        "{what}: {found:?}"
+    );
+    let cost = plan["Total Cost"].as_f64().unwrap();
+    assert!(cost < most, "{what} costs {cost}: {plan:#}");
+}

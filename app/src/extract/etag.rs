@@ -1,0 +1,195 @@
+//! Versions of a resource in the headers.
+//!
+//! Owns [`ETag`], [`IfMatch`] and [`IfNoneMatch`] (RFC 9110 §8.8.3, §13.1). A write without If-Match is
+//! refused with 428: it could undo what the client has not seen.
+
+use axum::extract::FromRequestParts;
+use http::header::{self, HeaderName};
+use http::request::Parts;
+
+use crate::error::{Code, Error, FieldError};
+
+/// Tags of one header that are read.
+const MAX_TAGS: usize = 20;
+
+/// The strong tag of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ETag(String);
+
+impl ETag {
+    /// The tag of the row's version.
+    #[must_use]
+    pub fn of(version: i64) -> Self {
+        Self(format!("\"v{version}\""))
+    }
+
+    /// As it stands in a header.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<ETag> for String {
+    fn from(tag: ETag) -> Self {
+        tag.0
+    }
+}
+
+/// `*`, or tags with whether each is weak.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Tags {
+    Any,
+    Listed(Vec<(bool, ETag)>),
+}
+
+/// The versions that a write may replace.
+#[derive(Clone, Debug)]
+pub struct IfMatch(Tags);
+
+/// The versions that the client has.
+#[derive(Clone, Debug)]
+pub struct IfNoneMatch(Option<Tags>);
+
+impl IfMatch {
+    /// Refuses unless `current` is one of them; weak tags are none.
+    ///
+    /// # Errors
+    /// `PRECONDITION_FAILED`.
+    pub fn check(&self, current: &ETag) -> Result<(), Error> {
+        let matches = match &self.0 {
+            Tags::Any => true,
+            Tags::Listed(tags) => tags.iter().any(|(weak, tag)| !weak && tag == current),
+        };
+        if matches {
+            return Ok(());
+        }
+        Err(Error::refused(
+            Code::PreconditionFailed,
+            "somebody changed it since you read it; read it again and repeat your change with its ETag",
+        ))
+    }
+}
+
+impl IfNoneMatch {
+    /// Whether the client has `current` already.
+    #[must_use]
+    pub fn has(&self, current: &ETag) -> bool {
+        match &self.0 {
+            None => false,
+            Some(Tags::Any) => true,
+            Some(Tags::Listed(tags)) => tags.iter().any(|(_, tag)| tag == current),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        tags(parts, &header::IF_MATCH)?.map(Self).ok_or_else(|| {
+            Error::refused(
+                Code::PreconditionRequired,
+                "send the header if-match with the ETag that you read",
+            )
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        tags(parts, &header::IF_NONE_MATCH).map(Self)
+    }
+}
+
+fn tags(parts: &Parts, name: &HeaderName) -> Result<Option<Tags>, Error> {
+    let mut listed = Vec::new();
+    let mut any = false;
+    for value in parts.headers.get_all(name) {
+        match value.to_str().ok().and_then(parse) {
+            Some(Tags::Any) => any = true,
+            Some(Tags::Listed(tags)) => listed.extend(tags),
+            None => {
+                return Err(Error::invalid(vec![FieldError::new(
+                    format!("#/header/{name}"),
+                    "invalid_value",
+                    "must be * or a list of entity tags such as \"v1\"",
+                )]));
+            }
+        }
+    }
+    Ok(match (any, listed.is_empty()) {
+        (true, _) => Some(Tags::Any),
+        (false, false) => Some(Tags::Listed(listed)),
+        (false, true) => None,
+    })
+}
+
+fn parse(value: &str) -> Option<Tags> {
+    if value.trim() == "*" {
+        return Some(Tags::Any);
+    }
+    let mut tags = Vec::new();
+    let mut rest = value.trim();
+    loop {
+        let weak = rest.starts_with("W/");
+        let quoted = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
+        let (tag, after) = quoted.split_once('"')?;
+        if !tag.bytes().all(|b| b > b' ' && b != 0x7f) || tags.len() == MAX_TAGS {
+            return None;
+        }
+        tags.push((weak, ETag(format!("\"{tag}\""))));
+        rest = after.trim_start();
+        if rest.is_empty() {
+            return Some(Tags::Listed(tags));
+        }
+        rest = rest.strip_prefix(',')?.trim_start();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lists_and_weak_tags_are_read() {
+        let tag = |weak, version| (weak, ETag::of(version));
+        let list = parse("\"v1\", W/\"v2\" ,\"v3\"");
+        let expected = vec![tag(false, 1), tag(true, 2), tag(false, 3)];
+        assert_eq!(list, Some(Tags::Listed(expected)));
+        assert_eq!(parse(" * "), Some(Tags::Any));
+        for bad in [
+            "",
+            "v1",
+            "\"v1",
+            "\"v1\" \"v2\"",
+            "w/\"v1\"",
+            "\"v1\",",
+            "*, \"v1\"",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_weak_tag_allows_no_write_and_spares_a_read() {
+        let weak = parse("W/\"v1\"").unwrap();
+        assert!(IfMatch(weak.clone()).check(&ETag::of(1)).is_err());
+        assert!(IfNoneMatch(Some(weak)).has(&ETag::of(1)));
+        assert!(IfMatch(Tags::Any).check(&ETag::of(7)).is_ok());
+        assert!(!IfNoneMatch(None).has(&ETag::of(1)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn p03_only_the_very_tag_matches(version in 0_i64..50, other in 0_i64..50, junk in "[ -~]{0,30}") {
+            let listed = parse(ETag::of(other).as_str()).unwrap();
+            prop_assert_eq!(IfMatch(listed).check(&ETag::of(version)).is_ok(), version == other);
+            let _ = parse(&junk);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The dependencies, asked within a deadline.
+//!
+//! Owns [`Check`] and the two questions.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error::Error;
+use crate::metrics::METRICS;
+use crate::state::AppState;
+
+/// Leaves room within the second that a probe waits.
+const DEADLINE: Duration = Duration::from_millis(800);
+
+/// One dependency's state.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Check {
+    /// `healthy`, `unhealthy` or `disabled`.
+    pub(super) status: &'static str,
+    /// How long it took to answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) latency_ms: Option<f64>,
+    /// Why it is not healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<&'static str>,
+}
+
+impl Check {
+    pub(super) fn is_healthy(&self) -> bool {
+        self.status == "healthy"
+    }
+
+    fn failed(reason: &'static str) -> Self {
+        Self {
+            status: "unhealthy",
+            latency_ms: None,
+            reason: Some(reason),
+        }
+    }
+}
+
+pub(super) async fn database(state: &AppState) -> Check {
+    let begun = Instant::now();
+    let asked = async {
+        let mut connection = state.database.acquire().await?;
+        sqlx::query("SELECT 1")
+            .execute(&mut *connection)
+            .await
+            .map_err(|error| Error::database("ask the database", error))
+    };
+    let asked = tokio::time::timeout(DEADLINE, asked).await;
+    let check = match asked {
+        Ok(Ok(_)) => Check {
+            status: "healthy",
+            latency_ms: Some(begun.elapsed().as_secs_f64() * 1_000.0),
+            reason: None,
+        },
+        Ok(Err(_)) => Check::failed("the database refuses or cannot be reached"),
+        Err(_) => Check::failed("the database did not answer in time"),
+    };
+    METRICS
+        .dependency_up
+        .with_label_values(&["database"])
+        .set(i64::from(check.is_healthy()));
+    check
+}
+
+pub(super) fn redis(state: &AppState) -> Check {
+    if !state.redis.is_configured() {
+        return Check {
+            status: "disabled",
+            latency_ms: None,
+            reason: None,
+        };
+    }
+    if state.redis.is_up() {
+        return Check {
+            status: "healthy",
+            latency_ms: None,
+            reason: None,
+        };
+    }
+    Check::failed("redis cannot be reached; the database answers instead")
+}

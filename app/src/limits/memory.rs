@@ -1,0 +1,150 @@
+//! Counting within this process, while Redis is away.
+//!
+//! Owns [`Memory`]; bounded (I-12): when it is full of live entries, it begins anew rather than grow.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Counted;
+use crate::config::LimitSettings;
+
+/// Entries of either kind: some 100 bytes each.
+const CAPACITY: usize = 50_000;
+
+#[derive(Default)]
+pub(super) struct Memory {
+    windows: Mutex<HashMap<String, VecDeque<Instant>>>,
+    counts: Mutex<HashMap<String, Count>>,
+}
+
+#[derive(Clone, Copy)]
+struct Count {
+    number: u32,
+    until: Instant,
+}
+
+// Nothing is left half-done by a panic in here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn make_room<V>(map: &mut HashMap<String, V>, alive: impl Fn(&V) -> bool) {
+    if map.len() >= CAPACITY {
+        map.retain(|_, value| alive(value));
+    }
+    if map.len() >= CAPACITY {
+        map.clear();
+    }
+}
+
+impl Memory {
+    /// How long to wait, if the key has had its share of the sliding window.
+    pub(super) fn admit(&self, key: &str, limits: &LimitSettings) -> Option<Duration> {
+        let now = Instant::now();
+        let mut windows = lock(&self.windows);
+        make_room(&mut windows, |times| {
+            times
+                .back()
+                .is_some_and(|last| now - *last < limits.login_window)
+        });
+        let times = windows.entry(key.to_owned()).or_default();
+        while times
+            .front()
+            .is_some_and(|first| now - *first >= limits.login_window)
+        {
+            times.pop_front();
+        }
+        if times.len() < limits.login_per_ip as usize {
+            times.push_back(now);
+            return None;
+        }
+        times
+            .front()
+            .map(|first| limits.login_window - (now - *first))
+    }
+
+    pub(super) fn attempt(&self, key: &str, limits: &LimitSettings) -> Counted {
+        let now = Instant::now();
+        let mut counts = lock(&self.counts);
+        make_room(&mut counts, |count| count.until > now);
+        let fresh = Count {
+            number: 0,
+            until: now + limits.lockout_duration,
+        };
+        let count = counts.entry(key.to_owned()).or_insert(fresh);
+        if count.until <= now {
+            *count = fresh;
+        }
+        count.number = count.number.saturating_add(1);
+        if count.number == limits.lockout_failures {
+            count.until = now + limits.lockout_duration;
+        }
+        Counted {
+            number: count.number,
+            left: count.until - now,
+        }
+    }
+
+    pub(super) fn forget(&self, key: &str) {
+        lock(&self.counts).remove(key);
+    }
+
+    pub(super) fn release(&self, key: &str) {
+        if let Some(count) = lock(&self.counts).get_mut(key) {
+            count.number = count.number.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn limits(per_ip: u32, failures: u32) -> LimitSettings {
+        LimitSettings {
+            login_per_ip: per_ip,
+            login_window: Duration::from_secs(900),
+            lockout_failures: failures,
+            lockout_duration: Duration::from_secs(900),
+            ..crate::config::default_live().limits
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn p09_exactly_the_allowed_number_is_admitted(per_ip in 1u32..20, tries in 1u32..60) {
+            let memory = Memory::default();
+            let limits = limits(per_ip, 5);
+            let admitted = (0..tries).filter(|_| memory.admit("a", &limits).is_none()).count();
+            prop_assert_eq!(admitted, tries.min(per_ip) as usize);
+            prop_assert!(memory.admit("b", &limits).is_none());
+        }
+
+        #[test]
+        fn p10_attempts_are_numbered_until_they_are_forgotten(failures in 1u32..10, tries in 1u32..30) {
+            let memory = Memory::default();
+            let limits = limits(5, failures);
+            for number in 1..=tries {
+                prop_assert_eq!(memory.attempt("a", &limits).number, number);
+            }
+            memory.forget("a");
+            prop_assert_eq!(memory.attempt("a", &limits).number, 1);
+        }
+    }
+
+    #[test]
+    fn p09_a_window_slides() {
+        let memory = Memory::default();
+        let limits = LimitSettings {
+            login_window: Duration::from_millis(60),
+            ..limits(1, 5)
+        };
+        assert!(memory.admit("a", &limits).is_none());
+        let wait = memory.admit("a", &limits).unwrap();
+        std::thread::sleep(wait);
+        assert!(memory.admit("a", &limits).is_none());
+    }
+}

@@ -1,0 +1,340 @@
+//! Limits of requests: by address before anybody is known, by user afterwards.
+//!
+//! Owns [`RateLimits`]. Redis counts for all processes, by one script a decision; while it is away each
+//! process counts for itself. A process takes some units of a large quota at once and spends them by itself
+//! for a second, so that a busy user costs a few calls a second and not one a request; the first of
+//! each minute it does not ask for, so that a quiet user costs none. Of a small quota it takes one at a
+//! time, and the count is exact.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+
+use super::class::Class;
+use super::gcra::{Quota, Taken};
+use super::{network, shared};
+use crate::cache::Redis;
+use crate::config::{LiveSettings, Rate, RateSettings};
+use crate::users::UserId;
+
+/// The window of every quota.
+pub const WINDOW: Duration = Duration::from_secs(60);
+/// How long units that were taken at once may be spent.
+const SPEND: Duration = Duration::from_secs(1);
+/// Most units that are taken at once.
+const MAX_BATCH: u32 = 100;
+/// Units taken at once are at most this part of the quota: what is not spent is lost, and a process
+/// takes sixty times a window at the most.
+const PARTS: u32 = 1_200;
+/// Keys that a process remembers: some 150 bytes each.
+const CAPACITY: usize = 50_000;
+
+/// Whose requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// An address; of IPv6 its /64.
+    Ip(IpAddr),
+    /// A user, whatever they present.
+    User(UserId),
+}
+
+/// How a subject stands after a request was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The limit's name on the wire.
+    pub policy: &'static str,
+    /// What may be had.
+    pub quota: Quota,
+    /// Requests that are left.
+    pub left: u32,
+    /// Until the whole quota is there again.
+    pub full_in: Duration,
+    /// Until the next request is admitted; set when this one was not.
+    pub wait: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    class: Class,
+    subject: Subject,
+    // A quota that is changed while the process runs begins anew.
+    quota: Quota,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    // Units taken from Redis and not yet spent.
+    units: u32,
+    until: Instant,
+    last: Taken,
+    // When a batch is to be had without asking.
+    free_at: Instant,
+    // This process's own count.
+    full_at: u64,
+}
+
+/// Counts requests.
+pub struct RateLimits {
+    redis: Redis,
+    live: Arc<ArcSwap<LiveSettings>>,
+    entries: Mutex<HashMap<Key, Entry>>,
+    begun: Instant,
+}
+
+impl RateLimits {
+    /// Limits that follow `live`.
+    #[must_use]
+    pub fn new(redis: Redis, live: Arc<ArcSwap<LiveSettings>>) -> Self {
+        Self {
+            redis,
+            live,
+            entries: Mutex::default(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// Counts a request; nothing when no limit is set.
+    pub async fn count(&self, class: Class, subject: Subject) -> Option<Standing> {
+        let requests = requests(&self.live.load().limits.rates, class, subject)?;
+        let subject = match subject {
+            Subject::Ip(address) => Subject::Ip(network(address)),
+            user @ Subject::User(_) => user,
+        };
+        let quota = Quota {
+            requests,
+            window: WINDOW,
+        };
+        let key = Key {
+            class,
+            subject,
+            quota,
+        };
+        let taken = match self.spend(&key) {
+            Some(taken) => taken,
+            None => self.take(&key).await,
+        };
+        Some(Standing {
+            policy: policy(class, subject),
+            quota,
+            left: taken.left,
+            full_in: taken.full_in,
+            wait: (taken.granted == 0).then(|| quota.wait(taken)),
+        })
+    }
+
+    /// One of the units that are there without asking.
+    fn spend(&self, key: &Key) -> Option<Taken> {
+        let batch = key.batch();
+        if batch == 1 {
+            return None;
+        }
+        let now = Instant::now();
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entry(&mut entries, key, now);
+        if entry.units == 0 || entry.until <= now {
+            if entry.free_at > now {
+                return None;
+            }
+            entry.free_at = now + WINDOW;
+            entry.until = entry.free_at;
+            entry.units = batch;
+            (_, entry.last) = key.quota.take(0, 0, batch);
+        }
+        entry.units -= 1;
+        Some(Taken {
+            left: entry.last.left + entry.units,
+            ..entry.last
+        })
+    }
+
+    async fn take(&self, key: &Key) -> Taken {
+        let batch = key.batch();
+        match shared::take(&self.redis, &key.text(), key.quota, batch).await {
+            Some(taken) if batch == 1 || taken.granted == 0 => taken,
+            Some(taken) => self.keep(key, taken),
+            None => self.alone(key),
+        }
+    }
+
+    /// Spends one of `taken` and keeps the others.
+    fn keep(&self, key: &Key, taken: Taken) -> Taken {
+        let now = Instant::now();
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entry(&mut entries, key, now);
+        entry.units = taken.granted - 1;
+        entry.until = now + SPEND;
+        entry.last = taken;
+        Taken {
+            left: taken.left + entry.units,
+            ..taken
+        }
+    }
+
+    /// Counts in this process.
+    fn alone(&self, key: &Key) -> Taken {
+        let now = Instant::now();
+        let micros = u64::try_from((now - self.begun).as_micros()).unwrap_or(u64::MAX);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entry(&mut entries, key, now);
+        let (full_at, taken) = key.quota.take(entry.full_at, micros, 1);
+        entry.full_at = full_at;
+        entry.units = 0;
+        entry.until = now + taken.full_in;
+        taken
+    }
+}
+
+fn entry<'a>(entries: &'a mut HashMap<Key, Entry>, key: &Key, now: Instant) -> &'a mut Entry {
+    if entries.len() >= CAPACITY && !entries.contains_key(key) {
+        entries.retain(|_, entry| entry.until > now);
+        if entries.len() >= CAPACITY {
+            entries.clear();
+        }
+    }
+    entries.entry(*key).or_insert(Entry {
+        units: 0,
+        until: now,
+        free_at: now,
+        last: Taken {
+            granted: 0,
+            left: 0,
+            full_in: Duration::ZERO,
+        },
+        full_at: 0,
+    })
+}
+
+impl Key {
+    /// Units taken at once.
+    fn batch(&self) -> u32 {
+        (self.quota.requests / PARTS).clamp(1, MAX_BATCH)
+    }
+
+    fn text(&self) -> String {
+        let (class, requests) = (self.class.as_str(), self.quota.requests);
+        match self.subject {
+            Subject::Ip(address) => format!("erpgo:rate:{class}:{requests}:ip:{address}"),
+            Subject::User(user) => format!("erpgo:rate:{class}:{requests}:user:{user}"),
+        }
+    }
+}
+
+/// What is set; nothing when the limit is off.
+fn requests(rates: &RateSettings, class: Class, subject: Subject) -> Option<u32> {
+    let Rate { per_ip, per_user } = match class {
+        Class::Read => rates.read,
+        Class::Write => rates.write,
+        Class::Export => rates.export,
+        Class::SignIn => return None,
+    };
+    let requests = match subject {
+        Subject::Ip(_) => per_ip,
+        Subject::User(_) => per_user,
+    };
+    (requests > 0).then_some(requests)
+}
+
+const fn policy(class: Class, subject: Subject) -> &'static str {
+    match (class, subject) {
+        (Class::Read, Subject::Ip(_)) => "read-ip",
+        (Class::Read, Subject::User(_)) => "read-user",
+        (Class::Write, Subject::Ip(_)) => "write-ip",
+        (Class::Write, Subject::User(_)) => "write-user",
+        (Class::Export, Subject::Ip(_)) => "export-ip",
+        (Class::Export, Subject::User(_)) => "export-user",
+        (Class::SignIn, _) => "sign-in-ip",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn limits(per_ip: u32, per_user: u32) -> RateLimits {
+        let mut live = crate::config::default_live();
+        live.limits.rates.read = Rate { per_ip, per_user };
+        RateLimits::new(Redis::default(), Arc::new(ArcSwap::from_pointee(live)))
+    }
+
+    fn address(last: u8) -> Subject {
+        Subject::Ip([192, 0, 2, last].into())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn r05_a_process_alone_admits_exactly_the_quota(per_ip in 1u32..40, tries in 1u32..80) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let limits = limits(per_ip, 0);
+            let admitted = runtime.block_on(async {
+                let mut admitted = 0;
+                for _ in 0..tries {
+                    let standing = limits.count(Class::Read, address(1)).await.unwrap();
+                    admitted += u32::from(standing.wait.is_none());
+                }
+                admitted
+            });
+            prop_assert_eq!(admitted, tries.min(per_ip));
+            let other = runtime.block_on(limits.count(Class::Read, address(2))).unwrap();
+            prop_assert_eq!(other.wait, None);
+            prop_assert_eq!(other.left, per_ip - 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_limit_that_is_off_counts_nothing() {
+        let limits = limits(0, 1);
+        assert_eq!(limits.count(Class::Read, address(1)).await, None);
+        assert_eq!(limits.count(Class::SignIn, address(1)).await, None);
+        assert!(limits.entries.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_quota_that_is_changed_holds_at_once() {
+        let limits = limits(1, 0);
+        limits.count(Class::Read, address(1)).await;
+        let refused = limits.count(Class::Read, address(1)).await.unwrap();
+        assert!(refused.wait.unwrap() > Duration::from_secs(50));
+        let mut live = crate::config::default_live();
+        live.limits.rates.read.per_ip = 2;
+        limits.live.store(Arc::new(live));
+        let admitted = limits.count(Class::Read, address(1)).await.unwrap();
+        assert_eq!((admitted.wait, admitted.left), (None, 1));
+    }
+
+    #[tokio::test]
+    async fn r05_a_large_quota_is_exceeded_by_one_batch_at_the_most() {
+        let limits = limits(2 * PARTS, 0);
+        let (begun, mut admitted) = (Instant::now(), 0);
+        for _ in 0..3 * PARTS {
+            let standing = limits.count(Class::Read, address(1)).await.unwrap();
+            admitted += u32::from(standing.wait.is_none());
+        }
+        // Forty come back in each second that this takes.
+        let back = u32::try_from(begun.elapsed().as_millis() * 40 / 1_000).unwrap();
+        let most = 2 * PARTS + 2 + back + 1;
+        assert!((2 * PARTS..=most).contains(&admitted), "{admitted}");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let limits = limits(5, 0);
+        let quota = Quota {
+            requests: 5,
+            window: WINDOW,
+        };
+        for n in 0..=u32::try_from(CAPACITY).unwrap() {
+            let subject = Subject::Ip(std::net::Ipv4Addr::from_bits(n).into());
+            limits.alone(&Key {
+                class: Class::Read,
+                subject,
+                quota,
+            });
+        }
+        assert!(limits.entries.lock().unwrap().len() <= CAPACITY);
+    }
+}

@@ -1,0 +1,139 @@
+//! Migrations: which there are, which are pending, how they are run (R19).
+//!
+//! ```text
+//! connect (waits) ─▶ lock ─▶ history ─▶ plan (pure) ─▶ apply, file by file ─▶ first administrator ─▶ report
+//! ```
+//!
+//! At most one process migrates a database (I-02), and a file that fails leaves nothing of itself
+//! behind (P17). `serve` only asks [`pending`]; nothing but `migrate` changes the schema.
+
+mod admin;
+mod apply;
+mod connect;
+mod error;
+mod file;
+mod history;
+mod index;
+mod lexer;
+mod lock;
+mod plan;
+mod report;
+mod runner;
+mod set;
+mod statement;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use erpgo_secret_set::SecretSet;
+use sqlx::{Connection as _, PgPool};
+
+use crate::cli::{Exit, list_faults};
+use crate::config::{Settings, Sources};
+use crate::error::{Error, Result};
+use crate::secrets::Source;
+use crate::start;
+use crate::users::bootstrap::Bootstrap;
+
+pub use admin::{AdminError, create as create_admin};
+pub use connect::connect;
+pub use error::MigrateError;
+pub use file::{FileError, Migration, Mode};
+pub use report::{Outcome, Report};
+pub use runner::{Options, Runner};
+pub use set::{MigrationSet, SetError, embedded};
+pub use statement::Statement;
+
+/// Runs the migrate subcommand.
+#[must_use]
+pub fn run(settings: Settings, _: Sources) -> Exit {
+    match start::runtime() {
+        Ok(runtime) => runtime.block_on(migrate(settings)),
+        Err(exit) => exit,
+    }
+}
+
+async fn migrate(settings: Settings) -> Exit {
+    let source = Source::choose(&settings.secrets.dir);
+    let set = match start::secret_set(&source, settings.secrets.wait).await {
+        Ok(set) => set,
+        Err(exit) => return exit,
+    };
+    let telemetry = match start::telemetry(&settings) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            list_faults("telemetry cannot be installed", &[error.to_string()]);
+            return Exit::Failed;
+        }
+    };
+    let mut applied = Vec::new();
+    let end = work(&settings, Arc::new(set), &mut applied).await;
+    let report = Report::new(applied, end.as_ref().copied());
+    report.publish();
+    let exit = match &end {
+        Ok(()) => {
+            tracing::info!(outcome = ?report.outcome, applied = ?report.applied, "migrations are complete");
+            Exit::Ok
+        }
+        Err(error) => {
+            let (migration, statement) = error.place();
+            tracing::error!(outcome = ?report.outcome, migration, statement, error = error.explain(), "migrations are not complete");
+            list_faults("migrations are not complete", &[error.explain()]);
+            error.exit()
+        }
+    };
+    // Spans that cannot be delivered change nothing about the schema.
+    let _ = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
+    exit
+}
+
+async fn work(
+    settings: &Settings,
+    secrets: Arc<SecretSet>,
+    applied: &mut Vec<String>,
+) -> Result<(), MigrateError> {
+    let files = embedded().map_err(MigrateError::Set)?;
+    let options = Options {
+        lock_timeout: settings.migrations.lock_timeout,
+        allow_destructive: settings.migrations.allow_destructive,
+        ..Options::default()
+    };
+    let url = &secrets.keys.database.current.value;
+    let mut connection = connect(url, connect::PATIENCE).await?;
+    Runner::new(files, options)
+        .run(&mut connection, applied)
+        .await?;
+    if let Some(directory) = std::env::var_os("ERPGO_BOOTSTRAP_DIR").map(PathBuf::from) {
+        let made = create_admin(
+            &mut connection,
+            Arc::clone(&secrets),
+            &settings.auth,
+            &directory,
+        )
+        .await
+        .map_err(MigrateError::Administrator)?;
+        if made == Bootstrap::Created {
+            tracing::info!("the first administrator was created");
+        }
+    }
+    if let Err(error) = connection.close().await {
+        tracing::debug!(%error, "the connection did not close in good order");
+    }
+    Ok(())
+}
+
+/// Names of the migrations that `pool`'s database lacks.
+///
+/// A database that has more than this program knows lacks nothing: while a newer version is rolled
+/// out, this one goes on serving.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn pending(pool: &PgPool) -> Result<Vec<String>> {
+    let files = embedded().map_err(|error| Error::internal("read the migrations", error))?;
+    let fail = |error| Error::database("look for pending migrations", error);
+    let mut connection = pool.acquire().await.map_err(fail)?;
+    let applied = history::read(&mut connection).await.map_err(fail)?;
+    let missing = plan::missing(&files, &applied);
+    Ok(missing.into_iter().map(|file| file.name.clone()).collect())
+}

@@ -1,0 +1,106 @@
+//! POST /auth/change-password.
+//!
+//! Owns the order: the current password is checked, and its failures counted like those of a sign-in,
+//! so that a stolen session is no way to guess it.
+
+use axum::extract::State;
+use erpgo_secret_set::Secret;
+use http::StatusCode;
+use sqlx::PgConnection;
+
+use super::wire::{ChangePassword, check};
+use crate::audit::{self, Action, Event};
+use crate::auth::hash::{StoredHash, Verdict};
+use crate::auth::{InPerson, revoke};
+use crate::error::{Code, Error, Result};
+use crate::extract::{ApiJson, Origin};
+use crate::limits::Identifier;
+use crate::mail::{self, Message, To};
+use crate::state::AppState;
+use crate::tx::{self, Work};
+use crate::users::domain::User;
+use crate::users::password::PasswordRules;
+use crate::users::{SessionId, UserId, hashes, store as users};
+
+/// Change your password; every other session of yours ends.
+#[utoipa::path(post, path = "/auth/change-password", tag = "passwords", request_body = ChangePassword,
+    security(("bearer" = [])),
+    responses((status = 204, description = "The password is changed")))]
+pub(super) async fn change_password(
+    caller: InPerson,
+    origin: Origin,
+    State(state): State<AppState>,
+    ApiJson(body): ApiJson<ChangePassword>,
+) -> Result<StatusCode> {
+    let id = caller.principal.user;
+    let user = prove(&state, id, body.current_password).await?;
+    let rules = PasswordRules {
+        min_length: state.settings.auth.password_min_length,
+    };
+    let new = check(body.new_password, &user, rules)?;
+    let set = state.keyring.current();
+    let hash = state.hasher.hash(set, new.into_secret()).await?;
+    let work = Change {
+        user: &user,
+        keep: Some(caller.session),
+        hash: &hash,
+        event: Event::of(Action::PasswordChanged, &origin)
+            .by(id)
+            .on("user", id),
+    };
+    tx::transaction(&state.database, "change a password", work).await?;
+    state.sessions.changed(&[id]).await;
+    tracing::info!(user_id = %id, "the password was changed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The user, if `password` is theirs; failures lock like those of a sign-in.
+pub(crate) async fn prove(state: &AppState, id: UserId, password: Secret) -> Result<User> {
+    let (user, stored) = {
+        let mut connection = state.database.acquire().await?;
+        let user = users::find(&mut connection, id).await?;
+        let user = user.ok_or_else(|| Error::not_found("user"))?;
+        (user, hashes::password_hash(&mut connection, id).await?)
+        // The connection goes back here: nothing waits in the pool for the hash below.
+    };
+    let identifier = Identifier::of(&user.email);
+    let attempt = state.logins.attempt(&identifier).await;
+    let stored = stored.filter(|_| attempt.allowed);
+    let set = state.keyring.current();
+    match state.hasher.verify(set, password, stored).await {
+        Ok(Verdict::Right | Verdict::RightAndStale(_)) => {
+            state.logins.forgive(&identifier).await;
+            Ok(user)
+        }
+        Ok(Verdict::Wrong) => Err(Error::refused(
+            Code::InvalidCredentials,
+            "the current password is wrong; after too many failures it is not asked until unlock_at",
+        )
+        .unlock_at(attempt.unlock_at)),
+        Err(error) => {
+            state.logins.release(&identifier).await;
+            Err(error)
+        }
+    }
+}
+
+/// The new hash, the end of the sessions and the notice: all or none.
+pub(super) struct Change<'a> {
+    pub(super) user: &'a User,
+    pub(super) keep: Option<SessionId>,
+    pub(super) hash: &'a StoredHash,
+    pub(super) event: Event,
+}
+
+impl Work<()> for Change<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
+        let id = self.user.id;
+        if !hashes::set_password(connection, id, self.hash).await? {
+            return Err(Error::not_found("user"));
+        }
+        revoke::all_but(connection, id, self.keep, revoke::Reason::Password).await?;
+        audit::record(connection, &self.event).await?;
+        let to = To::User(id, &self.user.email);
+        mail::enqueue(connection, to, &Message::PasswordChanged).await
+    }
+}

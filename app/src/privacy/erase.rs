@@ -1,0 +1,74 @@
+//! POST /profile/erase and POST /users/{id}/erase.
+
+use axum::extract::State;
+use http::StatusCode;
+
+use super::wire::EraseBody;
+use super::{UsersErase, store};
+use crate::audit::{self, Action, Event};
+use crate::auth::{Authorized, InPerson};
+use crate::error::{Code, Error, Result};
+use crate::extract::{ApiJson, ApiPath, Origin};
+use crate::passwords;
+use crate::state::AppState;
+use crate::subjects;
+use crate::users::UserId;
+
+/// Erase your account for good. Your records stay where the law asks for them, without your name.
+#[utoipa::path(post, path = "/profile/erase", tag = "auth", request_body = EraseBody,
+    security(("bearer" = [])),
+    responses((status = 204, description = "You are forgotten")))]
+pub(super) async fn erase_profile(
+    caller: InPerson,
+    origin: Origin,
+    State(state): State<AppState>,
+    ApiJson(body): ApiJson<EraseBody>,
+) -> Result<StatusCode> {
+    let user = caller.principal.user;
+    passwords::prove(&state, user, body.password).await?;
+    let event = Event::of(Action::UserErased, &origin).by(user);
+    erase(&state, user, event).await
+}
+
+/// Erase a user for good.
+#[utoipa::path(post, path = "/users/{id}/erase", tag = "users",
+    params(("id" = UserId, Path, description = "Id of the user")),
+    security(("bearer" = ["users.erase"])),
+    responses((status = 204, description = "The user is forgotten")))]
+pub(super) async fn erase_user(
+    caller: Authorized<UsersErase>,
+    origin: Origin,
+    State(state): State<AppState>,
+    ApiPath(id): ApiPath<UserId>,
+) -> Result<StatusCode> {
+    if id == caller.principal.user {
+        return Err(Error::refused(
+            Code::Conflict,
+            "to erase yourself, use /profile/erase with your password",
+        ));
+    }
+    let event = Event::of(Action::UserErased, &origin).by(caller.principal.user);
+    erase(&state, id, event).await
+}
+
+async fn erase(state: &AppState, user: UserId, event: Event) -> Result<StatusCode> {
+    let mut tx = state.database.begin().await?;
+    if !store::another_administrator(&mut tx, user).await? {
+        return Err(Error::refused(
+            Code::Conflict,
+            "this is the last administrator; make somebody else one first",
+        ));
+    }
+    if !store::forget(&mut tx, user).await? {
+        return Err(Error::not_found("user"));
+    }
+    subjects::destroy(&mut tx, user.into()).await?;
+    // Written after the key is gone, and without anything to be sealed: it would make a new key.
+    let event = event.without_personal().on("user", user);
+    audit::record(&mut tx, &event).await?;
+    tx.commit()
+        .await
+        .map_err(|error| Error::database("commit the erasure", error))?;
+    state.sessions.changed(&[user]).await;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,114 @@
+//! GET /profile/export and GET /users/{id}/export.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use futures::{StreamExt as _, stream};
+use http::header;
+use jiff::Timestamp;
+
+use super::UsersExport;
+use super::wire::PersonOut;
+use crate::api_keys;
+use crate::audit::read::stream as events;
+use crate::audit::wire::EventOut;
+use crate::audit::{self, Action, Event, Filter};
+use crate::auth::{Authorized, InPerson};
+use crate::error::{Error, Result};
+use crate::extract::{ApiPath, Origin};
+use crate::second_factor;
+use crate::sessions;
+use crate::state::AppState;
+use crate::users::{UserId, store as users};
+
+/// Export everything that is known of you.
+#[utoipa::path(get, path = "/profile/export", tag = "auth",
+    security(("bearer" = [])),
+    responses((status = 200, description = "Your data", body = PersonOut)))]
+pub(super) async fn export_profile(
+    caller: InPerson,
+    origin: Origin,
+    State(state): State<AppState>,
+) -> Result<Response> {
+    let event = Event::of(Action::UserExported, &origin).by(caller.principal.user);
+    export(&state, caller.principal.user, event).await
+}
+
+/// Export everything that is known of a user.
+#[utoipa::path(get, path = "/users/{id}/export", tag = "users",
+    params(("id" = UserId, Path, description = "Id of the user")),
+    security(("bearer" = ["users.export"])),
+    responses((status = 200, description = "The user's data", body = PersonOut)))]
+pub(super) async fn export_user(
+    caller: Authorized<UsersExport>,
+    origin: Origin,
+    State(state): State<AppState>,
+    ApiPath(id): ApiPath<UserId>,
+) -> Result<Response> {
+    let event = Event::of(Action::UserExported, &origin).by(caller.principal.user);
+    export(&state, id, event).await
+}
+
+async fn export(state: &AppState, user: UserId, event: Event) -> Result<Response> {
+    let mut tx = state.database.begin().await?;
+    let account = users::find(&mut tx, user)
+        .await?
+        .ok_or_else(|| Error::not_found("user"))?;
+    let second_factor = second_factor::state(&mut tx, user).await?;
+    let sessions = sessions::export::everything(&mut tx, user).await?;
+    let api_keys = api_keys::export::everything(&mut tx, user).await?;
+    audit::record(&mut tx, &event.on("user", user)).await?;
+    tx.commit()
+        .await
+        .map_err(|error| Error::database("note the export", error))?;
+    let head = PersonOut {
+        exported_at: Timestamp::now(),
+        account: account.into(),
+        second_factor,
+        sessions,
+        api_keys,
+        events: Vec::new(),
+    };
+    let filter = Filter {
+        about: Some(user),
+        to: Some(head.exported_at),
+        ..Filter::default()
+    };
+    let opening = opening(&head)?;
+    let mut first = true;
+    let parts = events(state.database.clone(), filter).map(move |part| {
+        let text = elements(&part?, std::mem::take(&mut first))?;
+        Ok::<_, Error>(text)
+    });
+    let body = stream::once(async { Ok(opening) })
+        .chain(parts)
+        .chain(stream::once(async { Ok(b"]}".to_vec()) }));
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"personal-data.json\"",
+        ),
+    ];
+    Ok((headers, Body::from_stream(body)).into_response())
+}
+
+/// The document up to its first event: `events` is the last field, and empty.
+fn opening(head: &PersonOut) -> Result<Vec<u8>> {
+    let mut text = serde_json::to_vec(head)
+        .map_err(|error| Error::internal("write a person's data as JSON", error))?;
+    text.truncate(text.len().saturating_sub(2));
+    Ok(text)
+}
+
+fn elements(events: &[EventOut], mut first: bool) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for event in events {
+        if !std::mem::take(&mut first) {
+            text.push(b',');
+        }
+        serde_json::to_writer(&mut text, event)
+            .map_err(|error| Error::internal("write an event as JSON", error))?;
+    }
+    Ok(text)
+}

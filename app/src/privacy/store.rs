@@ -1,0 +1,86 @@
+//! SQL of erasure.
+//!
+//! Owns [`forget`], which must name every column and table that tells of a person; a test holds it
+//! against the schema.
+
+use sqlx::PgConnection;
+
+use crate::db::{DbTime, QueryType, observed};
+use crate::error::{Error, Result};
+use crate::users::UserId;
+use crate::users::bootstrap::ADMIN_ROLE;
+
+/// Leaves of a user the row that others refer to, and nothing that tells of a person; false when there
+/// is none.
+pub(super) async fn forget(connection: &mut PgConnection, user: UserId) -> Result<bool> {
+    // First, while the address is still known: mails to it wait under it alone.
+    let mails = sqlx::query(
+        "DELETE FROM outbox WHERE user_id = $1
+            OR lower(address) = (SELECT lower(email) FROM users WHERE id = $1)",
+    )
+    .bind(user)
+    .execute(&mut *connection);
+    observed(QueryType::Delete, "outbox.forget", mails)
+        .await
+        .map_err(|error| Error::database("erase a user's mails", error))?;
+    // An empty hash is the hash of nothing; `.invalid` is nobody's domain.
+    let anonymous = sqlx::query(
+        "UPDATE users SET email = 'erased-' || id || '@erased.invalid', first_name = 'Erased',
+                last_name = 'User', email_verified_at = NULL, password_hash = '', pepper_kid = '', is_active = false,
+                auth_epoch = auth_epoch + 1, version = version + 1, updated_at = $2
+         WHERE id = $1",
+    )
+    .bind(user)
+    .bind(DbTime::now())
+    .execute(&mut *connection);
+    let done = observed(QueryType::Update, "users.forget", anonymous)
+        .await
+        .map_err(|error| Error::database("anonymise a user", error))?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    // Sessions take their refresh tokens along.
+    for statement in [
+        "DELETE FROM sessions WHERE user_id = $1",
+        "DELETE FROM email_tokens WHERE user_id = $1",
+        "DELETE FROM second_factors WHERE user_id = $1",
+        "DELETE FROM recovery_codes WHERE user_id = $1",
+        "DELETE FROM login_challenges WHERE user_id = $1",
+        "DELETE FROM api_keys WHERE user_id = $1",
+        "DELETE FROM user_roles WHERE user_id = $1",
+        "DELETE FROM idempotency_keys WHERE caller = $1",
+    ] {
+        let query = sqlx::query(statement).bind(user).execute(&mut *connection);
+        observed(QueryType::Delete, "users.forget", query)
+            .await
+            .map_err(|error| Error::database("erase what a user has left", error))?;
+    }
+    Ok(true)
+}
+
+/// Whether somebody else can administer the installation; waits for others who are leaving too.
+pub(super) async fn another_administrator(
+    connection: &mut PgConnection,
+    leaving: UserId,
+) -> Result<bool> {
+    let fail = |error| Error::database("look for another administrator", error);
+    let lock = sqlx::query("SELECT 1 FROM roles WHERE name = $1 FOR UPDATE")
+        .bind(ADMIN_ROLE)
+        .execute(&mut *connection);
+    observed(QueryType::Select, "roles.lock_admin", lock)
+        .await
+        .map_err(fail)?;
+    let query = sqlx::query_scalar(
+        "WITH administrators AS (
+             SELECT u.id FROM users u JOIN user_roles ur ON ur.user_id = u.id
+             JOIN roles r ON r.id = ur.role_id WHERE r.name = $1 AND u.is_active)
+         SELECT NOT EXISTS (SELECT 1 FROM administrators WHERE id = $2)
+             OR EXISTS (SELECT 1 FROM administrators WHERE id <> $2)",
+    )
+    .bind(ADMIN_ROLE)
+    .bind(leaving)
+    .fetch_one(connection);
+    observed(QueryType::Select, "users.another_administrator", query)
+        .await
+        .map_err(fail)
+}

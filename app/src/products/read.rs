@@ -1,0 +1,40 @@
+//! GET /products/{id}.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::{StatusCode, header};
+
+use super::wire::ProductOut;
+use super::{ProductId, ProductsRead, store};
+use crate::auth::Authorized;
+use crate::error::{Error, Result};
+use crate::extract::ApiPath;
+use crate::extract::etag::{ETag, IfNoneMatch};
+use crate::state::AppState;
+
+/// Read a product.
+#[utoipa::path(get, path = "/products/{id}", tag = "products",
+    params(("id" = ProductId, Path, description = "Id of the product"),
+        ("if-none-match" = Option<String>, Header, description = "The version that you have")),
+    security(("bearer" = ["products.read"])),
+    responses(
+        (status = 200, description = "The product", body = ProductOut,
+            headers(("etag" = String, description = "Version, for if-match and if-none-match"))),
+        (status = 304, description = "You have this version")))]
+pub(super) async fn read_product(
+    _: Authorized<ProductsRead>,
+    State(state): State<AppState>,
+    ApiPath(id): ApiPath<ProductId>,
+    known: IfNoneMatch,
+) -> Result<Response> {
+    let mut connection = state.database.acquire().await?;
+    let product = store::find(&mut connection, id).await?;
+    let product = product.ok_or_else(|| Error::not_found("product"))?;
+    let tag = ETag::of(product.version);
+    let headers = [(header::ETAG, String::from(tag.clone()))];
+    if known.has(&tag) {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    Ok((headers, Json(ProductOut::from(product))).into_response())
+}

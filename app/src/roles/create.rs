@@ -1,0 +1,49 @@
+//! POST /roles.
+
+use axum::Json;
+use axum::extract::State;
+use http::{HeaderName, StatusCode, header};
+use serde_json::json;
+
+use super::wire::{RoleBody, RoleOut};
+use super::{RolesCreate, guard, store};
+use crate::audit::{self, Action, Event};
+use crate::auth::Authorized;
+use crate::error::{Error, Problem, Result};
+use crate::extract::{ApiJson, Origin};
+use crate::state::AppState;
+use crate::users::RoleId;
+
+/// Create a role of permissions that you hold.
+#[utoipa::path(post, path = "/roles", tag = "roles", request_body = RoleBody,
+    security(("bearer" = ["roles.create"])),
+    responses(
+        (status = 201, description = "The role", body = RoleOut,
+            headers(("location" = String, description = "Path of the role"))),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "`DUPLICATE_NAME`: The name is taken")))]
+pub(super) async fn create_role(
+    caller: Authorized<RolesCreate>,
+    origin: Origin,
+    State(state): State<AppState>,
+    ApiJson(body): ApiJson<RoleBody>,
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<RoleOut>)> {
+    let draft = body.check()?;
+    guard::may_hand_out(caller.principal.permissions(), &draft.permissions)?;
+    let id = RoleId::new();
+    let mut tx = state.database.begin().await?;
+    store::insert(&mut tx, id, &draft).await?;
+    let role = store::find(&mut tx, id)
+        .await?
+        .ok_or_else(|| Error::internal("read the new role", "it is not there"))?;
+    let event = Event::of(Action::RoleCreated, &origin)
+        .by(caller.principal.user)
+        .on("role", id)
+        .with(json!({"name": role.name, "permissions": role.permissions}));
+    audit::record(&mut tx, &event).await?;
+    tx.commit()
+        .await
+        .map_err(|error| Error::database("commit the new role", error))?;
+    let location = [(header::LOCATION, format!("/api/v1/roles/{id}"))];
+    Ok((StatusCode::CREATED, location, Json(role.into())))
+}

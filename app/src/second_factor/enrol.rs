@@ -1,0 +1,35 @@
+//! POST /auth/second-factor/enrol.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::wire::{Enrolment, WithPassword};
+use super::{store, totp};
+use crate::auth::InPerson;
+use crate::error::{Code, Error, Result};
+use crate::extract::ApiJson;
+use crate::passwords;
+use crate::state::AppState;
+
+/// Get a secret for your authenticator app. Nothing changes before you confirm it with a code.
+#[utoipa::path(post, path = "/auth/second-factor/enrol", tag = "second-factor",
+    request_body = WithPassword, security(("bearer" = [])),
+    responses((status = 200, description = "The secret, shown this once", body = Enrolment)))]
+pub(super) async fn enrol_second_factor(
+    caller: InPerson,
+    State(state): State<AppState>,
+    ApiJson(body): ApiJson<WithPassword>,
+) -> Result<Json<Enrolment>> {
+    let user = passwords::prove(&state, caller.principal.user, body.password).await?;
+    let mut secret = [0; totp::SECRET_BYTES];
+    getrandom::fill(&mut secret).map_err(|error| Error::internal("draw a second factor", error))?;
+    let mut connection = state.database.acquire().await?;
+    if !store::put(&mut connection, user.id, &secret).await? {
+        return Err(Error::refused(
+            Code::Conflict,
+            "you have a second factor; disable it before you enrol another one",
+        ));
+    }
+    let (secret, url) = totp::enrolment(&secret, &user.email);
+    Ok(Json(Enrolment { secret, url }))
+}

@@ -1,0 +1,132 @@
+//! The serve and check-config subcommands.
+//!
+//! Owns the order of a start and of an end. No request is answered from the database before its
+//! schema was found complete (I-01).
+
+mod check;
+mod expose;
+mod hit_rate;
+mod reload;
+mod schema;
+mod stop;
+mod tasks;
+mod warm;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Exit, list_faults};
+use crate::config::{Settings, Sources};
+use crate::db::{self, Database};
+use crate::secrets::{Keyring, Source};
+use crate::server::Server;
+use crate::shutdown::{Phase, wait_for_signal};
+use crate::state::AppState;
+use crate::{audit, router, start};
+
+pub use check::check;
+
+/// Serves until SIGTERM or SIGINT.
+#[must_use]
+pub fn run(settings: Settings, sources: Sources) -> Exit {
+    match start::runtime() {
+        Ok(runtime) => runtime.block_on(serve(settings, sources)),
+        Err(exit) => exit,
+    }
+}
+
+struct Listeners {
+    api: TcpListener,
+    metrics: TcpListener,
+}
+
+async fn serve(settings: Settings, sources: Sources) -> Exit {
+    let source = Source::choose(&settings.secrets.dir);
+    let set = match start::secret_set(&source, settings.secrets.wait).await {
+        Ok(set) => set,
+        Err(exit) => return exit,
+    };
+    let telemetry = match start::telemetry(&settings) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return failed("telemetry cannot be installed", &error),
+    };
+    let pool = match db::lazy_pool(&set.keys.database.current.value, &settings.database) {
+        Ok(pool) => pool,
+        Err(error) => return failed("the database cannot be used", &error),
+    };
+    let listeners = match bind(&settings).await {
+        Ok(listeners) => listeners,
+        Err(error) => return failed("the address cannot be listened on", &error),
+    };
+    let state = AppState::new(settings, Keyring::new(set), Database::new(pool));
+    let stop = CancellationToken::new();
+    let started = tasks::Started {
+        source,
+        sources,
+        telemetry: telemetry.clone(),
+    };
+    tasks::spawn(&state, started, &stop);
+    tokio::spawn(expose::serve(listeners.metrics, state.clone()));
+    let accepting = CancellationToken::new();
+    let serving = tokio::spawn(api(&state, listeners.api).run(accepting.clone()));
+    tracing::info!(version = crate::VERSION, listen = %state.settings.listen, "listening");
+    let exit = until_told(&state).await;
+    stop::hooks(&state, telemetry, stop, accepting, serving)
+        .run()
+        .await;
+    exit
+}
+
+fn failed(headline: &str, error: &dyn std::error::Error) -> Exit {
+    list_faults(headline, &[erpgo_telemetry::chain(error).to_string()]);
+    Exit::Failed
+}
+
+async fn bind(settings: &Settings) -> std::io::Result<Listeners> {
+    Ok(Listeners {
+        api: TcpListener::bind(settings.listen).await?,
+        metrics: TcpListener::bind(settings.metrics_listen).await?,
+    })
+}
+
+fn api(state: &AppState, listener: TcpListener) -> Server {
+    Server {
+        listener,
+        router: router::router(state.clone()),
+        max_connections: state.settings.http.max_connections,
+        wind_down: state.settings.shutdown_drain / 10,
+        drain: state.settings.shutdown_drain,
+    }
+}
+
+/// Before the first request: a process that slept for months finds its months missing.
+async fn prepare(state: &AppState) {
+    if let Err(error) = audit::keep::prepare(&state.database).await {
+        tracing::warn!(error = %erpgo_telemetry::chain(&error), "the audit log's months are not prepared; the next try follows");
+    }
+}
+
+/// Serves once the schema is complete, until a signal.
+async fn until_told(state: &AppState) -> Exit {
+    let ready = async {
+        let verdict = schema::wait_until_complete(&state.database).await;
+        if verdict == Exit::Ok {
+            warm::up(&state.database.pool()).await;
+            prepare(state).await;
+            state.lifecycle.advance(Phase::Serving);
+            tracing::info!("ready");
+            std::future::pending::<()>().await;
+        }
+        verdict
+    };
+    tokio::select! {
+        exit = ready => exit,
+        signal = wait_for_signal() => match signal {
+            Ok(signal) => {
+                tracing::info!(signal, "shutting down");
+                Exit::Ok
+            }
+            Err(error) => failed("signals cannot be waited for", &error),
+        },
+    }
+}

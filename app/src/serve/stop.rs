@@ -1,0 +1,54 @@
+//! The end, in order (R9).
+//!
+//! Owns the hooks of serve: readiness, then the listener and its requests, then what they used.
+
+use std::time::Duration;
+
+use erpgo_telemetry::Telemetry;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::shutdown::{Hooks, Phase};
+use crate::state::AppState;
+
+const SHORT: Duration = Duration::from_secs(1);
+const CLOSE: Duration = Duration::from_secs(5);
+
+pub(super) fn hooks(
+    state: &AppState,
+    telemetry: Telemetry,
+    stop: CancellationToken,
+    accepting: CancellationToken,
+    serving: JoinHandle<bool>,
+) -> Hooks {
+    let mut hooks = Hooks::default();
+    let lifecycle = state.lifecycle.clone();
+    hooks.add(10, "readiness", SHORT, || async move {
+        lifecycle.advance(Phase::Draining);
+    });
+    // The server keeps the drain deadline itself; this one only guards against a stuck task.
+    let drain = state.settings.shutdown_drain + SHORT;
+    hooks.add(20, "requests", drain, || async move {
+        accepting.cancel();
+        if !serving.await.unwrap_or(false) {
+            tracing::warn!("requests were still in flight at the deadline and are cut off");
+        }
+    });
+    hooks.add(30, "tasks", SHORT, || async move { stop.cancel() });
+    let database = state.database.clone();
+    hooks.add(
+        40,
+        "database",
+        CLOSE,
+        || async move { database.close().await },
+    );
+    let redis = state.redis.clone();
+    hooks.add(50, "redis", SHORT, || async move { redis.close() });
+    hooks.add(60, "telemetry", CLOSE, || async move {
+        let flushed = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
+        if let Ok(Err(error)) = flushed {
+            tracing::warn!(error = %erpgo_telemetry::chain(&error), "the last spans are lost");
+        }
+    });
+    hooks
+}

@@ -1,0 +1,70 @@
+//! A person's sign-ins for the export of a person's data.
+//!
+//! Owns their shape there and the read, ended ones included.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::db::{DbTime, QueryType, observed};
+use crate::error::{Error, Result};
+use crate::users::UserId;
+
+/// More than a user can have at once.
+const MAX: i64 = 1_000;
+
+/// A sign-in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PersonSession {
+    /// Id.
+    pub(crate) id: Uuid,
+    /// What the device called itself.
+    pub(crate) user_agent: String,
+    /// From which address.
+    pub(crate) address: String,
+    /// When it began.
+    pub(crate) created_at: Timestamp,
+    /// When it ends.
+    pub(crate) expires_at: Timestamp,
+    /// When it was ended before its time.
+    pub(crate) revoked_at: Option<Timestamp>,
+    /// Why.
+    pub(crate) revoked_reason: Option<String>,
+}
+
+pub(crate) async fn everything(
+    connection: &mut PgConnection,
+    user: UserId,
+) -> Result<Vec<PersonSession>> {
+    let fail = |error| Error::database("export a user's sessions", error);
+    let query = sqlx::query(
+        "SELECT id, user_agent, address, created_at, expires_at, revoked_at, revoked_reason FROM sessions
+         WHERE user_id = $1 ORDER BY created_at DESC LIMIT $2",
+    )
+    .bind(user)
+    .bind(MAX)
+    .fetch_all(connection);
+    let rows = observed(QueryType::Select, "sessions.export", query)
+        .await
+        .map_err(fail)?;
+    let read = |row: &PgRow| {
+        Ok(PersonSession {
+            id: row.try_get("id")?,
+            user_agent: row.try_get("user_agent")?,
+            address: row.try_get("address")?,
+            created_at: row.try_get::<DbTime, _>("created_at")?.0,
+            expires_at: row.try_get::<DbTime, _>("expires_at")?.0,
+            revoked_at: row
+                .try_get::<Option<DbTime>, _>("revoked_at")?
+                .map(|at| at.0),
+            revoked_reason: row.try_get("revoked_reason")?,
+        })
+    };
+    rows.iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(fail)
+}

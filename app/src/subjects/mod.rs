@@ -1,0 +1,26 @@
+//! Keys of persons.
+//!
+//! Owns the table `subject_keys` and [`SubjectKey`]. What is sealed under a person's key is unreadable
+//! for ever once [`destroy`] has removed it, wherever the sealed bytes lie: that is how a record that
+//! nobody may change can still forget a person. A key leaves this module only inside of a
+//! [`SubjectKey`], which shows nothing of itself (I-04).
+
+mod cipher;
+mod store;
+
+use uuid::Uuid;
+
+use crate::users::UserId;
+
+pub use cipher::SubjectKey;
+pub use store::{destroy, key, keys};
+
+/// Whose key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject(pub Uuid);
+
+impl From<UserId> for Subject {
+    fn from(user: UserId) -> Self {
+        Self(user.0)
+    }
+}

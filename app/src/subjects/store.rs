@@ -1,0 +1,102 @@
+//! SQL of keys.
+
+use std::collections::HashMap;
+
+use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
+
+use super::{Subject, SubjectKey};
+use crate::db::{DbTime, QueryType, observed};
+use crate::error::{Error, Result};
+
+/// Tries to agree on a new key with others who make the same one.
+const TRIES: u32 = 3;
+
+/// The key of `subject`, made now if there is none.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn key(connection: &mut PgConnection, subject: Subject) -> Result<SubjectKey> {
+    for _ in 0..TRIES {
+        if let Some(key) = find(connection, subject).await? {
+            return Ok(key);
+        }
+        if let Some(key) = make(connection, subject).await? {
+            return Ok(key);
+        }
+        // Somebody else has made it meanwhile: the next look sees it.
+    }
+    Err(Error::internal("make a subject's key", "it comes and goes"))
+}
+
+async fn find(connection: &mut PgConnection, subject: Subject) -> Result<Option<SubjectKey>> {
+    let query = sqlx::query_scalar::<_, Vec<u8>>("SELECT key FROM subject_keys WHERE subject = $1")
+        .bind(subject.0)
+        .fetch_optional(connection);
+    let found = observed(QueryType::Select, "subject_keys.find", query)
+        .await
+        .map_err(|error| Error::database("read a subject's key", error))?;
+    found.as_deref().map(usable).transpose()
+}
+
+async fn make(connection: &mut PgConnection, subject: Subject) -> Result<Option<SubjectKey>> {
+    let bytes = SubjectKey::random_bytes()
+        .map_err(|error| Error::internal("make a subject's key", error))?;
+    let query = sqlx::query(
+        "INSERT INTO subject_keys (subject, key, created_at) VALUES ($1, $2, $3)
+         ON CONFLICT (subject) DO NOTHING",
+    )
+    .bind(subject.0)
+    .bind(&bytes[..])
+    .bind(DbTime::now())
+    .execute(connection);
+    let done = observed(QueryType::Insert, "subject_keys.make", query)
+        .await
+        .map_err(|error| Error::database("store a subject's key", error))?;
+    let made = done.rows_affected() == 1;
+    made.then(|| usable(&bytes)).transpose()
+}
+
+fn usable(bytes: &[u8]) -> Result<SubjectKey> {
+    SubjectKey::from_bytes(bytes).map_err(|error| Error::internal("use a subject's key", error))
+}
+
+/// The keys of `subjects` that are still there.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn keys(
+    connection: &mut PgConnection,
+    subjects: impl IntoIterator<Item = Subject>,
+) -> Result<HashMap<Subject, SubjectKey>> {
+    let fail = |error| Error::database("read subjects' keys", error);
+    let mut ids: Vec<Uuid> = subjects.into_iter().map(|subject| subject.0).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let query = sqlx::query("SELECT subject, key FROM subject_keys WHERE subject = ANY($1)")
+        .bind(ids)
+        .fetch_all(connection);
+    let rows = observed(QueryType::Select, "subject_keys.list", query)
+        .await
+        .map_err(fail)?;
+    let read = |row: sqlx::postgres::PgRow| {
+        let subject = row.try_get("subject").map(Subject).map_err(fail)?;
+        let key: Vec<u8> = row.try_get("key").map_err(fail)?;
+        Ok((subject, usable(&key)?))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Destroys the key: whatever was sealed under it is unreadable from the commit on.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn destroy(connection: &mut PgConnection, subject: Subject) -> Result<()> {
+    let query = sqlx::query("DELETE FROM subject_keys WHERE subject = $1")
+        .bind(subject.0)
+        .execute(connection);
+    observed(QueryType::Delete, "subject_keys.destroy", query)
+        .await
+        .map(drop)
+        .map_err(|error| Error::database("destroy a subject's key", error))
+}

@@ -1,0 +1,91 @@
+//! Several writes, one transaction (R4).
+//!
+//! Owns [`transaction`], which commits, rolls back and retries, and [`once()`], which does the same at
+//! most once for an Idempotency-Key. The work may run several times: it must touch nothing but its
+//! connection. A request that is cut off rolls back and leaves no connection behind (I-12).
+
+mod held;
+mod once;
+mod reply;
+mod retry;
+
+use std::future::Future;
+
+use sqlx::{Connection as _, PgConnection};
+
+use crate::db::Database;
+use crate::error::{Error, Result};
+use crate::metrics::METRICS;
+use held::Held;
+
+pub use once::{Once, once};
+pub use reply::Reply;
+pub use retry::{Contended, RETRY_AFTER, is_conflict};
+
+/// What is done in a transaction. It may be run several times.
+///
+/// A trait rather than an async closure: the compiler cannot yet tell of a closure's future, for every
+/// lifetime of the connection, that it may move between threads.
+pub trait Work<T>: Send {
+    /// Does it once.
+    fn run(&mut self, connection: &mut PgConnection) -> impl Future<Output = Result<T>> + Send;
+}
+
+/// Runs `work` in a transaction: all of its writes are committed, or none.
+///
+/// Serialization failures and deadlocks are retried three times, each time later.
+///
+/// # Errors
+/// What `work` ends with; SERVICE_UNAVAILABLE around [`Contended`] when every try met a conflict.
+pub async fn transaction<T>(
+    database: &Database,
+    name: &'static str,
+    mut work: impl Work<T>,
+) -> Result<T> {
+    let mut waits = RETRY_AFTER.into_iter();
+    loop {
+        let failure = match attempt(database, name, &mut work).await {
+            Err(failure) if is_conflict(&failure) => failure,
+            settled => return settled,
+        };
+        let Some(wait) = waits.next() else {
+            return Err(retry::contended(name, failure));
+        };
+        let wait = retry::jittered(wait);
+        tracing::info!(
+            transaction = name,
+            retry_after_seconds = wait.as_secs_f64(),
+            error = %erpgo_telemetry::chain(&failure),
+            "a transaction met a conflict and is retried"
+        );
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn attempt<T>(database: &Database, name: &'static str, work: &mut impl Work<T>) -> Result<T> {
+    let mut held = Held::new(database.acquire().await?);
+    let mut tx = held
+        .begin()
+        .await
+        .map_err(|error| Error::database("begin a transaction", error))?;
+    let outcome = work.run(&mut tx).await;
+    let ended = match &outcome {
+        Ok(_) => tx.commit().await,
+        Err(_) => tx.rollback().await,
+    };
+    let result = match &outcome {
+        Ok(_) => "committed",
+        Err(error) if is_conflict(error) => "conflict",
+        Err(_) => "rolled_back",
+    };
+    METRICS.transactions.with_label_values(&[result]).inc();
+    match ended {
+        Ok(()) => held.settle(),
+        // The refusal matters more than the rollback, which closing the connection brings about.
+        Err(error) if outcome.is_err() => {
+            tracing::warn!(transaction = name, %error, "a rollback failed; its connection is closed");
+        }
+        Err(error) => return Err(Error::database(name, error)),
+    }
+    outcome
+}

@@ -1,0 +1,119 @@
+//! The first administrator.
+//!
+//! Owns [`bootstrap_admin`], which `migrate` calls: once there is any user it changes nothing, so
+//! that a second run, or a Job that is retried, is harmless (I-10).
+
+use std::sync::Arc;
+
+use erpgo_secret_set::{Secret, SecretSet};
+use sqlx::{Connection as _, PgConnection};
+
+use super::domain::{Email, PersonName};
+use super::{RoleId, UserId, store};
+use crate::auth::hash::Hasher;
+use crate::db::{DbTime, QueryType, observed};
+use crate::error::{Code, Error, FieldError, Result};
+
+/// Name of the role that holds every permission.
+pub const ADMIN_ROLE: &str = "admin";
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bootstrap {
+    /// The administrator was created.
+    Created,
+    /// There are users already.
+    Unchanged,
+}
+
+/// Creates the first user with every permission, unless there are users already.
+///
+/// The password is taken as it is given: it comes from the operator, which generates it, or from a
+/// person who runs the installation, and a start must not fail on a matter of taste.
+///
+/// # Errors
+/// When the e-mail is none or the database does not answer.
+pub async fn bootstrap_admin(
+    connection: &mut PgConnection,
+    set: Arc<SecretSet>,
+    hasher: &Hasher,
+    email: &str,
+    password: Secret,
+) -> Result<Bootstrap> {
+    let email: Email = email.parse().map_err(|_| {
+        Error::invalid(vec![FieldError::new(
+            "#/email",
+            "invalid_value",
+            "must be an e-mail address",
+        )])
+    })?;
+    if password.is_empty() {
+        return Err(Error::refused(
+            Code::ValidationError,
+            "the bootstrap password is empty",
+        ));
+    }
+    if any_user(connection).await? {
+        return Ok(Bootstrap::Unchanged);
+    }
+    let hash = hasher.hash(set, password).await?;
+    let fail = |error| Error::database("create the first administrator", error);
+    let mut tx = connection.begin().await.map_err(fail)?;
+    // Two Jobs that race: the second one waits here and then finds a user.
+    sqlx::query("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
+        .execute(&mut *tx)
+        .await
+        .map_err(fail)?;
+    if any_user(&mut tx).await? {
+        return Ok(Bootstrap::Unchanged);
+    }
+    insert(&mut tx, &email, &hash).await?;
+    tx.commit().await.map_err(fail)?;
+    Ok(Bootstrap::Created)
+}
+
+async fn any_user(connection: &mut PgConnection) -> Result<bool> {
+    let query = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users)").fetch_one(connection);
+    observed(QueryType::Select, "users.any", query)
+        .await
+        .map_err(|error| Error::database("look for users", error))
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    email: &Email,
+    hash: &crate::auth::hash::StoredHash,
+) -> Result<()> {
+    let name = |text: &str| -> Result<PersonName> {
+        text.parse().map_err(|error: super::domain::NotAName| {
+            Error::internal("name the administrator", error)
+        })
+    };
+    let id = UserId::new();
+    let new = store::Insert {
+        id,
+        email,
+        first_name: &name("First")?,
+        last_name: &name("Administrator")?,
+        hash,
+    };
+    store::insert(connection, &new).await?;
+    let role = admin_role(connection).await?;
+    store::assign(connection, id, role).await.map(drop)
+}
+
+async fn admin_role(connection: &mut PgConnection) -> Result<RoleId> {
+    let query = sqlx::query_scalar(
+        "INSERT INTO roles (id, name, description, permissions, is_system, created_at, updated_at)
+         VALUES ($1, $2, 'May do everything', '{*}', true, $3, $3)
+         ON CONFLICT (lower(name)) DO UPDATE SET updated_at = excluded.updated_at
+         RETURNING id",
+    )
+    .bind(RoleId::new())
+    .bind(ADMIN_ROLE)
+    .bind(DbTime::now())
+    .fetch_one(connection);
+    observed(QueryType::Insert, "roles.admin", query)
+        .await
+        .map_err(|error| Error::database("create the role of administrators", error))
+}

@@ -1,0 +1,66 @@
+//! POST /users.
+
+use axum::Json;
+use axum::extract::State;
+use http::{HeaderName, StatusCode, header};
+
+use super::password::PasswordRules;
+use super::wire::{CreateUser, UserOut};
+use super::{UserId, UsersCreate, store};
+use crate::audit::{self, Action, Event};
+use crate::auth::Authorized;
+use crate::error::{Error, Problem, Result};
+use crate::extract::{ApiJson, Origin};
+use crate::mail::{self, Message, To};
+use crate::metrics::METRICS;
+use crate::state::AppState;
+
+/// Create a user, who has no role until one is assigned.
+#[utoipa::path(post, path = "/users", tag = "users", request_body = CreateUser,
+    security(("bearer" = ["users.create"])),
+    responses(
+        (status = 201, description = "The user", body = UserOut,
+            headers(("location" = String, description = "Path of the user"))),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "`DUPLICATE_EMAIL`: The e-mail is taken"),
+        (status = 503, body = Problem, content_type = "application/problem+json",
+            description = "`OVERLOADED`: Temporarily overloaded")))]
+pub(super) async fn create_user(
+    caller: Authorized<UsersCreate>,
+    origin: Origin,
+    State(state): State<AppState>,
+    ApiJson(body): ApiJson<CreateUser>,
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<UserOut>)> {
+    let rules = PasswordRules {
+        min_length: state.settings.auth.password_min_length,
+    };
+    let new = body.check(rules)?;
+    // Hashed before a connection is taken: nothing waits in the pool for the hash.
+    let set = state.keyring.current();
+    let hash = state.hasher.hash(set, new.password.into_secret()).await?;
+    let id = UserId::new();
+    let insert = store::Insert {
+        id,
+        email: &new.email,
+        first_name: &new.first_name,
+        last_name: &new.last_name,
+        hash: &hash,
+    };
+    let mut tx = state.database.begin().await?;
+    store::insert(&mut tx, &insert).await?;
+    let to = To::User(id, new.email.as_str());
+    mail::enqueue(&mut tx, to, &Message::EmailVerification).await?;
+    let user = store::find(&mut tx, id)
+        .await?
+        .ok_or_else(|| Error::internal("read the new user", "it is not there"))?;
+    let event = Event::of(Action::UserCreated, &origin)
+        .by(caller.principal.user)
+        .on("user", id);
+    audit::record(&mut tx, &event).await?;
+    tx.commit()
+        .await
+        .map_err(|error| Error::database("commit the new user", error))?;
+    METRICS.users_created.inc();
+    let location = [(header::LOCATION, format!("/api/v1/users/{id}"))];
+    Ok((StatusCode::CREATED, location, Json(user.into())))
+}

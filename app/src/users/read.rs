@@ -1,0 +1,34 @@
+//! GET /users/{id}.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::wire::UserOut;
+use super::{UserId, UsersRead, store};
+use crate::audit::{self, Action, Event};
+use crate::auth::Authorized;
+use crate::error::{Error, Result};
+use crate::extract::{ApiPath, Origin};
+use crate::state::AppState;
+
+/// Read a user.
+#[utoipa::path(get, path = "/users/{id}", tag = "users", params(("id" = UserId, Path, description = "Id of the user")),
+    security(("bearer" = ["users.read"])),
+    responses((status = 200, description = "The user", body = UserOut)))]
+pub(super) async fn read_user(
+    caller: Authorized<UsersRead>,
+    origin: Origin,
+    State(state): State<AppState>,
+    ApiPath(id): ApiPath<UserId>,
+) -> Result<Json<UserOut>> {
+    let mut connection = state.database.acquire().await?;
+    let user = store::find(&mut connection, id).await?;
+    let user = user.ok_or_else(|| Error::not_found("user"))?;
+    if id != caller.principal.user {
+        let event = Event::of(Action::UserRead, &origin)
+            .by(caller.principal.user)
+            .on("user", id);
+        audit::record(&mut connection, &event).await?;
+    }
+    Ok(Json(user.into()))
+}

@@ -1,0 +1,76 @@
+//! Lists of a million users are read through an index, whatever is asked for.
+
+use sqlx::PgConnection;
+
+use super::{count, statement};
+use crate::db::plan::{MOST, by_index, fill, migrated};
+use crate::extract::query::parse;
+use crate::users::list::ListQuery;
+
+/// Names are many and some are frequent, as names are.
+const MILLION: &str = "
+    INSERT INTO users (id, email, first_name, last_name, password_hash, pepper_kid, is_active,
+                       created_at, updated_at)
+    SELECT gen_random_uuid(), 'user' || n || '@' || substr(md5(n::text), 1, 8) || '.example.org',
+           'First' || n % 997, substr(md5((n * 7)::text), 1, 12), '', '', n % 100 <> 0,
+           '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 second', now()
+    FROM generate_series(1, 1000000) n";
+const SORTS: [&str; 4] = ["email", "first_name", "last_name", "created_at"];
+const FILTERS: [&str; 8] = [
+    "",
+    "&is_active=true",
+    "&is_active=false",
+    // Everybody, some, one, nobody.
+    "&search=example",
+    "&search=First99",
+    "&search=user500000%40",
+    "&search=nobodyatall",
+    "&search=user500000%40&is_active=true",
+];
+/// The deepest page that may be asked for, in the index alone.
+const DEEP: f64 = 12_000.0;
+
+async fn page(connection: &mut PgConnection, text: &str, most: f64) -> ListQuery {
+    let query: ListQuery = parse(text).unwrap();
+    let explain = statement("EXPLAIN (FORMAT JSON) ", &query.filter, query.page);
+    by_index(connection, explain, most, text).await;
+    query
+}
+
+#[tokio::test]
+async fn r06_2_each_order_and_filter_has_an_index_at_a_million_users() {
+    let (_database, mut connection) = migrated().await;
+    fill(&mut connection, "users", MILLION).await;
+    let mut checked = 0;
+    for sort in SORTS {
+        for order in ["asc", "desc"] {
+            for filter in FILTERS {
+                let text = format!("sort_by={sort}&sort_order={order}&limit=20{filter}");
+                page(&mut connection, &text, MOST).await;
+                checked += 1;
+            }
+            for filter in ["", "&is_active=true"] {
+                let text = format!("sort_by={sort}&sort_order={order}&limit=20&page=5001{filter}");
+                page(&mut connection, &text, DEEP).await;
+            }
+        }
+    }
+    assert_eq!(checked, 64);
+    numbers(&mut connection).await;
+}
+
+/// Counted where that is cheap, and estimated to within a few percent where it is not.
+async fn numbers(connection: &mut PgConnection) {
+    for (filter, expected, counted) in [
+        ("", 1_000_000, false),
+        ("&is_active=true", 990_000, false),
+        ("&search=user500000%40", 1, true),
+        ("&search=nobodyatall", 0, true),
+    ] {
+        let query: ListQuery = parse(&format!("limit=20{filter}")).unwrap();
+        let total = count(connection, &query.filter).await.unwrap();
+        assert_eq!(total.is_exact, counted, "{filter}: {total:?}");
+        let off = total.rows.abs_diff(expected);
+        assert!(off <= expected / 20, "{filter}: {total:?}");
+    }
+}

@@ -1,0 +1,264 @@
+//! P9 and P10, counted by Redis and by the process alone.
+
+use axum::body::Body;
+use erpgo_test_kit::redis;
+use http::{Request, header};
+use serde_json::{Value, json};
+
+use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World, send};
+
+async fn from(world: &World, forwarded: &str, email: &str, password: &str) -> Answer {
+    let request = Request::post("/api/v1/auth/login")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("x-forwarded-for", forwarded)
+        .body(Body::from(
+            json!({"email": email, "password": password}).to_string(),
+        ))
+        .unwrap();
+    send(&world.router, request).await
+}
+
+fn limited() -> String {
+    format!(
+        "{}\nhttp: {{ trusted_proxies: [127.0.0.1] }}",
+        SETTINGS.replace("login_per_ip: 0", "login_per_ip: 5, lockout_failures: 1000")
+    )
+}
+
+async fn sixth_is_refused(world: &World) {
+    for round in 0..3 {
+        let ip = format!("192.0.2.{round}");
+        for _ in 0..5 {
+            from(world, &ip, ADMIN, PASSWORD).await.expect(200);
+        }
+        let sixth = from(world, &ip, ADMIN, PASSWORD).await;
+        sixth.refused(429, "RATE_LIMIT_EXCEEDED");
+        let wait: u64 = sixth.headers["retry-after"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!((1..=900).contains(&wait), "{wait}");
+    }
+}
+
+#[tokio::test]
+async fn p09_the_sixth_login_of_an_address_is_refused_without_redis() {
+    sixth_is_refused(&World::with(&limited(), None).await).await;
+}
+
+/// r05_1: five an address in 15 minutes.
+#[tokio::test]
+async fn p09_the_sixth_login_of_an_address_is_refused_by_redis_across_processes() {
+    let redis = redis::server().await;
+    let world = World::with(&limited(), Some(&redis.url())).await;
+    world.redis_is_listening().await;
+    sixth_is_refused(&world).await;
+    // Another process counts along.
+    let (state, router, _tasks) = world.twin(&limited());
+    crate::world::listening(&state).await;
+    let request = Request::post("/api/v1/auth/login")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("x-forwarded-for", "192.0.2.0")
+        .body(Body::from(
+            json!({"email": ADMIN, "password": PASSWORD}).to_string(),
+        ))
+        .unwrap();
+    send(&router, request)
+        .await
+        .refused(429, "RATE_LIMIT_EXCEEDED");
+}
+
+#[tokio::test]
+async fn p09_an_address_that_the_client_wrote_itself_is_not_believed() {
+    let yaml = limited().replace("trusted_proxies: [127.0.0.1]", "trusted_proxies: []");
+    let world = World::with(&yaml, None).await;
+    for n in 0..5 {
+        from(&world, &format!("192.0.2.{n}"), ADMIN, PASSWORD)
+            .await
+            .expect(200);
+    }
+    from(&world, "192.0.2.77", ADMIN, PASSWORD)
+        .await
+        .refused(429, "RATE_LIMIT_EXCEEDED");
+
+    let world = World::with(&limited(), None).await;
+    for n in 0..5 {
+        from(&world, &format!("10.9.8.{n}, 192.0.2.1"), ADMIN, PASSWORD)
+            .await
+            .expect(200);
+    }
+    from(&world, "10.9.8.77, 192.0.2.1", ADMIN, PASSWORD)
+        .await
+        .refused(429, "RATE_LIMIT_EXCEEDED");
+}
+
+// What differs between two requests by nature, and nothing else.
+fn uniform(answer: &Answer) -> Value {
+    let mut body = answer.json();
+    for name in ["request_id", "trace_id", "unlock_at"] {
+        assert!(body[name].is_string(), "{name} is missing: {body}");
+        body[name] = Value::Null;
+    }
+    body
+}
+
+async fn lockout(world: &World) {
+    let wrong = world.login(ADMIN, "wrong horse battery staple").await;
+    wrong.refused(401, "INVALID_CREDENTIALS");
+    let unknown = world.login("nobody@example.org", PASSWORD).await;
+    for _ in 0..4 {
+        world
+            .login(ADMIN, "wrong horse battery staple")
+            .await
+            .refused(401, "INVALID_CREDENTIALS");
+        world
+            .login("nobody@example.org", PASSWORD)
+            .await
+            .refused(401, "INVALID_CREDENTIALS");
+    }
+    // The sixth, with the right password.
+    let locked = world.login(ADMIN, PASSWORD).await;
+    locked.refused(401, "INVALID_CREDENTIALS");
+    let unknown_locked = world.login("nobody@example.org", PASSWORD).await;
+    for other in [&unknown, &locked, &unknown_locked] {
+        assert_eq!(uniform(&wrong), uniform(other));
+        let mut names: Vec<_> = other.headers.keys().map(ToString::to_string).collect();
+        let mut expected: Vec<_> = wrong.headers.keys().map(ToString::to_string).collect();
+        names.sort();
+        expected.sort();
+        assert_eq!(names, expected);
+    }
+    let opens: jiff::Timestamp = locked.json()["unlock_at"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let left = (opens - jiff::Timestamp::now()).get_seconds();
+    assert!((880..=900).contains(&left), "{left}");
+}
+
+#[tokio::test]
+async fn p10_five_failures_lock_whatever_the_password_without_redis() {
+    lockout(&World::new().await).await;
+}
+
+/// r05_2: five failures lock for 15 minutes.
+#[tokio::test]
+async fn p10_five_failures_lock_whatever_the_password_by_redis() {
+    let redis = redis::server().await;
+    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    world.redis_is_listening().await;
+    lockout(&world).await;
+    let (state, router, _tasks) = world.twin(SETTINGS);
+    crate::world::listening(&state).await;
+    let body = json!({"email": ADMIN, "password": PASSWORD});
+    crate::world::call(
+        &router,
+        http::Method::POST,
+        "/api/v1/auth/login",
+        "",
+        Some(body),
+    )
+    .await
+    .refused(401, "INVALID_CREDENTIALS");
+}
+
+#[tokio::test]
+async fn p10_a_lock_outlives_the_redis_that_counted_it() {
+    let mut redis = redis::server().await;
+    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    world.redis_is_listening().await;
+    lockout(&world).await;
+    redis.stop();
+    world
+        .login(ADMIN, PASSWORD)
+        .await
+        .refused(401, "INVALID_CREDENTIALS");
+}
+
+#[tokio::test]
+async fn p10_a_success_before_the_fifth_failure_begins_the_count_anew() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        for _ in 0..4 {
+            world
+                .login(ADMIN, "wrong horse battery staple")
+                .await
+                .refused(401, "INVALID_CREDENTIALS");
+        }
+        world.login(ADMIN, PASSWORD).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn p10_the_lock_opens_when_its_time_is_over() {
+    let yaml = SETTINGS.replace("login_per_ip: 0", "login_per_ip: 0, lockout_duration: 5s");
+    let world = World::with(&yaml, None).await;
+    for _ in 0..5 {
+        world
+            .login(ADMIN, "wrong horse battery staple")
+            .await
+            .refused(401, "INVALID_CREDENTIALS");
+    }
+    world
+        .login(ADMIN, PASSWORD)
+        .await
+        .refused(401, "INVALID_CREDENTIALS");
+    crate::world::until("the lock opens", || async {
+        world.login(ADMIN, PASSWORD).await.status == 200
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p10_parallel_guesses_do_not_get_more_tries() {
+    let world = crate::world::shared(World::new().await);
+    let guesses: Vec<_> = (0..12)
+        .map(|_| {
+            let world = world.clone();
+            tokio::spawn(async move {
+                world
+                    .login(ADMIN, "wrong horse battery staple")
+                    .await
+                    .status
+            })
+        })
+        .collect();
+    for guess in guesses {
+        assert_eq!(guess.await.unwrap(), 401);
+    }
+    world
+        .login(ADMIN, PASSWORD)
+        .await
+        .refused(401, "INVALID_CREDENTIALS");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_sign_ins_is_shed_and_leaves_other_requests_alone() {
+    let yaml = "
+auth: { hash_memory_kib: 65536, hash_iterations: 4, hash_concurrency: 1, hash_queue: 1, hash_deadline: 1s }
+limits: { login_per_ip: 0, lockout_failures: 1000 }
+";
+    let world = crate::world::shared(World::with(yaml, None).await);
+    let token = world.admin().await;
+    let storm: Vec<_> = (0..10)
+        .map(|_| {
+            let world = world.clone();
+            tokio::spawn(async move { world.login(ADMIN, PASSWORD).await })
+        })
+        .collect();
+    world.get("/api/v1/profile", &token).await.expect(200);
+    let mut shed = 0;
+    for login in storm {
+        let answer = login.await.unwrap();
+        if answer.status == 503 {
+            answer.refused(503, "OVERLOADED");
+            assert_eq!(answer.headers["retry-after"], "1");
+            shed += 1;
+        } else {
+            assert_eq!(answer.status, 200, "{}", answer.text);
+        }
+    }
+    assert!((1..10).contains(&shed), "{shed} of 10 were shed");
+}

@@ -1,0 +1,12 @@
+//! Signing in and out.
+
+mod enumeration;
+mod flow;
+mod forgeries;
+mod forgery;
+mod limits;
+mod partition;
+mod pepper;
+mod refresh;
+mod revocation;
+mod unlock;

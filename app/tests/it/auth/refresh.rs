@@ -1,0 +1,110 @@
+//! Rotation of refresh tokens, and what a second use means.
+
+use serde_json::Value;
+
+use crate::world::{ADMIN, SETTINGS, World, access, shared};
+
+fn token(answer: &Value) -> String {
+    answer["refresh_token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn each_refresh_token_is_exchanged_for_the_next() {
+    let world = World::new().await;
+    let mut answer = world.signed_in(ADMIN).await;
+    for _ in 0..3 {
+        let next = world.refresh(&token(&answer)).await.expect(200).json();
+        assert_ne!(token(&next), token(&answer));
+        world
+            .get("/api/v1/profile", &access(&next))
+            .await
+            .expect(200);
+        answer = next;
+    }
+}
+
+#[tokio::test]
+async fn a_second_tab_gets_the_same_successor_within_the_grace() {
+    let world = World::new().await;
+    let first = world.signed_in(ADMIN).await;
+    let one = world.refresh(&token(&first)).await.expect(200).json();
+    let other = world.refresh(&token(&first)).await.expect(200).json();
+    assert_eq!(token(&one), token(&other));
+    world.refresh(&token(&one)).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_grandparent_ends_the_whole_session_even_within_the_grace() {
+    let world = World::new().await;
+    let first = world.signed_in(ADMIN).await;
+    let second = world.refresh(&token(&first)).await.expect(200).json();
+    let third = world.refresh(&token(&second)).await.expect(200).json();
+    world
+        .refresh(&token(&first))
+        .await
+        .refused(401, "TOKEN_REUSED");
+    // Thief and owner alike: nobody can tell them apart.
+    world
+        .refresh(&token(&third))
+        .await
+        .refused(401, "TOKEN_REVOKED");
+    world
+        .get("/api/v1/profile", &access(&third))
+        .await
+        .refused(401, "TOKEN_REVOKED");
+}
+
+#[tokio::test]
+async fn without_grace_the_direct_parent_ends_it_too_and_other_sessions_go_on() {
+    let yaml = SETTINGS.replace(
+        "hash_concurrency: 2",
+        "hash_concurrency: 2, refresh_grace: 0s",
+    );
+    let world = World::with(&yaml, None).await;
+    let bystander = world.signed_in(ADMIN).await;
+    let first = world.signed_in(ADMIN).await;
+    let second = world.refresh(&token(&first)).await.expect(200).json();
+    world
+        .refresh(&token(&first))
+        .await
+        .refused(401, "TOKEN_REUSED");
+    world
+        .get("/api/v1/profile", &access(&second))
+        .await
+        .refused(401, "TOKEN_REVOKED");
+    world.refresh(&token(&bystander)).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r10_3_racing_tabs_all_stay_signed_in_with_one_successor() {
+    let world = shared(World::new().await);
+    let first = token(&world.signed_in(ADMIN).await);
+    let tabs: Vec<_> = (0..8)
+        .map(|_| {
+            let (world, first) = (world.clone(), first.clone());
+            tokio::spawn(async move { world.refresh(&first).await.expect(200).json() })
+        })
+        .collect();
+    let mut successors = std::collections::HashSet::new();
+    for tab in tabs {
+        successors.insert(token(&tab.await.unwrap()));
+    }
+    assert_eq!(successors.len(), 1);
+}
+
+#[tokio::test]
+async fn the_database_holds_no_token_in_clear() {
+    let world = World::new().await;
+    let answer = world.signed_in(ADMIN).await;
+    let pool = world.state.database.pool();
+    let dump: Vec<String> = sqlx::query_scalar(
+        "SELECT row_to_json(t)::text FROM refresh_tokens t
+         UNION ALL SELECT row_to_json(s)::text FROM sessions s",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert_eq!(dump.len(), 2);
+    let signature = token(&answer).rsplit('.').next().unwrap().to_owned();
+    assert!(!dump.concat().contains(&signature));
+}

@@ -1,0 +1,217 @@
+//! Sign-out and changes of roles on every process, with and without Redis (P12).
+
+use std::time::{Duration, Instant};
+
+use erpgo_test_kit::redis;
+use http::Method;
+use serde_json::json;
+
+use crate::world::{SETTINGS, World, call, listening};
+
+const WITHIN: Duration = Duration::from_secs(1);
+
+/// Waits until the twin answers `status`, and says how long that took.
+async fn turns(router: &axum::Router, token: &str, status: u16) -> Duration {
+    let begun = Instant::now();
+    loop {
+        let answer = call(router, Method::GET, "/api/v1/users", token, None).await;
+        if answer.status == status {
+            return begun.elapsed();
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "never {status}: {}",
+            answer.text
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn a_change_is_seen_by_the_twin(world: &World, router: &axum::Router) {
+    let (id, token) = world.user("kim@example.org", &["users.read"]).await;
+    let admin = world.admin().await;
+    call(router, Method::GET, "/api/v1/users", &token, None)
+        .await
+        .expect(200);
+    let roles = world
+        .get("/api/v1/roles?limit=1000", &admin)
+        .await
+        .expect(200)
+        .json();
+    let role = roles["roles"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|role| role["name"] == "role of kim at example.org")
+        .unwrap()["id"]
+        .clone();
+    let assignment = json!({"user_id": id, "role_id": role});
+
+    world
+        .post("/api/v1/roles/remove", &admin, assignment.clone())
+        .await
+        .expect(204);
+    // On the process that made the change: the very next check.
+    world
+        .get("/api/v1/users", &token)
+        .await
+        .refused(403, "FORBIDDEN");
+    assert!(turns(router, &token, 403).await < WITHIN);
+
+    world
+        .post("/api/v1/roles/assign", &admin, assignment)
+        .await
+        .expect(204);
+    world.get("/api/v1/users", &token).await.expect(200);
+    assert!(turns(router, &token, 200).await < WITHIN);
+
+    world
+        .post("/api/v1/auth/logout", &token, json!({}))
+        .await
+        .expect(204);
+    assert!(turns(router, &token, 401).await < WITHIN);
+}
+
+/// r07_3: what is cached ends with the change that makes it wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p12_a_change_takes_hold_everywhere_within_a_second_by_pubsub() {
+    let redis = redis::server().await;
+    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    let (state, router, _tasks) = world.twin(SETTINGS);
+    world.redis_is_listening().await;
+    listening(&state).await;
+    a_change_is_seen_by_the_twin(&world, &router).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p12_a_change_takes_hold_everywhere_within_a_second_without_redis() {
+    let world = World::new().await;
+    let (_state, router, _tasks) = world.twin(SETTINGS);
+    a_change_is_seen_by_the_twin(&world, &router).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r07_4_redis_goes_away_and_comes_back_and_no_request_fails() {
+    let mut redis = redis::server().await;
+    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    world.redis_is_listening().await;
+    let token = world.admin().await;
+    redis.stop();
+    for _ in 0..20 {
+        world.get("/api/v1/users", &token).await.expect(200);
+        world.admin().await;
+    }
+    crate::world::until("redis is known to be away", || async {
+        !world.state.redis.is_up()
+    })
+    .await;
+    let ready = world.get("/health/ready", "").await.expect(200).json();
+    assert_eq!(ready["status"], "degraded");
+    redis.start();
+    world.redis_is_listening().await;
+    let ready = world.get("/health/ready", "").await.expect(200).json();
+    assert_eq!(ready["status"], "healthy");
+}
+
+/// r07_1: for five minutes.
+#[tokio::test]
+async fn p11_permissions_are_served_from_redis_until_they_change() {
+    let redis = redis::server().await;
+    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    world.redis_is_listening().await;
+    let (id, token) = world.user("kim@example.org", &["users.read"]).await;
+    world.get("/api/v1/users", &token).await.expect(200);
+    let keys = keys(&redis.url(), &format!("erpgo:permissions:{id}:*")).await;
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    let (text, ttl) = read(&redis.url(), &keys[0]).await;
+    assert_eq!(text, r#"["users.read"]"#);
+    assert!((290..=300).contains(&ttl), "{ttl}");
+
+    // Shown to be served from there: what is written there is what is allowed.
+    write(&redis.url(), &keys[0], "[]").await;
+    world.state.sessions.forget_all();
+    world
+        .get("/api/v1/users", &token)
+        .await
+        .refused(403, "FORBIDDEN");
+
+    // A change makes another key: the old entry cannot be read again.
+    let admin = world.admin().await;
+    let body = json!({"email": "kim@example.org", "first_name": "Kim", "last_name": "D", "is_active": true});
+    world
+        .put(&format!("/api/v1/users/{id}"), &admin, body)
+        .await
+        .expect(200);
+    world.get("/api/v1/users", &token).await.expect(200);
+}
+
+/// A role is kept nowhere but in the permissions that follow from it: no longer than these, and it
+/// changes for its holders with the very next check.
+#[tokio::test]
+async fn r07_2_nothing_that_follows_from_a_role_is_kept_for_ten_minutes() {
+    let redis = redis::server().await;
+    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    world.redis_is_listening().await;
+    let (_, token) = world.user("kim@example.org", &["users.read"]).await;
+    world.get("/api/v1/users", &token).await.expect(200);
+    let admin = world.admin().await;
+    let roles = world.get("/api/v1/roles", &admin).await.expect(200).json();
+    let mut kept = keys(&redis.url(), "*").await;
+    kept.retain(|key| !key.contains(":login:"));
+    assert!(!kept.is_empty());
+    for key in kept {
+        let (_, ttl) = read(&redis.url(), &key).await;
+        assert!((1..=600).contains(&ttl), "{key} stays for {ttl} s");
+    }
+    let roles = roles["roles"].as_array().unwrap();
+    let role = roles
+        .iter()
+        .find(|role| role["is_system"] == false)
+        .unwrap();
+    let path = format!("/api/v1/roles/{}", role["id"].as_str().unwrap());
+    let narrowed = json!({"name": "narrow", "permissions": ["products.read"]});
+    world.put(&path, &admin, narrowed).await.expect(200);
+    world
+        .get("/api/v1/users", &token)
+        .await
+        .refused(403, "FORBIDDEN");
+}
+
+async fn connection(url: &str) -> ::redis::aio::MultiplexedConnection {
+    let client = ::redis::Client::open(url).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}
+
+async fn keys(url: &str, pattern: &str) -> Vec<String> {
+    let mut connection = connection(url).await;
+    ::redis::cmd("KEYS")
+        .arg(pattern)
+        .query_async(&mut connection)
+        .await
+        .unwrap()
+}
+
+async fn read(url: &str, key: &str) -> (String, i64) {
+    let mut connection = connection(url).await;
+    let text = ::redis::cmd("GET")
+        .arg(key)
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    let ttl = ::redis::cmd("TTL")
+        .arg(key)
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    (text, ttl)
+}
+
+async fn write(url: &str, key: &str, value: &str) {
+    let mut connection = connection(url).await;
+    ::redis::cmd("SET")
+        .arg(key)
+        .arg(value)
+        .query_async::<()>(&mut connection)
+        .await
+        .unwrap();
+}

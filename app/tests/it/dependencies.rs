@@ -1,0 +1,273 @@
+//! What becomes of each class of routes when a dependency is lost: the rows of
+//! `docs/guides/dependencies.md` (R7.4, R8.2, P13).
+
+use std::time::{Duration, Instant};
+
+use erpgo_test_kit::proxy::{self, Proxy};
+use erpgo_test_kit::redis;
+use http::Method;
+use serde_json::json;
+
+use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World};
+
+/// One request of each class.
+struct Calls<'a> {
+    world: &'a World,
+    token: &'a str,
+}
+
+impl Calls<'_> {
+    async fn read(&self) -> Answer {
+        self.world.get("/api/v1/products", self.token).await
+    }
+
+    async fn write(&self) -> Answer {
+        let sku = uuid::Uuid::new_v4().to_string();
+        let body = json!({"sku": sku, "name": "Chair", "price": "1", "currency": "EUR"});
+        self.world.post("/api/v1/products", self.token, body).await
+    }
+
+    async fn export(&self) -> Answer {
+        self.world.get("/api/v1/profile/export", self.token).await
+    }
+
+    async fn sign_in(&self) -> Answer {
+        self.world.login(ADMIN, PASSWORD).await
+    }
+
+    async fn sign_out(&self) -> Answer {
+        let token = self.world.admin().await;
+        self.world
+            .post("/api/v1/auth/logout", &token, json!({}))
+            .await
+    }
+
+    async fn all_are_served(&self, trouble: &str) {
+        for _ in 0..3 {
+            let answers = [
+                (self.read().await, 200),
+                (self.write().await, 201),
+                (self.export().await, 200),
+                (self.sign_in().await, 200),
+                (self.sign_out().await, 204),
+            ];
+            for (answer, status) in answers {
+                assert_eq!(answer.status, status, "{trouble}: {}", answer.text);
+            }
+        }
+    }
+}
+
+async fn health(world: &World, path: &str) -> (u16, String) {
+    let answer = world.get(path, "").await;
+    let status = answer.json()["status"].as_str().unwrap().to_owned();
+    (answer.status.as_u16(), status)
+}
+
+/// `degraded` and 200, once it is noticed.
+async fn degraded(world: &World) {
+    crate::world::until("readiness says degraded", || async {
+        health(world, "/health/ready").await == (200, "degraded".to_owned())
+    })
+    .await;
+    assert_eq!(health(world, "/health/live").await.0, 200);
+}
+
+async fn by_proxy() -> (World, Proxy, redis::TestRedis) {
+    let redis = redis::server().await;
+    let way = proxy::tcp(redis.address()).await;
+    // A limit on everything, so that each request has a reason to ask Redis.
+    let yaml = crate::world::limits("read_per_ip: 600, write_per_ip: 600, export_per_ip: 600");
+    let world = World::with(&yaml, Some(&way.url(&redis.url()))).await;
+    world.redis_is_listening().await;
+    (world, way, redis)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r07_4_every_class_is_served_while_redis_is_killed() {
+    let (world, _way, mut redis) = by_proxy().await;
+    let token = world.admin().await;
+    let calls = Calls {
+        world: &world,
+        token: &token,
+    };
+    redis.stop();
+    calls.all_are_served("killed").await;
+    degraded(&world).await;
+    redis.start();
+    world.redis_is_listening().await;
+    calls.all_are_served("back").await;
+    assert_eq!(
+        health(&world, "/health/ready").await,
+        (200, "healthy".into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r07_4_every_class_is_served_while_redis_is_silent() {
+    let (world, way, _redis) = by_proxy().await;
+    let token = world.admin().await;
+    let calls = Calls {
+        world: &world,
+        token: &token,
+    };
+    way.pause();
+    calls.all_are_served("silent").await;
+    degraded(&world).await;
+    way.resume();
+    world.redis_is_listening().await;
+    calls.all_are_served("back").await;
+}
+
+/// Slow is worse than away: the breaker makes it the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r07_4_every_class_is_served_while_redis_is_slow_and_soon_without_waiting_for_it() {
+    let (world, way, _redis) = by_proxy().await;
+    let token = world.admin().await;
+    let calls = Calls {
+        world: &world,
+        token: &token,
+    };
+    // Pings still come back in time; calls do not.
+    way.slow(Duration::from_millis(250));
+    calls.all_are_served("slow").await;
+    degraded(&world).await;
+    let begun = Instant::now();
+    for _ in 0..20 {
+        calls.read().await.expect(200);
+    }
+    // Twenty that waited would take three seconds, without what they do besides.
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(2_500), "{took:?}");
+    way.resume();
+    crate::world::until("redis is used again", || async {
+        calls.read().await.expect(200);
+        world.state.redis.is_up()
+    })
+    .await;
+}
+
+/// Nothing can be answered from memory alone; what is refused says so, at once and in good order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r08_2_every_class_is_refused_in_good_order_while_postgresql_is_away() {
+    let database = crate::world::database().await;
+    let way = proxy::tcp(database.address()).await;
+    let set = crate::world::set(crate::world::document(&way.url(&database.url()), None));
+    let world = World::on(database, set, SETTINGS).await;
+    let token = world.admin().await;
+    let calls = Calls {
+        world: &world,
+        token: &token,
+    };
+    calls.all_are_served("all is well").await;
+    way.cut();
+    for answer in [
+        calls.read().await,
+        calls.write().await,
+        calls.export().await,
+        calls.sign_in().await,
+    ] {
+        answer.refused(503, "SERVICE_UNAVAILABLE");
+        assert!(
+            answer.headers.contains_key("retry-after"),
+            "{}",
+            answer.text
+        );
+    }
+    assert_eq!(health(&world, "/health/ready").await.0, 503);
+    assert_eq!(health(&world, "/health/live").await.0, 200);
+    let document = world
+        .call(Method::GET, "/api/docs/openapi.json", "", None)
+        .await;
+    document.expect(200);
+    way.resume();
+    crate::world::until("the database is back", || async {
+        health(&world, "/health/ready").await.0 == 200 && calls.read().await.status == 200
+    })
+    .await;
+    // No failure of ours has counted against anybody.
+    calls.all_are_served("back").await;
+}
+
+/// What would have been sent waits: no answer tells whether there is a mail server.
+#[tokio::test]
+async fn every_class_is_served_while_the_mail_server_is_away() {
+    let yaml = format!(
+        "{SETTINGS}\nmail: {{ smtp_url: 'smtp://127.0.0.1:{}?tls=none' }}",
+        crate::program::free_port().port()
+    );
+    let world = World::with(&yaml, None).await;
+    let token = world.admin().await;
+    Calls {
+        world: &world,
+        token: &token,
+    }
+    .all_are_served("no mail")
+    .await;
+    let body = json!({"email": ADMIN});
+    world
+        .post("/api/v1/auth/forgot-password", "", body)
+        .await
+        .expect(202);
+    let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
+        .fetch_one(&world.state.database.pool())
+        .await
+        .unwrap();
+    assert_eq!(waiting, 1);
+}
+
+/// Traces are dropped, requests are not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sign_ins_are_served_while_the_trace_collector_is_away() {
+    let database = crate::world::database().await;
+    crate::tx::killed::administrator(&database.url()).await;
+    let config = format!(
+        "{}tracing: {{ otlp_endpoint: 'http://127.0.0.1:{}' }}\n",
+        crate::tx::killed::CONFIG,
+        crate::program::free_port().port()
+    );
+    let program = crate::program::start(&database.url(), &config);
+    program.is_ready().await;
+    for _ in 0..3 {
+        crate::tx::killed::sign_in(&program).await;
+    }
+}
+
+/// A guide that promises what no test shows would be worth little.
+#[test]
+fn every_row_of_the_guide_names_a_test_that_is_there() {
+    let guide = include_str!("../../../docs/guides/dependencies.md");
+    let rows = guide.lines().filter(|line| line.starts_with("| "));
+    let is_name = |word: &&str| {
+        word.len() > 20
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    let names: Vec<&str> = rows
+        .flat_map(|row| row.split('`').skip(1).step_by(2))
+        .filter(is_name)
+        .collect();
+    assert!(names.len() >= 12, "{names:?}");
+    let mut sources = String::new();
+    let mut folders = vec![std::path::PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/it"
+    ))];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    for name in names {
+        assert!(
+            sources.contains(&format!("fn {name}(")),
+            "{name} is no test"
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! Probes (R8, P13).
+
+use std::time::{Duration, Instant};
+
+use erpgo::db::{self, Database};
+use erpgo::secrets::Keyring;
+use erpgo::shutdown::Phase;
+use erpgo::state::AppState;
+use erpgo_test_kit::{postgres, proxy};
+use http::Method;
+use proptest::prelude::*;
+
+use crate::world::{SETTINGS, World, call, document, set, settings};
+
+/// r08_2: readiness asks the database.
+#[tokio::test]
+async fn r08_1_and_2_a_serving_process_is_live_started_and_ready() {
+    let world = World::new().await;
+    for path in ["/health/live", "/health/startup", "/health/ready"] {
+        let health = world.get(path, "").await.expect(200).json();
+        assert_eq!(health["status"], "healthy", "{path}");
+        assert_eq!(health["version"], erpgo::VERSION, "{path}");
+    }
+    let ready = world.get("/health/ready", "").await.json();
+    assert_eq!(ready["checks"]["database"]["status"], "healthy");
+    assert_eq!(ready["checks"]["redis"]["status"], "disabled");
+}
+
+/// r08_5: the answer comes within a second, whether the database refuses or is silent.
+#[tokio::test]
+async fn p13_no_database_no_readiness_and_back_again() {
+    let database = crate::world::database().await;
+    let proxy = proxy::tcp(database.address()).await;
+    let url = proxy.url(&database.url());
+    let settings = settings("database: { acquire_timeout: 1s, max_connections: 2 }");
+    let set = set(document(&url, None));
+    let pool = db::lazy_pool(&set.keys.database.current.value, &settings.database).unwrap();
+    let state = AppState::new(settings, Keyring::new(set), Database::new(pool));
+    state.lifecycle.advance(Phase::Serving);
+    let router = erpgo::router::router(state);
+    let ready = async || {
+        let begun = Instant::now();
+        let answer = call(&router, Method::GET, "/health/ready", "", None).await;
+        assert!(
+            begun.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            begun.elapsed()
+        );
+        answer
+    };
+    ready().await.expect(200);
+    for outage in ["cut", "pause"] {
+        if outage == "cut" {
+            proxy.cut()
+        } else {
+            proxy.pause()
+        }
+        let answer = ready().await.expect(503).json();
+        assert_eq!(answer["status"], "unhealthy", "{outage}");
+        assert_eq!(
+            answer["checks"]["database"]["status"], "unhealthy",
+            "{outage}"
+        );
+        assert!(answer["checks"]["database"]["reason"].is_string());
+        call(&router, Method::GET, "/health/live", "", None)
+            .await
+            .expect(200);
+        proxy.resume();
+        crate::world::until("ready again", || async { ready().await.status == 200 }).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_needs_the_absent_database_is_answered_503() {
+    let database = postgres::database().await;
+    let url = database.url();
+    drop(database);
+    let settings = settings("database: { acquire_timeout: 1s }");
+    let set = set(document(&url, None));
+    let pool = db::lazy_pool(&set.keys.database.current.value, &settings.database).unwrap();
+    let state = AppState::new(settings, Keyring::new(set), Database::new(pool));
+    state.lifecycle.advance(Phase::Serving);
+    let router = erpgo::router::router(state);
+    let body = serde_json::json!({"email": "a@b.org", "password": "x"});
+    let answer = call(&router, Method::POST, "/api/v1/auth/login", "", Some(body)).await;
+    answer.refused(503, "SERVICE_UNAVAILABLE");
+    assert!(!answer.text.contains("postgres"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn r08_4_shutdown_turns_readiness_off_at_once_and_liveness_stays() {
+    let world = World::new().await;
+    world.state.lifecycle.advance(Phase::Draining);
+    world.get("/health/ready", "").await.expect(503);
+    let live = world.get("/health/live", "").await.expect(200);
+    assert_eq!(live.headers["connection"], "close");
+}
+
+#[tokio::test]
+async fn i01_before_the_schema_is_known_only_health_is_answered() {
+    let settings = settings(SETTINGS);
+    let set = set(document("postgres://u:p@127.0.0.1:1/x", None));
+    let pool = db::lazy_pool(&set.keys.database.current.value, &settings.database).unwrap();
+    let state = AppState::new(settings, Keyring::new(set), Database::new(pool));
+    let router = erpgo::router::router(state.clone());
+    call(&router, Method::GET, "/health/startup", "", None)
+        .await
+        .expect(503);
+    call(&router, Method::GET, "/health/ready", "", None)
+        .await
+        .expect(503);
+    call(&router, Method::GET, "/api/v1/users", "", None)
+        .await
+        .refused(503, "SERVICE_UNAVAILABLE");
+    state.lifecycle.advance(Phase::Serving);
+    call(&router, Method::GET, "/health/startup", "", None)
+        .await
+        .expect(200);
+    call(&router, Method::GET, "/api/v1/users", "", None)
+        .await
+        .refused(401, "UNAUTHORIZED");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+    #[test]
+    fn p13_readiness_follows_the_phase_alone_when_there_is_no_database(phases in proptest::collection::vec(0u8..3, 1..6)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut settings = settings("database: { acquire_timeout: 1s }");
+            // Shorter than anybody may set it: the driver tries until then.
+            settings.database.acquire_timeout = std::time::Duration::from_millis(20);
+            let set = set(document("postgres://u:p@127.0.0.1:1/x", None));
+            let pool = db::lazy_pool(&set.keys.database.current.value, &settings.database).unwrap();
+            let state = AppState::new(settings, Keyring::new(set), Database::new(pool));
+            let router = erpgo::router::router(state.clone());
+            for phase in phases {
+                state.lifecycle.advance([Phase::Starting, Phase::Serving, Phase::Draining][usize::from(phase)]);
+                assert_eq!(call(&router, Method::GET, "/health/ready", "", None).await.status, 503);
+                assert_eq!(call(&router, Method::GET, "/health/live", "", None).await.status, 200);
+            }
+        });
+    }
+}

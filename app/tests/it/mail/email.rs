@@ -1,0 +1,86 @@
+//! Proving an address.
+
+use serde_json::json;
+
+use super::Post;
+use super::sink::{Mood, code};
+use crate::world::{ADMIN, Answer, World};
+
+async fn verify(world: &World, token: &str) -> Answer {
+    world
+        .post("/api/v1/email/verify", "", json!({"token": token}))
+        .await
+}
+
+#[tokio::test]
+async fn a_new_user_confirms_their_address_with_the_code_that_was_sent_there() {
+    let post = Post::new(Mood::Takes).await;
+    let world = &post.world;
+    let (id, kim) = world.user("kim@example.org", &[]).await;
+    let mail = post.sink.mail(1).await;
+    assert!(
+        mail.contains("Subject: Confirm your e-mail address")
+            && mail.contains("To: kim@example.org")
+    );
+    let code = code(&mail);
+    let admin = world.admin().await;
+    let path = format!("/api/v1/users/{id}");
+    assert_eq!(
+        world.get(&path, &admin).await.json()["email_verified"],
+        false
+    );
+    verify(world, &code).await.expect(204);
+    assert_eq!(
+        world.get(&path, &admin).await.json()["email_verified"],
+        true
+    );
+    let again = verify(world, &code).await;
+    again.refused(400, "VALIDATION_ERROR");
+    assert_eq!(again.json()["errors"][0]["code"], "invalid_token");
+    let send = "/api/v1/email/send-verification";
+    world
+        .post(send, &kim, json!({}))
+        .await
+        .refused(409, "CONFLICT");
+    world
+        .post(send, "", json!({}))
+        .await
+        .refused(401, "UNAUTHORIZED");
+}
+
+#[tokio::test]
+async fn a_code_proves_the_address_it_was_sent_to_and_no_other() {
+    let post = Post::new(Mood::Takes).await;
+    let world = &post.world;
+    let (id, kim) = world.user("kim@example.org", &[]).await;
+    let first = code(&post.sink.mail(1).await);
+    let admin = world.admin().await;
+    let moved =
+        json!({"email": "kim@example.net", "first_name": "K", "last_name": "D", "is_active": true});
+    let moved = world
+        .put(&format!("/api/v1/users/{id}"), &admin, moved)
+        .await
+        .expect(200);
+    assert_eq!(moved.json()["email_verified"], false);
+    let mail = post.sink.mail(2).await;
+    assert!(mail.contains("To: kim@example.net"), "{mail}");
+    verify(world, &first).await.refused(400, "VALIDATION_ERROR");
+    verify(world, &code(&mail)).await.expect(204);
+    // Moved again, the new address has to be proved again; the same in other letters has not.
+    let back =
+        json!({"email": "KIM@example.net", "first_name": "K", "last_name": "D", "is_active": true});
+    let back = world
+        .put(&format!("/api/v1/users/{id}"), &admin, back)
+        .await
+        .expect(200);
+    assert_eq!(back.json()["email_verified"], true);
+    world
+        .post("/api/v1/email/send-verification", &kim, json!({}))
+        .await
+        .refused(409, "CONFLICT");
+    world
+        .post("/api/v1/email/send-verification", &admin, json!({}))
+        .await
+        .expect(202);
+    assert!(post.sink.mail(3).await.contains(&format!("To: {ADMIN}")));
+}

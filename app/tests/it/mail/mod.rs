@@ -1,0 +1,74 @@
+//! Mails, from their cause to a real mail server.
+
+mod delivery;
+mod email;
+mod lockout;
+mod passwords;
+pub mod sink;
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::world::{SETTINGS, World};
+use sink::{Mood, Sink};
+
+/// A world whose mails go to a sink; they are sent while the guard lives.
+pub struct Post {
+    pub world: World,
+    pub sink: Sink,
+    sending: Option<DropGuard>,
+}
+
+/// Settings that send to `port`, quickly.
+pub fn settings(port: u16) -> String {
+    format!(
+        "{SETTINGS}\nmail: {{ smtp_url: \"smtp://127.0.0.1:{port}?tls=none\", retry_after: 20ms, \
+         timeout: 2s, from: \"ERPGo <erp@example.org>\", public_url: \"https://erp.example.org/\" }}"
+    )
+}
+
+impl Post {
+    pub async fn new(mood: Mood) -> Self {
+        let sink = Sink::new(mood).await;
+        let world = World::with(&settings(sink.port), None).await;
+        let mut post = Self {
+            world,
+            sink,
+            sending: None,
+        };
+        post.start();
+        post
+    }
+
+    pub fn start(&mut self) {
+        let stop = CancellationToken::new();
+        tokio::spawn(erpgo::mail::run(self.world.state.clone(), stop.clone()));
+        self.sending = Some(stop.drop_guard());
+    }
+
+    pub fn stop(&mut self) {
+        self.sending = None;
+    }
+
+    /// How many mails wait.
+    pub async fn waiting(&self) -> i64 {
+        waiting(&self.world).await
+    }
+
+    pub async fn nothing_waits(&self) {
+        crate::world::until("nothing waits", || async { self.waiting().await == 0 }).await;
+    }
+}
+
+pub async fn waiting(world: &World) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM outbox WHERE failed_at IS NULL")
+        .fetch_one(&world.state.database.pool())
+        .await
+        .unwrap()
+}
+
+pub async fn execute(world: &World, sql: &'static str) {
+    sqlx::query(sql)
+        .execute(&world.state.database.pool())
+        .await
+        .unwrap();
+}

@@ -1,0 +1,47 @@
+//! The app against real PostgreSQL and Redis, one module a noun.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::too_many_lines,
+    missing_docs,
+    reason = "test code"
+)]
+
+mod acceptance;
+mod api_keys;
+mod audit;
+mod auth;
+mod browser;
+mod codes;
+mod config;
+mod conform;
+mod dashboards;
+mod database;
+mod dependencies;
+mod errors;
+mod health;
+mod limits;
+mod mail;
+mod matrix;
+mod migrate;
+mod openapi;
+mod owasp;
+mod privacy;
+mod products;
+mod program;
+mod queries;
+mod roles;
+mod rotation;
+mod schemathesis;
+mod second_factor;
+mod secrecy;
+mod secrets;
+mod serve;
+mod sessions;
+mod shutdown;
+mod traces;
+mod tx;
+mod users;
+mod validation;
+mod walkthrough;
+mod world;

@@ -1,0 +1,156 @@
+//! The document says what the routes do, and every route asks for what it says (R13).
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::errors::{is_problem, operations};
+use crate::world::World;
+
+#[test]
+fn r13_1_the_document_is_openapi_31() {
+    let document = serde_json::to_value(erpgo::router::document()).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert_eq!(
+        document["components"]["securitySchemes"]["bearer"]["scheme"],
+        "bearer"
+    );
+}
+
+#[test]
+fn r13_2_every_route_of_the_first_form_is_there() {
+    let document = serde_json::to_value(erpgo::router::document()).unwrap();
+    let expected = [
+        ("/api/v1/auth/login", "post"),
+        ("/api/v1/auth/refresh", "post"),
+        ("/api/v1/auth/logout", "post"),
+        ("/api/v1/profile", "get"),
+        ("/api/v1/profile", "put"),
+        ("/api/v1/users", "get"),
+        ("/api/v1/users", "post"),
+        ("/api/v1/users/{id}", "get"),
+        ("/api/v1/users/{id}", "put"),
+        ("/api/v1/users/{id}", "delete"),
+        ("/api/v1/roles", "get"),
+        ("/api/v1/roles", "post"),
+        ("/api/v1/roles/{id}", "get"),
+        ("/api/v1/roles/{id}", "put"),
+        ("/api/v1/roles/{id}", "delete"),
+        ("/api/v1/roles/assign", "post"),
+        ("/api/v1/roles/remove", "post"),
+        ("/health/live", "get"),
+        ("/health/ready", "get"),
+        ("/health/startup", "get"),
+    ];
+    for (path, method) in expected {
+        assert!(
+            document["paths"][path][method].is_object(),
+            "{method} {path}"
+        );
+    }
+}
+
+#[test]
+fn r13_4_every_operation_documents_its_problems_and_every_code_is_in_the_schema() {
+    for (method, path, operation) in operations() {
+        if path.starts_with("/health") {
+            continue;
+        }
+        let responses = operation["responses"].as_object().unwrap();
+        let mut expected = vec!["405", "500", "503", "504"];
+        if operation.get("security").is_some() {
+            expected.extend(["401", "403"]);
+        }
+        if operation.get("requestBody").is_some() {
+            expected.extend(["400", "413", "415"]);
+        }
+        for status in expected {
+            let content = &responses[status]["content"]["application/problem+json"];
+            assert_eq!(
+                content["schema"]["$ref"], "#/components/schemas/Problem",
+                "{method} {path} {status}"
+            );
+        }
+    }
+    let document = serde_json::to_value(erpgo::router::document()).unwrap();
+    let listed = document["components"]["schemas"]["Code"].to_string();
+    for code in erpgo::error::Code::ALL {
+        assert!(listed.contains(code.as_str()), "{}", code.as_str());
+    }
+}
+
+/// Only these may be called by anybody; a new operation without a requirement must be entered here.
+pub const PUBLIC: [&str; 6] = [
+    "/api/v1/auth/login",
+    "/api/v1/auth/login/second-factor",
+    "/api/v1/auth/refresh",
+    "/api/v1/auth/forgot-password",
+    "/api/v1/auth/reset-password",
+    "/api/v1/email/verify",
+];
+
+#[tokio::test]
+async fn r13_3_every_operation_refuses_the_anonymous_and_the_unprivileged() {
+    let world = World::new().await;
+    let (_, nobody) = world.user("kim@example.org", &[]).await;
+    let mut checked = 0;
+    for (method, path, operation) in operations() {
+        if path.starts_with("/health") || PUBLIC.contains(&&*path) {
+            continue;
+        }
+        let scopes = operation["security"][0]["bearer"].as_array();
+        let scopes = scopes.unwrap_or_else(|| panic!("{method} {path} names no permission"));
+        let body = (method != Method::GET && method != Method::DELETE).then(|| json!({}));
+        let anonymous = world.call(method.clone(), &path, "", body.clone()).await;
+        anonymous.refused(401, "UNAUTHORIZED");
+        is_problem(&anonymous);
+        if let Some(scope) = scopes.first().and_then(Value::as_str) {
+            let answer = world.call(method.clone(), &path, &nobody, body).await;
+            answer.refused(403, "FORBIDDEN");
+            assert!(
+                answer.text.contains(scope),
+                "{method} {path} asks for another permission: {}",
+                answer.text
+            );
+        }
+        checked += 1;
+    }
+    assert!(checked >= 15, "{checked}");
+}
+
+#[tokio::test]
+async fn r13_5_the_page_works_without_the_internet() {
+    let world = World::new().await;
+    let page = world.get("/api/docs/", "").await.expect(200);
+    assert!(
+        page.headers["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/html")
+    );
+    assert!(
+        !page.text.contains("https://") || !page.text.contains("<script src=\"http"),
+        "{}",
+        page.text
+    );
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("connect-src 'self'"), "{policy}");
+    for asset in [
+        "swagger-ui-bundle.js",
+        "swagger-ui.css",
+        "swagger-initializer.js",
+    ] {
+        world
+            .get(&format!("/api/docs/{asset}"), "")
+            .await
+            .expect(200);
+    }
+    let served = world
+        .get("/api/docs/openapi.json", "")
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(
+        served,
+        serde_json::to_value(erpgo::router::document()).unwrap()
+    );
+}

@@ -1,0 +1,95 @@
+//! API10: what Redis and the mail server say is checked like what a client says.
+
+use std::time::Duration;
+
+use erpgo_test_kit::redis;
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::world::{ADMIN, SETTINGS, World, until};
+
+async fn write(url: &str, pattern: &str, value: &str) -> usize {
+    let client = ::redis::Client::open(url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let keys: Vec<String> = ::redis::cmd("KEYS")
+        .arg(pattern)
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    for key in &keys {
+        ::redis::cmd("SET")
+            .arg(key)
+            .arg(value)
+            .query_async::<()>(&mut connection)
+            .await
+            .unwrap();
+    }
+    keys.len()
+}
+
+#[tokio::test]
+async fn what_redis_holds_is_permissions_or_is_ignored() {
+    let redis = redis::server().await;
+    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    world.redis_is_listening().await;
+    let (id, token) = world.user("kim@example.org", &["users.read"]).await;
+    world.get("/api/v1/users", &token).await.expect(200);
+    for garbage in [
+        "",
+        "null",
+        "{",
+        "[1]",
+        "[\"**\"]",
+        "{\"a\":1}",
+        "\u{0}",
+        "[\"users.read\", 7]",
+    ] {
+        let written = write(&redis.url(), &format!("erpgo:permissions:{id}:*"), garbage).await;
+        assert_eq!(written, 1);
+        world.state.sessions.forget_all();
+        world.get("/api/v1/users", &token).await.expect(200);
+        world
+            .get("/api/v1/roles", &token)
+            .await
+            .refused(403, "FORBIDDEN");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_server_that_never_stops_talking_is_left() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let talking = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                // A greeting that goes on and on.
+                while stream.write_all(b"220-welcome\r\n").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            });
+        }
+    });
+    let yaml = crate::mail::settings(port).replace("timeout: 2s", "timeout: 1s");
+    let world = World::with(&yaml, None).await;
+    let body = json!({"email": ADMIN});
+    world
+        .post("/api/v1/auth/forgot-password", "", body)
+        .await
+        .expect(202);
+    let stop = CancellationToken::new();
+    tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
+    let _sending = stop.drop_guard();
+    until("the mail is given up", || async {
+        let failed: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM outbox WHERE failed_at IS NOT NULL")
+                .fetch_one(&world.state.database.pool())
+                .await
+                .unwrap();
+        failed == 1
+    })
+    .await;
+    // The requests never noticed.
+    world.admin().await;
+    talking.abort();
+}

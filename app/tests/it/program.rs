@@ -1,0 +1,119 @@
+//! The real program, served on ports of its own.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+
+use erpgo_test_kit::capture::{self, Captured};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+
+use crate::world::DEV_SECRETS;
+
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+pub struct Program {
+    pub process: Captured,
+    pub api: SocketAddr,
+    pub metrics: SocketAddr,
+    directory: Option<tempfile::TempDir>,
+}
+
+// Free now; another process could take it before ours does, which would fail the test, not pass it.
+pub fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+pub fn start(database_url: &str, config: &str) -> Program {
+    start_with(database_url, config, &[])
+}
+
+pub fn start_with(database_url: &str, config: &str, variables: &[(&str, &str)]) -> Program {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config.yaml");
+    std::fs::write(&file, config).unwrap();
+    let mut program = start_on(database_url, &file, variables);
+    program.directory = Some(directory);
+    program
+}
+
+/// Serves with the settings in `file`, which the caller keeps.
+pub fn start_on(database_url: &str, file: &Path, variables: &[(&str, &str)]) -> Program {
+    let (api, metrics) = (free_port(), free_port());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_erpgo"));
+    command
+        .args(["serve", "--config"])
+        .arg(file)
+        .env_clear()
+        .envs(DEV_SECRETS)
+        .envs(variables.iter().copied())
+        .env("DATABASE_URL", database_url)
+        .env("ERPGO_LISTEN", api.to_string())
+        .env("ERPGO_METRICS_LISTEN", metrics.to_string());
+    Program {
+        process: capture::spawn(command).unwrap(),
+        api,
+        metrics,
+        directory: None,
+    }
+}
+
+pub async fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.ok()?;
+    let status = text.split(' ').nth(1)?.parse().ok()?;
+    let body = text.split_once("\r\n\r\n")?.1.to_owned();
+    Some((status, body))
+}
+
+impl Program {
+    pub async fn is_ready(&self) {
+        let limit = tokio::time::Instant::now() + LIMIT;
+        while get(self.api, "/health/ready")
+            .await
+            .map(|(status, _)| status)
+            != Some(200)
+        {
+            assert!(
+                tokio::time::Instant::now() < limit,
+                "never ready: {}",
+                self.process.tail()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub fn messages(&self) -> Vec<Value> {
+        self.process
+            .stdout()
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+            .collect()
+    }
+}
+
+/// The first administrator, with this password, made by the program itself.
+pub async fn administrator(database_url: &str, email: &str, password: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("email"), email).unwrap();
+    std::fs::write(directory.path().join("password"), password).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_erpgo"))
+        .arg("migrate")
+        .env_clear()
+        .envs(DEV_SECRETS)
+        .env("DATABASE_URL", database_url)
+        .env("ERPGO_BOOTSTRAP_DIR", directory.path())
+        .env("ERPGO_TERMINATION_LOG", directory.path().join("report"))
+        .output();
+    let output = output.await.unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{complaint}");
+}

@@ -1,0 +1,205 @@
+//! The end of a process, seen from outside (R9, P14).
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use erpgo::server::Server;
+use erpgo::shutdown::{Hooks, Phase};
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use crate::world::World;
+
+struct Running {
+    address: std::net::SocketAddr,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<bool>,
+}
+
+async fn serve(router: Router, drain: Duration) -> Running {
+    serve_and_wind_down(router, Duration::ZERO, drain).await
+}
+
+async fn serve_and_wind_down(router: Router, wind_down: Duration, drain: Duration) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let server = Server {
+        listener,
+        router,
+        max_connections: 64,
+        wind_down,
+        drain,
+    };
+    Running {
+        address,
+        task: tokio::spawn(server.run(stop.clone())),
+        stop,
+    }
+}
+
+async fn ask(address: std::net::SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    // Ends because the server closes the connection after the answer.
+    let _ = tokio::time::timeout(Duration::from_secs(20), stream.read_to_string(&mut text)).await;
+    text
+}
+
+fn slow(world: &World, millis: u64) -> Router {
+    let routes = Router::new().route(
+        "/slow",
+        get(move || async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            "finished"
+        }),
+    );
+    erpgo::layers::apply(routes, &world.state).with_state(world.state.clone())
+}
+
+#[tokio::test]
+async fn p14_a_request_in_flight_finishes_and_no_other_is_accepted() {
+    let world = World::new().await;
+    let running = serve(slow(&world, 600), Duration::from_secs(30)).await;
+    let in_flight = tokio::spawn(ask(running.address, "/slow"));
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    // An idle connection must not hold the end up.
+    let _idle = TcpStream::connect(running.address).await.unwrap();
+    world.state.lifecycle.advance(Phase::Draining);
+    running.stop.cancel();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(
+        TcpStream::connect(running.address).await.is_err(),
+        "still accepting"
+    );
+    let answer = in_flight.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.to_lowercase().contains("connection: close"),
+        "{answer}"
+    );
+    assert!(answer.ends_with("finished"), "{answer}");
+    assert!(running.task.await.unwrap(), "nothing had to be cut off");
+}
+
+#[tokio::test]
+async fn p14_a_kept_alive_connection_is_used_once_more_and_told_to_close() {
+    let world = World::new().await;
+    let (wind_down, drain) = (Duration::from_secs(20), Duration::from_secs(30));
+    let running = serve_and_wind_down(slow(&world, 1), wind_down, drain).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream
+        .write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut first = [0; 4096];
+    let read = stream.read(&mut first).await.unwrap();
+    assert!(!String::from_utf8_lossy(&first[..read]).contains("connection: close"));
+
+    world.state.lifecycle.advance(Phase::Draining);
+    running.stop.cancel();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stream
+        .write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut second = String::new();
+    stream.read_to_string(&mut second).await.unwrap();
+    assert!(second.starts_with("HTTP/1.1 200"), "{second}");
+    assert!(second.contains("connection: close"), "{second}");
+    // With its last client gone it ends before the time is up.
+    let ended = tokio::time::timeout(Duration::from_secs(15), running.task).await;
+    assert!(ended.unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn r09_4_what_is_left_at_the_deadline_is_cut_off() {
+    let world = World::new().await;
+    let running = serve(slow(&world, 60_000), Duration::from_millis(300)).await;
+    let in_flight = tokio::spawn(ask(running.address, "/slow"));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let begun = std::time::Instant::now();
+    running.stop.cancel();
+    assert!(!running.task.await.unwrap());
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
+    in_flight.abort();
+}
+
+/// P14: whatever the mix of requests that are shorter than the drain, all of them finish.
+#[test]
+fn p14_every_request_shorter_than_the_drain_finishes() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(100));
+    runner
+        .run(
+            &(proptest::collection::vec(0u64..25, 1..6), 0u64..15),
+            |(durations, stop_after)| {
+                runtime.block_on(async {
+                    let router = Router::new().route(
+                        "/{millis}",
+                        get(|path: axum::extract::Path<u64>| async move {
+                            tokio::time::sleep(Duration::from_millis(path.0)).await;
+                            "finished"
+                        }),
+                    );
+                    let running = serve(router, Duration::from_secs(10)).await;
+                    let mut requests = Vec::new();
+                    for millis in durations {
+                        let mut stream = TcpStream::connect(running.address).await.unwrap();
+                        stream
+                            .write_all(
+                                format!("GET /{millis} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes(),
+                            )
+                            .await
+                            .unwrap();
+                        requests.push(stream);
+                    }
+                    // In flight from the moment when the server has read its first byte.
+                    tokio::time::sleep(Duration::from_millis(5 + stop_after)).await;
+                    running.stop.cancel();
+                    for mut stream in requests {
+                        let mut text = String::new();
+                        stream.read_to_string(&mut text).await.unwrap();
+                        assert!(
+                            text.starts_with("HTTP/1.1 200") && text.ends_with("finished"),
+                            "{text}"
+                        );
+                    }
+                    assert!(running.task.await.unwrap());
+                });
+                Ok(())
+            },
+        )
+        .unwrap();
+}
+
+#[tokio::test]
+async fn hooks_of_equal_priority_keep_their_order() {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let mut hooks = Hooks::default();
+    for name in ["a", "b", "c"] {
+        let sender = sender.clone();
+        hooks.add(1, name, Duration::from_secs(1), move || async move {
+            sender.send(name).unwrap()
+        });
+    }
+    assert!(hooks.run().await);
+    let mut order = Vec::new();
+    while let Ok(name) = receiver.try_recv() {
+        order.push(name);
+    }
+    assert_eq!(order, ["a", "b", "c"]);
+}

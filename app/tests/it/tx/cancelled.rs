@@ -1,0 +1,184 @@
+//! A request that is cut off rolls back at once and leaves no connection behind (R4.5).
+
+use std::time::Duration;
+
+use erpgo_test_kit::postgres::TestDatabase;
+use http::Method;
+use proptest::prelude::*;
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+
+use super::sql;
+use crate::world::{SETTINGS, World, call_with, shared, until};
+
+const POOL: usize = 4;
+
+async fn scalar<T>(database: &TestDatabase, text: &'static str) -> T
+where
+    T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+{
+    let mut connection = PgConnection::connect(&database.admin_url()).await.unwrap();
+    let value = sqlx::query_scalar(text)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    value
+}
+
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND application_name = 'erpgo' AND wait_event_type = 'Lock'";
+const IN_TRANSACTION: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND application_name = 'erpgo' AND (state LIKE 'idle in transaction%' OR state = 'active')";
+
+/// As many connections as the pool has can be had at once, none of them in a transaction.
+async fn pool_is_whole(world: &World) {
+    until("no transaction is left", || async {
+        scalar::<i64>(&world.database, IN_TRANSACTION).await == 0
+    })
+    .await;
+    let mut held = Vec::new();
+    for _ in 0..POOL {
+        held.push(world.state.database.acquire().await.unwrap());
+    }
+    assert_eq!(world.state.database.pool().size() as usize, POOL);
+}
+
+fn product(n: u64) -> serde_json::Value {
+    json!({"sku": format!("S-{n}"), "name": "Chair", "price": "1", "currency": "EUR"})
+}
+
+#[tokio::test]
+async fn r04_5_a_write_cut_off_in_mid_statement_ends_on_the_server_too() {
+    let world = shared(World::new().await);
+    let admin = world.admin().await;
+    let mut holder = PgConnection::connect(&world.database.url()).await.unwrap();
+    sql(
+        &mut holder,
+        "BEGIN; LOCK TABLE products IN ACCESS EXCLUSIVE MODE",
+    )
+    .await;
+    // More than the pool has: a leak of one connection each would stop the third round.
+    for round in 0..3 {
+        let mut tasks = Vec::new();
+        for n in 0..POOL {
+            let (world, admin) = (world.clone(), admin.clone());
+            let body = product(n as u64);
+            tasks.push(tokio::spawn(async move {
+                world.post("/api/v1/products", &admin, body).await
+            }));
+        }
+        until("all writes wait", || async {
+            scalar::<i64>(&world.database, WAITING).await == POOL as i64
+        })
+        .await;
+        for task in &tasks {
+            task.abort();
+        }
+        // The lock is still held: only the server's own check ends them.
+        until(&format!("round {round} ends on the server"), || async {
+            scalar::<i64>(&world.database, WAITING).await == 0
+        })
+        .await;
+    }
+    sql(&mut holder, "ROLLBACK").await;
+    assert_eq!(
+        scalar::<i64>(&world.database, "SELECT count(*) FROM products").await,
+        0
+    );
+    pool_is_whole(&world).await;
+    world
+        .post("/api/v1/products", &admin, product(1))
+        .await
+        .expect(201);
+}
+
+#[tokio::test]
+async fn r04_5_a_write_that_takes_too_long_is_answered_504_and_rolled_back() {
+    let yaml = format!("{SETTINGS}\nhttp: {{ request_timeout: 1s }}");
+    let world = World::with(&yaml, None).await;
+    let admin = world.admin().await;
+    let mut holder = PgConnection::connect(&world.database.url()).await.unwrap();
+    sql(
+        &mut holder,
+        "BEGIN; LOCK TABLE products IN ACCESS EXCLUSIVE MODE",
+    )
+    .await;
+    let answer = world.post("/api/v1/products", &admin, product(1)).await;
+    answer.refused(504, "REQUEST_TIMEOUT");
+    until("it ends on the server", || async {
+        scalar::<i64>(&world.database, WAITING).await == 0
+    })
+    .await;
+    sql(&mut holder, "ROLLBACK").await;
+    assert_eq!(
+        scalar::<i64>(&world.database, "SELECT count(*) FROM products").await,
+        0
+    );
+    pool_is_whole(&world).await;
+}
+
+/// Cut off at any moment, a write has happened whole or not at all, and a repeat completes it.
+#[test]
+fn r04_5_and_p07_a_write_cut_off_at_any_moment_is_whole_or_absent() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (world, admin) = runtime.block_on(async {
+        let world = shared(World::new().await);
+        let admin = world.admin().await;
+        (world, admin)
+    });
+    let case = std::cell::Cell::new(0);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(120));
+    runner
+        .run(&(0u64..20_000), |micros| {
+            case.set(case.get() + 1);
+            let (n, world, admin) = (case.get(), world.clone(), admin.clone());
+            runtime.block_on(async {
+                let key = format!("key-{n}");
+                let write = async || {
+                    let headers = [("idempotency-key", key.as_str())];
+                    let body = product(n);
+                    let place = (Method::POST, "/api/v1/products");
+                    call_with(&world.router, place, &admin, &headers, Some(&body)).await
+                };
+                let _ = tokio::time::timeout(Duration::from_micros(micros), write()).await;
+                let found: Vec<i64> = sqlx::query_scalar(
+                    "SELECT count(*) FROM products WHERE sku = $1 UNION ALL
+                     SELECT count(*) FROM idempotency_keys WHERE key = $2",
+                )
+                .bind(format!("S-{n}"))
+                .bind(&key)
+                .fetch_all(&world.state.database.pool())
+                .await
+                .unwrap();
+                assert!(
+                    found == [0, 0] || found == [1, 1],
+                    "{found:?} after {micros} µs"
+                );
+                let mut answer = write().await;
+                // The transaction that was cut off may still hold the key for a moment.
+                while answer.status == 409 && answer.code() == "IDEMPOTENCY_IN_FLIGHT" {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    answer = write().await;
+                }
+                answer.expect(201);
+            });
+            Ok(())
+        })
+        .unwrap();
+    runtime.block_on(async {
+        let wrong: i64 = scalar(
+            &world.database,
+            "SELECT count(*) FROM products p FULL JOIN idempotency_keys k ON k.body::json->>'id' = p.id::text
+             WHERE p.id IS NULL OR k.key IS NULL",
+        )
+        .await;
+        assert_eq!(wrong, 0, "an effect without its answer, or an answer without its effect");
+        pool_is_whole(&world).await;
+        drop(world);
+    });
+}

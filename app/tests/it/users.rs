@@ -1,0 +1,255 @@
+//! Users through the API.
+
+use serde_json::json;
+
+use crate::world::{ADMIN, PASSWORD, World};
+
+fn body(email: &str) -> serde_json::Value {
+    json!({"email": email, "first_name": "Kim", "last_name": "Doe", "password": PASSWORD})
+}
+
+#[tokio::test]
+async fn a_user_is_created_read_changed_and_deleted() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let created = world
+        .post("/api/v1/users", &admin, body("kim@example.org"))
+        .await
+        .expect(201);
+    let user = created.json();
+    let path = created.headers["location"].to_str().unwrap().to_owned();
+    assert_eq!(
+        path,
+        format!("/api/v1/users/{}", user["id"].as_str().unwrap())
+    );
+    assert_eq!(
+        (&user["roles"], &user["is_active"], &user["version"]),
+        (&json!([]), &json!(true), &json!(1))
+    );
+    assert!(!created.text.contains("argon2"));
+    assert_eq!(world.get(&path, &admin).await.expect(200).json(), user);
+
+    let change = json!({"email": "kim2@example.org", "first_name": "Kim", "last_name": "Roe", "is_active": true});
+    let changed = world.put(&path, &admin, change).await.expect(200).json();
+    assert_eq!(
+        (&changed["email"], &changed["version"]),
+        (&json!("kim2@example.org"), &json!(2))
+    );
+
+    world.delete(&path, &admin).await.expect(204);
+    world.get(&path, &admin).await.refused(404, "NOT_FOUND");
+    world.delete(&path, &admin).await.refused(404, "NOT_FOUND");
+    world
+        .put(
+            &path,
+            &admin,
+            json!({"email": "a@b.org", "first_name": "A", "last_name": "B", "is_active": true}),
+        )
+        .await
+        .refused(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn r02_3_each_field_at_fault_is_named_at_once() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let bad = json!({"email": "none", "first_name": "", "last_name": "\u{7}", "password": "password1234"});
+    let answer = world.post("/api/v1/users", &admin, bad).await;
+    answer.refused(400, "VALIDATION_ERROR");
+    let mut found: Vec<_> = answer.json()["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| {
+            (
+                e["pointer"].as_str().unwrap().to_owned(),
+                e["code"].as_str().unwrap().to_owned(),
+            )
+        })
+        .collect();
+    found.sort();
+    let expected = [
+        ("#/email", "invalid_value"),
+        ("#/first_name", "invalid_value"),
+        ("#/last_name", "invalid_value"),
+        ("#/password", "weak_password"),
+    ];
+    assert_eq!(found, expected.map(|(p, c)| (p.to_owned(), c.to_owned())));
+    // Mass assignment is refused, not ignored.
+    let mut sly = body("kim@example.org");
+    sly["is_admin"] = json!(true);
+    let answer = world.post("/api/v1/users", &admin, sly).await;
+    answer.refused(400, "VALIDATION_ERROR");
+    assert_eq!(answer.json()["errors"][0]["pointer"], "#/is_admin");
+}
+
+#[tokio::test]
+async fn an_email_is_unique_whatever_its_case() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    world
+        .post("/api/v1/users", &admin, body("kim@example.org"))
+        .await
+        .expect(201);
+    world
+        .post("/api/v1/users", &admin, body("KIM@example.org"))
+        .await
+        .refused(409, "DUPLICATE_EMAIL");
+}
+
+#[tokio::test]
+async fn a_list_is_paged_sorted_and_searched() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    for name in ["anna", "bert", "cora_%"] {
+        world
+            .post(
+                "/api/v1/users",
+                &admin,
+                body(&format!("{name}@example.org")),
+            )
+            .await
+            .expect(201);
+    }
+    let page = world
+        .get(
+            "/api/v1/users?page=2&limit=2&sort_by=email&sort_order=desc",
+            &admin,
+        )
+        .await
+        .expect(200)
+        .json();
+    let emails: Vec<_> = page["users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|u| u["email"].as_str().unwrap())
+        .collect();
+    assert_eq!(emails, ["anna@example.org", ADMIN]);
+    assert_eq!(
+        page["pagination"],
+        json!({"page": 2, "limit": 2, "total": 4, "total_is_exact": true, "total_pages": 2, "has_next": false, "has_prev": true})
+    );
+    let count = async |query: &str| {
+        let page = world
+            .get(&format!("/api/v1/users?{query}"), &admin)
+            .await
+            .expect(200)
+            .json();
+        page["pagination"]["total"].as_u64().unwrap()
+    };
+    assert_eq!(count("search=BERT").await, 1);
+    // Wildcards are ordinary characters (R2.4).
+    assert_eq!(count("search=cora_%25").await, 1);
+    assert_eq!(count("search=cor%25").await, 0);
+    assert_eq!(count("search=anna_").await, 0);
+    assert_eq!(count("search=ORA_").await, 1);
+    assert_eq!(count("search=%27%20OR%20111%3D111%20--").await, 0);
+    assert_eq!(count("is_active=false").await, 0);
+}
+
+#[tokio::test]
+async fn r02_2_and_5_what_a_list_does_not_know_is_refused() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    for (query, pointer) in [
+        ("page=0", "#/query/page"),
+        ("limit=0", "#/query/limit"),
+        ("limit=1001", "#/query/limit"),
+        ("page=x", "#/query/page"),
+        ("page=1&page=2", "#/query/page"),
+        ("sort_by=password_hash", "#/query/sort_by"),
+        ("sort_by=email;drop%20table%20users", "#/query/sort_by"),
+        ("sort_order=sideways", "#/query/sort_order"),
+        ("is_active=perhaps", "#/query/is_active"),
+        ("page=100002&limit=1", "#/query/page"),
+        ("search=ab", "#/query/search"),
+        ("search=a-b-c", "#/query/search"),
+        ("serach=x", "#/query/serach"),
+    ] {
+        let answer = world.get(&format!("/api/v1/users?{query}"), &admin).await;
+        answer.refused(400, "VALIDATION_ERROR");
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{query}");
+        assert_eq!(
+            answer.json()["errors"].as_array().unwrap().len(),
+            1,
+            "{query}"
+        );
+    }
+    world
+        .get("/api/v1/users?limit=1000", &admin)
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn deactivation_ends_every_session_at_once_and_blocks_the_next() {
+    let world = World::new().await;
+    let (id, token) = world.user("kim@example.org", &["users.read"]).await;
+    let admin = world.admin().await;
+    let change = json!({"email": "kim@example.org", "first_name": "K", "last_name": "D", "is_active": false});
+    world
+        .put(&format!("/api/v1/users/{id}"), &admin, change)
+        .await
+        .expect(200);
+    world
+        .get("/api/v1/users", &token)
+        .await
+        .refused(401, "TOKEN_REVOKED");
+    world
+        .login("kim@example.org", PASSWORD)
+        .await
+        .refused(401, "INVALID_CREDENTIALS");
+}
+
+#[tokio::test]
+async fn nobody_deactivates_or_deletes_themselves() {
+    let world = World::new().await;
+    let answer = world.signed_in(ADMIN).await;
+    let token = crate::world::access(&answer);
+    let path = format!("/api/v1/users/{}", answer["user"]["id"].as_str().unwrap());
+    let change = json!({"email": ADMIN, "first_name": "A", "last_name": "B", "is_active": false});
+    world
+        .put(&path, &token, change)
+        .await
+        .refused(409, "CONFLICT");
+    world.delete(&path, &token).await.refused(409, "CONFLICT");
+    world.get(&path, &token).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_id_that_is_none_names_nothing() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    for id in ["1", "not-an-id", "..%2f", "%ff"] {
+        world
+            .get(&format!("/api/v1/users/{id}"), &admin)
+            .await
+            .refused(404, "NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn the_first_administrator_is_created_once() {
+    use erpgo::users::bootstrap::{Bootstrap, bootstrap_admin};
+    use erpgo_secret_set::Secret;
+    use sqlx::Connection as _;
+    let world = World::new().await;
+    let mut connection = sqlx::PgConnection::connect(&world.database.url())
+        .await
+        .unwrap();
+    let again = bootstrap_admin(
+        &mut connection,
+        world.state.keyring.current(),
+        &world.state.hasher,
+        "other@example.org",
+        Secret::new("another password".into()),
+    )
+    .await
+    .unwrap();
+    assert_eq!(again, Bootstrap::Unchanged);
+    world
+        .login("other@example.org", "another password")
+        .await
+        .refused(401, "INVALID_CREDENTIALS");
+}

@@ -1,0 +1,34 @@
+//! The secret set: the one contract that operator, sidecar and app share.
+//!
+//! Owns the document in the backend, the files on the tmpfs, the manifest beside them and the
+//! acknowledgement that a pod gives. It does no I/O, reads no clock and knows no backend; a value
+//! leaves a [`Secret`] only through [`Secret::expose_secret`] (invariant I-04).
+//!
+//! ```text
+//! backend document ──Document::parse──▶ Document ──render──▶ RenderedSet ──(sidecar writes files)
+//!        app: manifest.json + files ──load──▶ SecretSet ──▶ Ack ──(sidecar)──▶ PodState ──(operator)
+//! ```
+
+mod ack;
+mod document;
+mod entropy;
+mod generate;
+mod ids;
+mod load;
+mod manifest;
+mod render;
+mod rotate;
+mod secret;
+mod validate;
+
+pub use ack::{AcceptedKid, Ack, BackendState, PepperHashes, PodState, Verdict};
+pub use document::{Document, DocumentError, Keys, RotatingKey, Version};
+pub use entropy::estimated_bits;
+pub use generate::{DatabaseUrl, RedisUrl, first_generation};
+pub use ids::{Generation, IdError, KeyName, Kid, Slot};
+pub use load::{LoadError, SecretSet, load};
+pub use manifest::{Manifest, ManifestEntry};
+pub use render::{MANIFEST_FILE, RenderedSet, file_name, render};
+pub use rotate::{NewValue, abort, prepare, promote, retire, revoke, stage};
+pub use secret::Secret;
+pub use validate::{Fault, MIN_KEY_BITS, MIN_KEY_BYTES, MIN_PEPPER_BYTES, validate};

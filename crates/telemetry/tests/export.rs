@@ -1,0 +1,140 @@
+//! Spans leave by OTLP, and the filter changes while the process runs (R12.4, R15.4).
+#![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use erpgo_telemetry::{Format, Options, Otlp, build};
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+fn options(otlp: Option<Otlp>) -> Options {
+    Options {
+        service: "the-service",
+        version: "1",
+        format: Format::Json,
+        filter: "info".into(),
+        otlp,
+    }
+}
+
+/// A collector that takes one request and hands it over, head and body.
+fn collector() -> (String, mpsc::Receiver<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        sender.send(request(stream)).unwrap();
+    });
+    (url, receiver)
+}
+
+fn request(mut stream: TcpStream) -> Vec<u8> {
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        let count = stream.read(&mut buffer).unwrap_or(0);
+        received.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&received).to_lowercase();
+        let length = text
+            .split("content-length: ")
+            .nth(1)
+            .and_then(|rest| rest.split("\r\n").next())
+            .and_then(|length| length.parse::<usize>().ok());
+        let head = received.windows(4).position(|end| end == b"\r\n\r\n");
+        let complete = matches!((head, length), (Some(head), Some(length)) if received.len() >= head + 4 + length);
+        if complete || count == 0 {
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            return received;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r12_4_spans_are_exported_with_the_services_name() {
+    let (endpoint, received) = collector();
+    let otlp = Otlp {
+        endpoint,
+        sample_ratio: 1.0,
+    };
+    let (subscriber, telemetry) = build(&options(Some(otlp)), io::sink).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        let span = tracing::info_span!("the-span");
+        assert!(erpgo_telemetry::trace_id(&span).is_some());
+        span.in_scope(|| assert!(erpgo_telemetry::current_parent().is_some()));
+    });
+    let flushed = tokio::task::spawn_blocking(move || telemetry.shutdown());
+    let sent = tokio::task::spawn_blocking(move || received.recv_timeout(Duration::from_secs(10)));
+    let sent = String::from_utf8_lossy(&sent.await.unwrap().unwrap()).into_owned();
+    flushed.await.unwrap().unwrap();
+    assert!(sent.starts_with("POST /v1/traces HTTP/1.1"), "{sent}");
+    for part in ["application/x-protobuf", "the-service", "the-span"] {
+        assert!(sent.contains(part), "{part} is missing in {sent}");
+    }
+}
+
+#[test]
+fn r15_4_the_filter_changes_and_a_bad_one_does_not() {
+    let log = Log::default();
+    let (subscriber, telemetry) = build(&options(None), log.clone()).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::debug!("before");
+        assert!(telemetry.set_filter("nonsense=??").is_err());
+        tracing::debug!("still before");
+        telemetry.set_filter("debug").unwrap();
+        tracing::debug!(answer = 42, "after");
+    });
+    let lines: Vec<_> = log.text().lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].contains("\"message\":\"after\"") && lines[0].contains("\"answer\":42"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn without_an_endpoint_spans_have_ids_all_the_same() {
+    let (subscriber, _telemetry) = build(&options(None), io::sink).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        let (one, other) = (tracing::info_span!("a"), tracing::info_span!("b"));
+        let (one, other) = (
+            erpgo_telemetry::trace_id(&one),
+            erpgo_telemetry::trace_id(&other),
+        );
+        assert!(one.is_some() && one != other, "{one:?} {other:?}");
+    });
+}

@@ -1,0 +1,133 @@
+//! A Redis server of one's own: no persistence, a password, killed on drop.
+//!
+//! Starting one takes a few ten milliseconds, so nothing is shared between tests.
+
+use crate::private::Private;
+use crate::{fail, port, wait};
+use anyhow::{Context, bail};
+use rustix::process::Signal;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const START: Duration = Duration::from_secs(20);
+const MISSING: &str =
+    "redis-server was not found on the PATH; install it: apt-get install postgresql redis-server";
+
+/// A running (or stopped) Redis server.
+#[derive(Debug)]
+pub struct TestRedis {
+    private: Private,
+    port: u16,
+    password: String,
+}
+
+/// Starts a Redis server on a free loopback port.
+pub async fn server() -> TestRedis {
+    fail::unless(fail::blocking(TestRedis::launch).await)
+}
+
+impl TestRedis {
+    /// The URL with the password, database 0.
+    pub fn url(&self) -> String {
+        format!("redis://:{}@127.0.0.1:{}/0", self.password, self.port)
+    }
+
+    /// Where it listens, for a proxy in front of it.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// The password of the default user.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Stops the server; its data is lost, and connections to it are refused from now on.
+    pub fn stop(&mut self) {
+        fail::unless(self.private.stop(Signal::KILL));
+    }
+
+    /// Starts the stopped server again, empty, on the same port and with the same password.
+    pub fn start(&mut self) {
+        fail::unless(self.run());
+    }
+
+    /// Freezes the server: connections stay open, and nothing answers.
+    pub fn pause(&self) {
+        fail::unless(self.private.signal(Signal::STOP));
+    }
+
+    /// Wakes a frozen server.
+    pub fn resume(&self) {
+        fail::unless(self.private.signal(Signal::CONT));
+    }
+
+    fn launch() -> anyhow::Result<Self> {
+        let password = uuid::Uuid::new_v4().simple().to_string();
+        let mut redis = Self {
+            private: Private::new("redis")?,
+            port: port::free()?,
+            password,
+        };
+        for _ in 1..port::ATTEMPTS {
+            match redis.run() {
+                Err(error) if format!("{error:#}").contains("Address already in use") => {
+                    redis.port = port::free()?
+                }
+                result => return result.map(|()| redis),
+            }
+        }
+        redis.run().map(|()| redis)
+    }
+
+    fn run(&mut self) -> anyhow::Result<()> {
+        let config = self.write_config()?;
+        let mut command = Command::new(program()?);
+        command.arg(config);
+        self.private.spawn(command)?;
+        let log = self.private.log().to_owned();
+        wait::until("starting Redis", START, &log, || {
+            self.private.still_running()?;
+            Ok(self.ping().ok())
+        })
+    }
+
+    fn write_config(&self) -> anyhow::Result<PathBuf> {
+        let path = self.private.dir().join("redis.conf");
+        let text = format!(
+            "bind 127.0.0.1\nport {}\nrequirepass {}\ndir {}\nsave \"\"\nappendonly no\ndatabases 16\n\
+             maxmemory 128mb\nlogfile \"\"\ndaemonize no\n",
+            self.port,
+            self.password,
+            self.private.dir().display(),
+        );
+        std::fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    fn ping(&self) -> anyhow::Result<()> {
+        let stream = TcpStream::connect_timeout(&self.address(), Duration::from_secs(1))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        (&stream).write_all(format!("AUTH {}\r\nPING\r\n", self.password).as_bytes())?;
+        let mut replies = BufReader::new(&stream).lines();
+        for expected in ["+OK", "+PONG"] {
+            let reply = replies.next().context("the connection was closed")??;
+            if reply != expected {
+                bail!("answered {reply} instead of {expected}");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn program() -> anyhow::Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([Path::new("/usr/bin").to_owned()])
+        .map(|dir| dir.join("redis-server"))
+        .find(|program| program.is_file())
+        .context(MISSING)
+}

@@ -1,0 +1,162 @@
+//! A Vault server of one's own in development mode: unsealed, in memory, KV version 2 at `secret/`.
+
+mod auth;
+mod http;
+
+use crate::private::Private;
+use crate::tools::tool;
+use crate::{fail, port, wait};
+use anyhow::Context;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+pub use auth::AppRole;
+
+const START: Duration = Duration::from_secs(60);
+const KUBERNETES_PLUGIN: &str = "vault-plugin-auth-kubernetes";
+
+/// A running Vault server.
+#[derive(Debug)]
+pub struct TestVault {
+    private: Private,
+    host: Ipv4Addr,
+    port: u16,
+    root_token: String,
+}
+
+/// Starts a Vault server on a free loopback port; this takes about a second.
+pub async fn server() -> TestVault {
+    server_at(Ipv4Addr::LOCALHOST).await
+}
+
+/// The same on another address of this machine: that of the node, which pods reach.
+pub async fn server_at(host: Ipv4Addr) -> TestVault {
+    fail::unless(fail::blocking(move || TestVault::launch(host)).await)
+}
+
+impl TestVault {
+    /// Its URL, without a path.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// Where it listens, for a proxy in front of it.
+    pub fn address(&self) -> SocketAddr {
+        (self.host, self.port).into()
+    }
+
+    /// The token that may do everything.
+    pub fn root_token(&self) -> &str {
+        &self.root_token
+    }
+
+    /// Writes a version of a KV secret below `secret/`.
+    pub async fn kv_put(&self, path: &str, data: &Value) {
+        self.write(&format!("secret/data/{path}"), &json!({"data": data}))
+            .await;
+    }
+
+    /// The newest version of a KV secret below `secret/`, or nothing.
+    pub async fn kv_get(&self, path: &str) -> Option<Value> {
+        let answer = fail::unless(
+            http::call(
+                self,
+                reqwest::Method::GET,
+                &format!("secret/data/{path}"),
+                None,
+            )
+            .await,
+        );
+        answer
+            .map(|answer| answer["data"]["data"].clone())
+            .filter(|data| !data.is_null())
+    }
+
+    /// Seals the server: every read and login is refused with 503 until it is unsealed.
+    pub async fn seal(&self) {
+        self.write("sys/seal", &json!({})).await;
+    }
+
+    /// Unseals the server; what it held in memory is still there.
+    pub async fn unseal(&self) {
+        let key = fail::unless(self.unseal_key());
+        self.write("sys/unseal", &json!({"key": key})).await;
+    }
+
+    /// Writes to a path below `/v1/` as root, and returns the answer.
+    pub async fn write(&self, path: &str, body: &Value) -> Value {
+        let answer = http::call(self, reqwest::Method::PUT, path, Some(body)).await;
+        fail::unless(answer).unwrap_or_default()
+    }
+
+    /// Deletes a path below `/v1/` as root.
+    pub async fn delete(&self, path: &str) {
+        fail::unless(http::call(self, reqwest::Method::DELETE, path, None).await);
+    }
+
+    /// Freezes the server: connections stay open, and nothing answers.
+    pub fn pause(&self) {
+        fail::unless(self.private.signal(Signal::STOP));
+    }
+
+    /// Wakes a frozen server.
+    pub fn resume(&self) {
+        fail::unless(self.private.signal(Signal::CONT));
+    }
+
+    fn launch(host: Ipv4Addr) -> anyhow::Result<Self> {
+        let root_token = uuid::Uuid::new_v4().simple().to_string();
+        let mut vault = Self {
+            private: Private::new("vault")?,
+            host,
+            port: port::free()?,
+            root_token,
+        };
+        for _ in 1..port::ATTEMPTS {
+            match vault.run() {
+                Err(error) if format!("{error:#}").contains("address already in use") => {
+                    vault.port = port::free()?
+                }
+                result => return result.map(|()| vault),
+            }
+        }
+        vault.run().map(|()| vault)
+    }
+
+    fn run(&mut self) -> anyhow::Result<()> {
+        let plugin = tool(KUBERNETES_PLUGIN)?;
+        let plugins = self.private.dir().join("plugins");
+        std::fs::create_dir_all(&plugins)?;
+        std::fs::copy(&plugin, plugins.join(KUBERNETES_PLUGIN))
+            .context("cannot copy the plugin")?;
+        let mut command = Command::new(tool("vault")?);
+        command.args(["server", "-dev", "-dev-no-store-token"]);
+        command.arg(format!("-dev-listen-address={}", self.address()));
+        command.arg(format!("-dev-plugin-dir={}", plugins.display()));
+        command
+            .env("VAULT_DEV_ROOT_TOKEN_ID", &self.root_token)
+            .env("HOME", self.private.dir());
+        self.private.spawn(command)?;
+        let log = self.private.log().to_owned();
+        wait::until("starting Vault", START, &log, || {
+            self.private.still_running()?;
+            let printed = std::fs::read_to_string(&log)?;
+            let unsealed = printed.contains("Root Token: ");
+            Ok((unsealed && TcpStream::connect(self.address()).is_ok()).then_some(()))
+        })
+    }
+
+    fn unseal_key(&self) -> anyhow::Result<String> {
+        let printed = std::fs::read_to_string(self.private.log())?;
+        let line = printed
+            .lines()
+            .find_map(|line| line.strip_prefix("Unseal Key: "));
+        Ok(line
+            .context("Vault printed no unseal key")?
+            .trim()
+            .to_owned())
+    }
+}

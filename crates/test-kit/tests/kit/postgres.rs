@@ -1,0 +1,151 @@
+//! Databases are isolated and dropped; templates are filled once; a private server can be broken.
+
+use erpgo_test_kit::postgres::{self, TestDatabase};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+async fn connect(url: &str) -> PgConnection {
+    PgConnection::connect(url).await.unwrap()
+}
+
+async fn text(url: &str, query: &str) -> String {
+    let mut connection = connect(url).await;
+    sqlx::query_scalar(AssertSqlSafe(query))
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
+}
+
+/// r10_4: what one test writes no other test reads.
+#[tokio::test]
+async fn two_databases_do_not_see_each_other() {
+    let (one, other) = (postgres::database().await, postgres::database().await);
+    assert_ne!(one.name(), other.name());
+    sqlx::raw_sql("CREATE TABLE mark (n int)")
+        .execute(&mut connect(&one.url()).await)
+        .await
+        .unwrap();
+    let query = "SELECT (to_regclass('mark') IS NOT NULL)::text";
+    assert_eq!(text(&one.url(), query).await, "true");
+    assert_eq!(text(&other.url(), query).await, "false");
+}
+
+#[tokio::test]
+async fn the_owner_is_no_superuser_and_a_wrong_password_is_refused() {
+    let database = postgres::database().await;
+    let query = "SELECT rolsuper::text FROM pg_roles WHERE rolname = current_user";
+    assert_eq!(text(&database.url(), query).await, "false");
+    assert_eq!(text(&database.admin_url(), query).await, "true");
+    let wrong = format!(
+        "postgres://erpgo:wrong@{}/{}",
+        database.address(),
+        database.name()
+    );
+    assert!(PgConnection::connect(&wrong).await.is_err());
+}
+
+#[tokio::test]
+async fn a_role_may_log_in_and_owns_nothing() {
+    let database = postgres::database().await;
+    sqlx::raw_sql("CREATE TABLE mark (n int)")
+        .execute(&mut connect(&database.url()).await)
+        .await
+        .unwrap();
+    let mut stranger = connect(&database.role().await).await;
+    assert!(
+        sqlx::raw_sql("SELECT n FROM mark")
+            .execute(&mut stranger)
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_database_goes_with_its_handle_even_while_connected() {
+    let keeper = postgres::database().await;
+    let database = postgres::database().await;
+    let role = database.role().await;
+    let name = database.name().to_owned();
+    let _open = connect(&role).await;
+    let count = format!("SELECT count(*)::text FROM pg_database WHERE datname = '{name}'");
+    assert_eq!(text(&keeper.admin_url(), &count).await, "1");
+    drop(database);
+    assert_eq!(text(&keeper.admin_url(), &count).await, "0");
+}
+
+#[tokio::test]
+async fn a_template_is_filled_once_and_cloned_quickly() {
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let fill = async |url: String| {
+        RUNS.fetch_add(1, Ordering::Relaxed);
+        sqlx::raw_sql("CREATE TABLE filled (n int); INSERT INTO filled VALUES (7)")
+            .execute(&mut connect(&url).await)
+            .await?;
+        Ok(())
+    };
+    let first = TestDatabase::template("kit_once", fill).await;
+    let started = Instant::now();
+    let second = TestDatabase::template("kit_once", fill).await;
+    let took = started.elapsed();
+    for database in [&first, &second] {
+        assert_eq!(
+            text(&database.url(), "SELECT n::text FROM filled").await,
+            "7"
+        );
+    }
+    sqlx::raw_sql("DELETE FROM filled")
+        .execute(&mut connect(&first.url()).await)
+        .await
+        .unwrap();
+    assert_eq!(
+        text(&second.url(), "SELECT count(*)::text FROM filled").await,
+        "1"
+    );
+    assert!(RUNS.load(Ordering::Relaxed) <= 1);
+    // Far above what it takes, since other tests share the machine.
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    println!("cloned in {took:?}");
+    let started = Instant::now();
+    drop(connect(&first.url()).await);
+    println!("connected in {:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_template_that_fails_leaves_nothing_behind_for_the_next_caller() {
+    let failing = tokio::spawn(TestDatabase::template("kit_fails", async |_| {
+        anyhow::bail!("no such table")
+    }));
+    let message = failing
+        .await
+        .err()
+        .and_then(|error| error.into_panic().downcast::<String>().ok());
+    assert!(message.is_some_and(|message| message.contains("no such table")));
+    let database = TestDatabase::template("kit_fails", async |_| Ok(())).await;
+    assert_eq!(text(&database.url(), "SELECT 1::text").await, "1");
+}
+
+#[tokio::test]
+async fn a_private_server_stops_and_comes_back_with_its_data() {
+    let mut server = postgres::server().await;
+    sqlx::raw_sql("CREATE TABLE kept (n int)")
+        .execute(&mut connect(&server.url()).await)
+        .await
+        .unwrap();
+    server.stop();
+    assert!(PgConnection::connect(&server.url()).await.is_err());
+    server.start();
+    assert_eq!(
+        text(&server.url(), "SELECT to_regclass('kept')::text").await,
+        "kept"
+    );
+    server.pause();
+    let url = server.url();
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), PgConnection::connect(&url))
+            .await
+            .is_err()
+    );
+    server.resume();
+    assert_eq!(text(&server.url(), "SELECT 1::text").await, "1");
+}

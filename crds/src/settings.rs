@@ -1,0 +1,68 @@
+//! Settings of the API that running pods take up without a restart.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Least severe level that is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Failures only.
+    Error,
+    /// And what may become one.
+    Warn,
+    /// And one line a request.
+    #[default]
+    Info,
+    /// And what is needed to find a fault.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Settings of the API.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Settings {
+    /// Least severe level that is logged. Default `info`.
+    pub log_level: LogLevel,
+    /// Cross-origin requests.
+    pub cors: Cors,
+    /// Limits on logins.
+    pub login_limits: LoginLimits,
+}
+
+/// Cross-origin requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Cors {
+    /// Origins that browsers may call from, for example `https://erp.example.com`, at most 32.
+    /// Default none; `*` is refused since the API uses credentials.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 32),
+        inner(length(max = 300), regex(pattern = r"^https?://[^/*\s]+$"))
+    )]
+    pub allowed_origins: Vec<String>,
+}
+
+/// Limits on logins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LoginLimits {
+    /// Attempts of one client address in 15 minutes, 1 to 10000. Default 5.
+    #[schemars(range(min = 1, max = 10000))]
+    pub attempts_per_address: i32,
+    /// Failures in a row after which an account is locked for 15 minutes, 1 to 100. Default 5.
+    #[schemars(range(min = 1, max = 100))]
+    pub failures_before_lock: i32,
+}
+
+impl Default for LoginLimits {
+    fn default() -> Self {
+        Self {
+            attempts_per_address: 5,
+            failures_before_lock: 5,
+        }
+    }
+}

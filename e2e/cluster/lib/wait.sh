@@ -1,0 +1,12 @@
+# shellcheck shell=bash
+# Waiting for conditions, always with a deadline.
+
+# wait_until SECONDS COMMAND...: polls until the command succeeds; fails at the deadline.
+wait_until() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS < deadline)) || return 1
+    sleep 0.25
+  done
+}

@@ -1,0 +1,3 @@
+module erpgo.local/tools/images
+
+go 1.26.0

@@ -1,0 +1,282 @@
+//! One process of the API under the loads of the seed, with PostgreSQL, Redis and the generator beside it.
+//!
+//! `bench-load [baseline|peak|spike|stress|storm|single|soak]...`, all of them unless some are named.
+//!   LOAD_SECONDS=60       how long each load lasts; the seed's is 300
+//!   LOAD_SOAK_SECONDS=60  how long the soak lasts; the goal is for an hour
+#![expect(clippy::print_stdout, reason = "the figures are the output")]
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use erpgo_e2e::traffic::{Class, Goals, Ground, Report, Request, closed, open};
+use tokio::process::Command;
+
+const GOALS: Goals = Goals {
+    p99: Duration::from_millis(25),
+    p999: Duration::from_millis(100),
+    errors: 0.0,
+};
+/// Calm again: what a client does not notice.
+const CALM: Duration = Duration::from_millis(100);
+const CLIENTS: u32 = 8;
+const ALL: [&str; 7] = [
+    "baseline", "peak", "spike", "stress", "storm", "single", "soak",
+];
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    let cores = std::thread::available_parallelism()?;
+    println!(
+        "load: {cores} cores, machine load {} before the run",
+        machine()
+    );
+    for scenario in ALL {
+        if named.is_empty() || named.iter().any(|name| name == scenario) {
+            run(scenario).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Each on ground of its own.
+async fn run(scenario: &str) -> Result<()> {
+    let ground = Ground::start().await?;
+    let length = seconds("LOAD_SECONDS", 60);
+    match scenario {
+        "baseline" => steady(&ground, "baseline", 100.0, length).await,
+        "peak" => steady(&ground, "peak", 1_000.0, length).await,
+        "spike" => spike(&ground, length / 3).await,
+        "stress" => stress(&ground, length / 6).await,
+        "storm" => storm(&ground, length / 2).await,
+        "single" => single(&ground, length.min(Duration::from_secs(20))).await,
+        "soak" => soak(&ground, seconds("LOAD_SOAK_SECONDS", 60)).await,
+        other => bail!("no load is called {other}; there are {}", ALL.join(", ")),
+    }
+}
+
+fn seconds(name: &str, default: u64) -> Duration {
+    let set = std::env::var(name).ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(set.unwrap_or(default).max(1))
+}
+
+fn machine() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
+}
+
+async fn steady(ground: &Ground, name: &str, rate: f64, length: Duration) -> Result<()> {
+    let mix = ground.mix().await?;
+    open(
+        ground.api,
+        Duration::from_secs(3),
+        |_| rate,
+        |n| mix.request(n),
+    )
+    .await;
+    let mix = ground.mix().await?;
+    let (before, begun) = (ground.usage().await?, Instant::now());
+    let report = open(ground.api, length, |_| rate, |n| mix.request(n)).await;
+    let cost = ground
+        .usage()
+        .await?
+        .since(before, report.count(), begun.elapsed());
+    println!("{name}: {rate}/s for {length:?}: {}", report.line());
+    println!("{name}: {cost}");
+    println!("{name}: {}", verdict(&report.faults(&GOALS)));
+    Ok(())
+}
+
+fn verdict(faults: &[String]) -> String {
+    match faults {
+        [] => "reaches its goals (p99 < 25 ms, p99.9 < 100 ms, no error)".to_owned(),
+        faults => format!("misses its goals: {}", faults.join("; ")),
+    }
+}
+
+async fn spike(ground: &Ground, part: Duration) -> Result<()> {
+    let mix = ground.mix().await?;
+    let rate = |at: Duration| {
+        if (part..part * 2).contains(&at) {
+            2_000.0
+        } else {
+            100.0
+        }
+    };
+    let report = open(ground.api, part * 3, rate, |n| mix.request(n)).await;
+    for (n, what) in [(0, "100/s before"), (1, "2000/s"), (2, "100/s after")] {
+        println!(
+            "spike: {what}: {}",
+            report.between(part * n, part * (n + 1)).line()
+        );
+    }
+    println!("spike: {}", recovery(&report, part * 2));
+    Ok(())
+}
+
+fn recovery(report: &Report, from: Duration) -> String {
+    match report.calm_after(from, CALM) {
+        Some(time) => format!("calm {time:?} after it (goal < 5 s)"),
+        None => "not calm again to the end (goal < 5 s)".to_owned(),
+    }
+}
+
+async fn stress(ground: &Ground, step: Duration) -> Result<()> {
+    let mut knee = 5_000.0;
+    for rate in [1_000.0, 1_500.0, 2_000.0, 3_000.0, 4_000.0, 5_000.0] {
+        let mix = ground.mix().await?;
+        let report = open(ground.api, step, |_| rate, |n| mix.request(n)).await;
+        println!("stress: {rate}/s: {}", report.line());
+        if report.quantile(0.99) > Duration::from_millis(500) || report.errors() + report.shed() > 0
+        {
+            knee = rate;
+            break;
+        }
+    }
+    let mix = ground.mix().await?;
+    let rate = |at: Duration| if at < step { knee * 2.0 } else { 100.0 };
+    let report = open(ground.api, step * 3, rate, |n| mix.request(n)).await;
+    println!(
+        "stress: twice the knee, {}/s: {}",
+        knee * 2.0,
+        report.between(Duration::ZERO, step).line()
+    );
+    println!("stress: {}", recovery(&report, step));
+    Ok(())
+}
+
+/// Ten times as many sign-ins as can be hashed, and what becomes of everybody else.
+async fn storm(ground: &Ground, length: Duration) -> Result<()> {
+    let mix = ground.mix().await?;
+    let signing_in = mix.clone();
+    let hashing = Duration::from_secs(3);
+    let report = closed(ground.api, hashing, 4, move |n| {
+        signing_in.of(Class::SignIn, n)
+    })
+    .await;
+    let hashed = report.only(|sample| sample.status == 401).count();
+    let capacity = f64::from(u32::try_from(hashed)?) / hashing.as_secs_f64();
+    let others = |n| mix.of(Class::Read, n);
+    let calm = open(ground.api, length, |_| 100.0, others).await;
+    let (during, logins) = tokio::join!(
+        open(ground.api, length, |_| 100.0, others),
+        open(
+            ground.api,
+            length,
+            |_| capacity * 10.0,
+            |n| mix.of(Class::SignIn, n + 100_000_000)
+        )
+    );
+    println!(
+        "storm: capacity {capacity:.0} sign-ins/s; the storm: {}",
+        logins.line()
+    );
+    println!("storm: others before: {}", calm.line());
+    println!("storm: others during: {}", during.line());
+    let moved = during.quantile(0.99).as_secs_f64() / calm.quantile(0.99).as_secs_f64().max(1e-6);
+    println!(
+        "storm: p99 of the others moves by {:+.0} % (goal < 10 %)",
+        (moved - 1.0) * 100.0
+    );
+    Ok(())
+}
+
+/// Authenticated reads of one row, beside pgbench with the statement that the API sends for them.
+async fn single(ground: &Ground, length: Duration) -> Result<()> {
+    let mix = ground.mix().await?;
+    let id = mix.products.first().context("no product")?.clone();
+    let bench = pgbench(ground, &id, length).await?;
+    let request: Request = mix.of(Class::Read, 0);
+    let report = closed(ground.api, length, CLIENTS, move |_| request.clone()).await;
+    let reads = f64::from(u32::try_from(report.count())?) / length.as_secs_f64();
+    println!("single: {reads:.0} reads/s of the API, {}", report.line());
+    println!(
+        "single: {bench:.0}/s of pgbench -M prepared with the same statement and {CLIENTS} clients"
+    );
+    println!(
+        "single: {:.0} % of it (goal >= 40 %)",
+        reads / bench * 100.0
+    );
+    Ok(())
+}
+
+async fn pgbench(ground: &Ground, id: &str, length: Duration) -> Result<f64> {
+    let folder = tempfile::tempdir()?;
+    let script = folder.path().join("read.sql");
+    let statement = format!(
+        "SELECT id, sku, name, description, price::text AS price, currency, active, version, \
+         created_at, updated_at FROM products WHERE id = '{id}';\n"
+    );
+    std::fs::write(&script, statement)?;
+    let output = Command::new(program()?)
+        .args([
+            "-n",
+            "-M",
+            "prepared",
+            "-j",
+            "2",
+            "-c",
+            &CLIENTS.to_string(),
+        ])
+        .args(["-T", &length.as_secs().to_string(), "-f"])
+        .arg(script)
+        .arg(ground.postgres.url())
+        .output()
+        .await?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find_map(|line| line.strip_prefix("tps = "));
+    let number = line.and_then(|rest| rest.split(' ').next()?.parse().ok());
+    number.with_context(|| format!("pgbench: {text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn program() -> Result<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")?;
+    let programs = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin/pgbench")));
+    let newest = programs.filter(|path| path.is_file()).max();
+    newest.context("pgbench is missing: apt-get install postgresql")
+}
+
+async fn soak(ground: &Ground, length: Duration) -> Result<()> {
+    let begun = Instant::now();
+    let mut points: Vec<(f64, f64)> = Vec::new();
+    while begun.elapsed() < length {
+        // A token is good for a quarter of an hour.
+        let mix = ground.mix().await?;
+        let part = (length - begun.elapsed().min(length)).min(Duration::from_secs(10));
+        let report = open(ground.api, part, |_| 200.0, |n| mix.request(n)).await;
+        if report.errors() + report.shed() > 0 {
+            println!("soak: {}", report.line());
+        }
+        let rss = u32::try_from(ground.usage().await?.rss_kib)?;
+        points.push((begun.elapsed().as_secs_f64() / 3_600.0, f64::from(rss)));
+    }
+    // What is allocated once is allocated by then.
+    let settled = points.split_off(points.len() / 4);
+    let (slope, mean) = slope(&settled);
+    println!(
+        "soak: 200/s for {length:?}: RSS {:.1} MiB on average, {:+.2} %/h (goal < 1 %/h{})",
+        mean / 1024.0,
+        slope / mean * 100.0,
+        if length < Duration::from_secs(3_600) {
+            "; too short to tell"
+        } else {
+            ""
+        }
+    );
+    Ok(())
+}
+
+/// Slope and mean of a line of least squares.
+fn slope(points: &[(f64, f64)]) -> (f64, f64) {
+    let count = f64::from(u32::try_from(points.len()).unwrap_or(u32::MAX).max(1));
+    let mean = |pick: fn(&(f64, f64)) -> f64| points.iter().map(pick).sum::<f64>() / count;
+    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+    let over: f64 = points
+        .iter()
+        .map(|point| (point.0 - x) * (point.1 - y))
+        .sum();
+    let under: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+    (if under > 0.0 { over / under } else { 0.0 }, y)
+}

@@ -1,0 +1,247 @@
+//! Where secret values may not be: logs, objects, metrics, traces, processes, etcd, the audit log.
+//!
+//! Owns the reading of each place, only of what was written since the journey began where a file is
+//! shared with others.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{ListParams, LogParams};
+use serde_json::{Value, json};
+
+use super::{Canaries, Found};
+use crate::Stage;
+
+const OPERATOR: &str = "erpgo-system";
+const SECRETS: &[u8] = b"/registry/secrets/";
+
+/// How long the node's logs were when the journey began.
+pub struct Since(BTreeMap<PathBuf, u64>);
+
+impl Since {
+    /// Notes it.
+    ///
+    /// # Errors
+    /// When the logs cannot be read.
+    pub fn now(stage: &Stage) -> Result<Self> {
+        let lengths = logs(stage)?.into_iter().map(|path| {
+            let length = path.metadata().map_or(0, |file| file.len());
+            (path, length)
+        });
+        Ok(Self(lengths.collect()))
+    }
+}
+
+impl Canaries {
+    /// Searches every place.
+    ///
+    /// # Errors
+    /// When a place cannot be read, or a value is not even found where it belongs.
+    pub async fn search(&self, stage: &Stage, since: &Since, traces: &[u8]) -> Result<Found> {
+        let mut found = Found::default();
+        self.look(&mut found, "traces", traces);
+        for pods in [
+            stage.api(),
+            Api::namespaced(stage.node.client.clone(), OPERATOR),
+        ] {
+            self.of_pods(&mut found, &pods).await?;
+        }
+        self.look(&mut found, "objects", objects(stage)?.as_bytes());
+        self.of_processes(&mut found)?;
+        self.of_etcd(&mut found, stage)?;
+        for path in logs(stage)? {
+            let from = since.0.get(&path).copied().unwrap_or(0);
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            self.look(
+                &mut found,
+                &format!("the node's {name}"),
+                &tail(&path, from)?,
+            );
+        }
+        Ok(found)
+    }
+
+    async fn of_pods(&self, found: &mut Found, pods: &Api<Pod>) -> Result<()> {
+        for pod in pods.list(&ListParams::default()).await? {
+            let name = pod.metadata.name.unwrap_or_default();
+            let spec = pod.spec.unwrap_or_default();
+            let inits = spec.init_containers.into_iter().flatten();
+            for container in inits.chain(spec.containers) {
+                let place = format!("the log of {name}/{}", container.name);
+                let params = LogParams {
+                    container: Some(container.name),
+                    ..LogParams::default()
+                };
+                // A container that has not begun has no log.
+                if let Ok(log) = pods.logs(&name, &params).await {
+                    self.look(found, &place, log.as_bytes());
+                }
+            }
+            let address = pod.status.and_then(|status| status.pod_ip);
+            for port in [8081, 8790, 9090] {
+                if let Some(text) = metrics(address.as_deref(), port).await {
+                    self.look(
+                        found,
+                        &format!("metrics of {name} at {port}"),
+                        text.as_bytes(),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    // Of every container on the node.
+    fn of_processes(&self, found: &mut Found) -> Result<()> {
+        let mut seen = 0;
+        for entry in std::fs::read_dir("/proc")? {
+            let path = entry?.path();
+            let read = |file: &str| std::fs::read(path.join(file)).unwrap_or_default();
+            if !String::from_utf8_lossy(&read("cgroup")).contains("kubepods") {
+                continue;
+            }
+            seen += 1;
+            let process = path.display();
+            for file in ["environ", "cmdline"] {
+                self.look(found, &format!("{process}/{file}"), &read(file));
+            }
+            let name = String::from_utf8_lossy(&read("comm")).trim().to_owned();
+            let holds = matches!(name.as_str(), "erpgo" | "sidecar-secrets");
+            if holds && !no_core(&String::from_utf8_lossy(&read("limits"))) {
+                found.hits.insert(format!("{name} may leave a core dump"));
+            }
+        }
+        ensure!(seen > 0, "no process of a container was found");
+        Ok(())
+    }
+
+    fn of_etcd(&self, found: &mut Found, stage: &Stage) -> Result<()> {
+        let mut beside = Vec::new();
+        let mut secrets = Vec::new();
+        for (key, value) in etcd(&stage.node.work_dir().join("pki"))? {
+            let into = if key.starts_with(SECRETS) {
+                &mut secrets
+            } else {
+                &mut beside
+            };
+            into.extend_from_slice(&value);
+            into.push(b'\n');
+        }
+        self.look(found, "etcd outside of Secrets", &beside);
+        // What finds nothing here would find nothing anywhere.
+        let text = String::from_utf8_lossy(&secrets);
+        ensure!(
+            self.names_in(&text).next().is_some(),
+            "no value was found where Secrets lie"
+        );
+        Ok(())
+    }
+}
+
+fn no_core(limits: &str) -> bool {
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max core file size"));
+    // A process that has just ended has no limits.
+    line.is_none_or(|line| line.split_whitespace().next() == Some("0"))
+}
+
+async fn metrics(address: Option<&str>, port: u16) -> Option<String> {
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(2))
+        .build()
+        .ok()?;
+    let url = format!("http://{}:{port}/metrics", address?);
+    let answer = client.get(url).send().await.ok()?;
+    answer.error_for_status().ok()?.text().await.ok()
+}
+
+// Everything in the namespace but Secrets, events among it.
+fn objects(stage: &Stage) -> Result<String> {
+    let kinds = [
+        "api-resources",
+        "--namespaced",
+        "--verbs=list",
+        "-o",
+        "name",
+    ];
+    let kinds = stage.node.kubectl(&kinds)?;
+    let kinds: Vec<&str> = kinds.lines().filter(|kind| *kind != "secrets").collect();
+    let args = [
+        "-n",
+        &stage.namespace,
+        "get",
+        &kinds.join(","),
+        "-o",
+        "json",
+        "--show-managed-fields",
+    ];
+    let objects = stage.node.kubectl(&args)?;
+    ensure!(objects.contains("\"ErpGo\""), "the objects lack the ErpGo");
+    Ok(objects)
+}
+
+fn etcd(pki: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let whole =
+        json!({"key": STANDARD.encode("/registry/"), "range_end": STANDARD.encode("/registry0")});
+    let output = Command::new("curl")
+        .args(["-fsS", "-m", "60", "--cacert"])
+        .arg(pki.join("etcd-ca.crt"))
+        .arg("--cert")
+        .arg(pki.join("apiserver-etcd-client.crt"))
+        .arg("--key")
+        .arg(pki.join("apiserver-etcd-client.key"))
+        .args([
+            "-d",
+            &whole.to_string(),
+            "https://127.0.0.1:23790/v3/kv/range",
+        ])
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "etcd: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let answer: Value = serde_json::from_slice(&output.stdout)?;
+    let pairs = answer["kvs"].as_array().context("etcd holds nothing")?;
+    let decoded = |value: &Value| STANDARD.decode(value.as_str().unwrap_or_default());
+    let pairs = pairs
+        .iter()
+        .map(|pair| Ok((decoded(&pair["key"])?, decoded(&pair["value"])?)));
+    pairs.collect()
+}
+
+fn logs(stage: &Stage) -> Result<Vec<PathBuf>> {
+    let dir = stage.node.work_dir().join("logs");
+    let entries = std::fs::read_dir(&dir).with_context(|| dir.display().to_string())?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let paths: Vec<PathBuf> = paths.filter(|path| path.is_file()).collect();
+    let has = |name: &str| paths.iter().any(|path| path.ends_with(name));
+    ensure!(
+        has("audit.log"),
+        "there is no audit log in {}",
+        dir.display()
+    );
+    Ok(paths)
+}
+
+fn tail(path: &Path, from: u64) -> Result<Vec<u8>> {
+    let mut bytes = std::fs::read(path)?;
+    let from = usize::try_from(from)?;
+    // A file that is shorter than it was has been begun anew.
+    if from <= bytes.len() {
+        bytes.drain(..from);
+    }
+    Ok(bytes)
+}

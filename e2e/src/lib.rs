@@ -1,0 +1,34 @@
+//! What the journeys share: a stage of their own on the real node, an API client, a load generator.
+//!
+//! A journey is a story a platform team or an end user would tell, on real parts. It owns a
+//! namespace, a database and a NodePort, waits on conditions with deadlines and says what it saw
+//! when one passes. Load goes to 127.0.0.1 alone.
+
+mod api;
+mod backend;
+mod canary;
+mod crowd;
+mod load;
+mod node;
+mod pods;
+mod process;
+mod rotation;
+mod stage;
+mod traces;
+pub mod traffic;
+mod turns;
+mod wait;
+
+pub use api::{Api, Session};
+pub use backend::Backend;
+pub use canary::{Canaries, Found, Since};
+pub use crowd::Crowd;
+pub use load::{Failure, Load, LoadReport};
+pub use node::{Node, services};
+pub use pods::{Answer, Shown};
+pub use process::Process;
+pub use rotation::Kids;
+pub use stage::{Alone, Stage, alone};
+pub use traces::Collector;
+pub use turns::{Credentials, Turns};
+pub use wait::until;

@@ -1,0 +1,251 @@
+//! Open-loop load on 127.0.0.1.
+//!
+//! Requests leave on a fixed schedule whatever the answers do, so that a stall shows as latency of
+//! every request behind it. Half use kept-alive connections, half a new one each. It never sends to
+//! another address.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use reqwest::{Client, RequestBuilder};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::JoinHandle;
+
+use crate::Api;
+
+// A server that answers nothing for 10 s at 500/s has 5000 requests open; more is lost anyway.
+const MAX_IN_FLIGHT: usize = 5000;
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// A load under way.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    driver: JoinHandle<LoadReport>,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct LoadReport {
+    /// Requests sent.
+    pub sent: u64,
+    /// Requests without a 2xx answer.
+    pub failed: u64,
+    /// Those of them that were answered with 401.
+    pub refused: u64,
+    /// The first few failures.
+    pub examples: Vec<String>,
+    /// Greatest delay of a departure behind its schedule.
+    pub generator_lag: Duration,
+    /// Latency from the intended departure, sorted.
+    pub latencies: Vec<Duration>,
+}
+
+impl LoadReport {
+    /// All of it in one line.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!(
+            "{} requests, {} failed, p50 {:?}, p99 {:?}, generator lag {:?}",
+            self.sent,
+            self.failed,
+            self.quantile(0.5),
+            self.quantile(0.99),
+            self.generator_lag
+        )
+    }
+
+    /// The latency that `share` (0 to 1) of the requests did not exceed.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Duration {
+        let last = self.latencies.len().saturating_sub(1);
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index below 2^32"
+        )]
+        let index = (last as f64 * share).round() as usize;
+        self.latencies.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// A request without a 2xx answer.
+#[derive(Debug)]
+pub struct Failure {
+    /// The status, if there was an answer.
+    pub status: Option<u16>,
+    /// What happened.
+    pub told: String,
+}
+
+struct Shared<F> {
+    request: F,
+    report: Mutex<LoadReport>,
+    places: Arc<Semaphore>,
+}
+
+impl Load {
+    /// Starts sending `GET path` at `per_second` until [`Load::stop`] or `limit`.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn start(
+        api: &Api,
+        path: &str,
+        token: Option<&str>,
+        per_second: u32,
+        limit: Duration,
+    ) -> Result<Self> {
+        let clients = Clients::new()?;
+        let url = format!("{}{path}", api.base());
+        let token = token.map(str::to_owned);
+        Ok(Self::of(per_second, limit, move |index| {
+            let mut request = clients.choose(index).get(&url);
+            if let Some(token) = &token {
+                request = request.bearer_auth(token);
+            }
+            async move { answer(request).await.map(drop) }
+        }))
+    }
+
+    /// Starts `request` at `per_second` until [`Load::stop`] or `limit`; it is given its number.
+    pub fn of<F, Fut>(per_second: u32, limit: Duration, request: F) -> Self
+    where
+        F: Fn(u32) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let stop = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared {
+            request,
+            report: Mutex::default(),
+            places: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+        });
+        let driver = tokio::spawn(drive(shared, per_second, limit, Arc::clone(&stop)));
+        Self { stop, driver }
+    }
+
+    /// Waits for the end of the schedule and reports.
+    ///
+    /// # Errors
+    /// When the driver panicked.
+    pub async fn wait(self) -> Result<LoadReport> {
+        Ok(self.driver.await?)
+    }
+
+    /// Stops, waits for the answers under way and reports.
+    ///
+    /// # Errors
+    /// When the driver panicked.
+    pub async fn stop(self) -> Result<LoadReport> {
+        self.stop.store(true, Ordering::Relaxed);
+        Ok(self.driver.await?)
+    }
+}
+
+/// One client that keeps its connections, and one that makes each anew.
+pub(crate) struct Clients {
+    kept: Client,
+    fresh: Client,
+}
+
+impl Clients {
+    pub(crate) fn new() -> Result<Self> {
+        let client = |idle| {
+            let builder = Client::builder().pool_max_idle_per_host(idle);
+            builder.timeout(ANSWER_WITHIN).build()
+        };
+        Ok(Self {
+            kept: client(usize::MAX)?,
+            fresh: client(0)?,
+        })
+    }
+
+    pub(crate) const fn choose(&self, index: u32) -> &Client {
+        if index.is_multiple_of(2) {
+            &self.kept
+        } else {
+            &self.fresh
+        }
+    }
+}
+
+async fn drive<F, Fut>(
+    shared: Arc<Shared<F>>,
+    per_second: u32,
+    limit: Duration,
+    stop: Arc<AtomicBool>,
+) -> LoadReport
+where
+    F: Fn(u32) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let started = Instant::now();
+    let gap = Duration::from_secs(1) / per_second.max(1);
+    let mut index: u32 = 0;
+    while !stop.load(Ordering::Relaxed) && started.elapsed() < limit {
+        let due = started + gap * index;
+        tokio::time::sleep_until(due.into()).await;
+        let Ok(place) = Arc::clone(&shared.places).acquire_owned().await else {
+            break;
+        };
+        note_departure(&shared.report, due).await;
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let answer = (shared.request)(index).await;
+            note_answer(&shared.report, due, answer).await;
+            drop(place);
+        });
+        index += 1;
+    }
+    finish(&shared.report, &shared.places).await
+}
+
+async fn finish(report: &Mutex<LoadReport>, places: &Semaphore) -> LoadReport {
+    let all = u32::try_from(MAX_IN_FLIGHT).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(ANSWER_WITHIN * 2, places.acquire_many(all)).await;
+    let mut report = std::mem::take(&mut *report.lock().await);
+    report.latencies.sort_unstable();
+    report
+}
+
+async fn note_departure(report: &Mutex<LoadReport>, due: Instant) {
+    let mut report = report.lock().await;
+    report.sent += 1;
+    report.generator_lag = report.generator_lag.max(due.elapsed());
+}
+
+async fn note_answer(report: &Mutex<LoadReport>, due: Instant, answer: Result<(), Failure>) {
+    let mut report = report.lock().await;
+    report.latencies.push(due.elapsed());
+    let Err(failure) = answer else {
+        return;
+    };
+    report.failed += 1;
+    if failure.status == Some(401) {
+        report.refused += 1;
+    }
+    if report.examples.len() < 10 {
+        report.examples.push(failure.told);
+    }
+}
+
+/// Sends `request` and reads the whole answer: a body that breaks off is a lost request, too.
+pub(crate) async fn answer(request: RequestBuilder) -> Result<Vec<u8>, Failure> {
+    let lost = |error: reqwest::Error| Failure {
+        status: None,
+        told: format!("{error:?}"),
+    };
+    let response = request.send().await.map_err(lost)?;
+    let (status, url) = (response.status(), response.url().path().to_owned());
+    let body = response.bytes().await.map_err(lost)?;
+    if status.is_success() {
+        return Ok(body.into());
+    }
+    let start = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
+    Err(Failure {
+        status: Some(status.as_u16()),
+        told: format!("{url}: {status}: {start}"),
+    })
+}

@@ -1,0 +1,119 @@
+//! Rotations as a platform team asks for them and follows them.
+//!
+//! Owns the two annotations and the reading of `status.rotation`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use erpgo_crds::{ErpGo, RemovedVersion, RotationStatus};
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+
+use crate::{Stage, until};
+
+/// How long a step of a rotation may take on a machine that does other things as well.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The current kid of each key.
+pub type Kids = BTreeMap<String, String>;
+
+impl Stage {
+    /// Asks for a rotation of `keys`, as `kubectl annotate` does.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn rotate(&self, keys: &str, reason: &str) -> Result<()> {
+        self.annotate("erpgo.io/rotate", &format!("{keys}={reason}"))
+            .await
+    }
+
+    /// Asks for a revocation of one version.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn revoke(&self, key: &str, kid: &str) -> Result<()> {
+        self.annotate("erpgo.io/revoke", &format!("{key}/{kid}"))
+            .await
+    }
+
+    async fn annotate(&self, name: &str, value: &str) -> Result<()> {
+        let api: Api<ErpGo> = self.api();
+        let patch = json!({"metadata": {"annotations": {name: value}}});
+        let params = PatchParams::default();
+        api.patch("shop", &params, &Patch::Merge(&patch)).await?;
+        Ok(())
+    }
+
+    /// `status.rotation`.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn rotation(&self) -> Result<RotationStatus> {
+        let api: Api<ErpGo> = self.api();
+        let status = api.get("shop").await?.status.unwrap_or_default();
+        Ok(status.rotation.unwrap_or_default())
+    }
+
+    /// The current kid of each key.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn kids(&self) -> Result<Kids> {
+        let keys = self.rotation().await?.keys;
+        Ok(keys.into_iter().map(|key| (key.key, key.kid)).collect())
+    }
+
+    /// Waits until every pod uses a version of each of `keys` that is not in `before`, and nothing is
+    /// under way.
+    ///
+    /// # Errors
+    /// At the deadline, with the status.
+    pub async fn turned(&self, before: &Kids, keys: &[&str]) -> Result<Kids> {
+        until("every pod uses the new versions", PATIENCE, || async {
+            let rotation = self.rotation().await?;
+            let now: Kids = rotation
+                .keys
+                .iter()
+                .map(|key| (key.key.clone(), key.kid.clone()))
+                .collect();
+            let new = |key: &&str| {
+                now.get(*key)
+                    .is_some_and(|kid| before.get(*key) != Some(kid))
+            };
+            let done = rotation.active.is_none() && keys.iter().all(new);
+            Ok(if done { Ok(now) } else { Err(short(&rotation)) })
+        })
+        .await
+    }
+
+    /// Waits until status proves that every pod refuses `kid`; tells how long that took from now.
+    ///
+    /// # Errors
+    /// At the deadline, with the status.
+    pub async fn refused(&self, key: &str, kid: &str) -> Result<Duration> {
+        let begun = Instant::now();
+        until(
+            &format!("proof that {key}/{kid} is refused"),
+            PATIENCE,
+            || async {
+                let rotation = self.rotation().await?;
+                let proven = |gone: &RemovedVersion| {
+                    gone.key == key && gone.kid == kid && gone.refused_at.is_some()
+                };
+                let proven = rotation.removed.iter().any(proven);
+                Ok(if proven {
+                    Ok(())
+                } else {
+                    Err(short(&rotation))
+                })
+            },
+        )
+        .await?;
+        Ok(begun.elapsed())
+    }
+}
+
+fn short(rotation: &RotationStatus) -> String {
+    serde_json::to_string(rotation).unwrap_or_default()
+}

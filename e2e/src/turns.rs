@@ -1,0 +1,206 @@
+//! Two database roles and two Redis users that take turns, as the guides set them up.
+//!
+//! Owns their names and passwords on the node's PostgreSQL and Redis. It is the person who gives the
+//! idle ones new passwords, writes the new URLs into the Secrets, and takes the old passwords away.
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use crate::stage::{self, Stage};
+
+/// The URLs of one turn.
+#[derive(Clone)]
+pub struct Credentials {
+    role: String,
+    database_password: String,
+    redis_password: String,
+    database: String,
+    redis: String,
+}
+
+/// Who has the turn.
+pub struct Turns {
+    present: Credentials,
+}
+
+impl Turns {
+    /// Makes both roles and users anew and writes the first URLs into the Secrets `database` and `redis`.
+    ///
+    /// # Errors
+    /// When PostgreSQL, Redis or the API server refuses.
+    pub async fn begin(stage: &Stage) -> Result<Self> {
+        let mut admin = stage::admin_connection().await?;
+        for side in ["a", "b"] {
+            let role = format!("{}_{side}", stage.namespace);
+            for statement in [
+                format!("DROP ROLE IF EXISTS \"{role}\""),
+                format!("CREATE ROLE \"{role}\" LOGIN"),
+                format!("GRANT erpgo TO \"{role}\""),
+                format!("ALTER ROLE \"{role}\" SET role = 'erpgo'"),
+            ] {
+                admin.execute(AssertSqlSafe(statement)).await?;
+            }
+        }
+        let present = Credentials::make(stage, "a")?;
+        present.grant(&mut admin).await?;
+        present.write(stage).await?;
+        Ok(Self { present })
+    }
+
+    /// Who has the turn now.
+    #[must_use]
+    pub const fn present(&self) -> &Credentials {
+        &self.present
+    }
+
+    /// Gives the idle ones new passwords and writes their URLs into the Secrets; returns the others.
+    ///
+    /// # Errors
+    /// When PostgreSQL, Redis or the API server refuses.
+    pub async fn turn(&mut self, stage: &Stage) -> Result<Credentials> {
+        let side = if self.present.role.ends_with("_a") {
+            "b"
+        } else {
+            "a"
+        };
+        let next = Credentials::make(stage, side)?;
+        next.grant(&mut stage::admin_connection().await?).await?;
+        next.write(stage).await?;
+        Ok(std::mem::replace(&mut self.present, next))
+    }
+
+    /// Removes roles and users; the database must be gone.
+    ///
+    /// # Errors
+    /// When PostgreSQL or Redis refuses.
+    pub async fn end(self, stage: &Stage) -> Result<()> {
+        let mut admin = stage::admin_connection().await?;
+        let mut redis = redis_admin().await?;
+        for side in ["a", "b"] {
+            let role = format!("{}_{side}", stage.namespace);
+            let drop = format!("DROP ROLE IF EXISTS \"{role}\"");
+            admin.execute(AssertSqlSafe(drop)).await?;
+            let mut command = redis::cmd("ACL");
+            let removed = command.arg("DELUSER").arg(&role);
+            removed.query_async::<()>(&mut redis).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Credentials {
+    fn make(stage: &Stage, side: &str) -> Result<Self> {
+        let role = format!("{}_{side}", stage.namespace);
+        let password = || uuid::Uuid::new_v4().simple().to_string();
+        let (database_password, redis_password) = (password(), password());
+        let database = stage.database_url()?;
+        let redis = stage::service_url("REDIS_URL")?;
+        Ok(Self {
+            database: with_login(&database, &role, &database_password)?,
+            redis: with_login(&redis, &role, &redis_password)?,
+            role,
+            database_password,
+            redis_password,
+        })
+    }
+
+    /// Whether PostgreSQL takes them.
+    ///
+    /// # Errors
+    /// When it refuses for another reason than the login.
+    pub async fn database_connects(&self) -> Result<bool> {
+        match PgConnection::connect(&self.database).await {
+            Ok(connection) => {
+                connection.close().await?;
+                Ok(true)
+            }
+            // invalid_password
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("28P01") => {
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether Redis takes them.
+    ///
+    /// # Errors
+    /// When the URL is none.
+    pub async fn redis_connects(&self) -> Result<bool> {
+        let client = redis::Client::open(self.redis.as_str())?;
+        Ok(client.get_multiplexed_async_connection().await.is_ok())
+    }
+
+    /// Takes both passwords away, as a person does when the old versions are retired.
+    ///
+    /// # Errors
+    /// When PostgreSQL or Redis refuses.
+    pub async fn clear(&self) -> Result<()> {
+        let mut admin = stage::admin_connection().await?;
+        let clear = format!("ALTER ROLE \"{}\" PASSWORD NULL", self.role);
+        admin.execute(AssertSqlSafe(clear)).await?;
+        let mut command = redis::cmd("ACL");
+        let reset = command.arg("SETUSER").arg(&self.role).arg("resetpass");
+        reset.query_async::<()>(&mut redis_admin().await?).await?;
+        Ok(())
+    }
+
+    /// The passwords, for a search.
+    #[must_use]
+    pub fn passwords(&self) -> [String; 2] {
+        [self.database_password.clone(), self.redis_password.clone()]
+    }
+
+    /// Puts a database URL with a wrong password into the Secret.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn write_wrong_password(&self, stage: &Stage) -> Result<()> {
+        let wrong = with_login(&self.database, &self.role, "not-the-password")?;
+        let url = stage::in_cluster(&wrong);
+        stage.put_secret("database", json!({"url": url})).await
+    }
+
+    /// Puts both URLs into the Secrets, as pods know them.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn write(&self, stage: &Stage) -> Result<()> {
+        for (name, url) in [("database", &self.database), ("redis", &self.redis)] {
+            let url = stage::in_cluster(url);
+            stage.put_secret(name, json!({"url": url})).await?;
+        }
+        Ok(())
+    }
+
+    async fn grant(&self, admin: &mut PgConnection) -> Result<()> {
+        let give = format!(
+            "ALTER ROLE \"{}\" PASSWORD '{}'",
+            self.role, self.database_password
+        );
+        admin.execute(AssertSqlSafe(give)).await?;
+        let mut command = redis::cmd("ACL");
+        let give = command.arg("SETUSER").arg(&self.role).arg("on");
+        let give = give
+            .arg("resetpass")
+            .arg(format!(">{}", self.redis_password));
+        // As docs/guides/redis-users.md has it.
+        let give = give.arg("~erpgo:*").arg("&erpgo:*");
+        let give = give.arg("+@all").arg("-@admin").arg("-@dangerous");
+        give.query_async::<()>(&mut redis_admin().await?).await?;
+        Ok(())
+    }
+}
+
+async fn redis_admin() -> Result<redis::aio::MultiplexedConnection> {
+    let client = redis::Client::open(stage::service_url("REDIS_URL")?)?;
+    Ok(client.get_multiplexed_async_connection().await?)
+}
+
+// scheme://user:password@host/name
+fn with_login(url: &str, user: &str, password: &str) -> Result<String> {
+    let (scheme, rest) = url.split_once("://").context("no URL")?;
+    let (_, place) = rest.split_once('@').context("a URL without a login")?;
+    Ok(format!("{scheme}://{user}:{password}@{place}"))
+}

@@ -1,0 +1,107 @@
+//! A platform team writes one resource; an end user creates a product.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use erpgo_crds::ErpGo;
+use erpgo_e2e::{Session, Stage};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, ListParams};
+use reqwest::Method;
+use serde_json::json;
+
+pub(crate) const READY: Duration = Duration::from_secs(180);
+
+/// Logs in as the administrator whom the operator made.
+pub(crate) async fn admin(stage: &Stage) -> Result<Session> {
+    let secrets: Api<Secret> = stage.api();
+    let data = secrets.get("shop-admin").await?.data.unwrap_or_default();
+    let text = |key: &str| String::from_utf8(data[key].0.clone());
+    stage
+        .http()?
+        .login(&text("email")?, &text("password")?)
+        .await
+}
+
+#[tokio::test]
+async fn one_resource_becomes_a_running_api() -> Result<()> {
+    let stage = Stage::set("first-run", 30091).await?;
+    let started = Instant::now();
+    stage.apply(&stage.erpgo(json!({"replicas": 2}))).await?;
+    let printed = stage.node.kubectl(&[
+        "-n",
+        &stage.namespace,
+        "wait",
+        "erp/shop",
+        "--for=condition=Ready",
+        "--timeout=180s",
+    ])?;
+    println!("ready after {:?}: {}", started.elapsed(), printed.trim());
+
+    the_migration_came_first(&stage).await?;
+    a_product_can_be_created(&stage).await?;
+    a_second_look_changes_nothing(&stage).await?;
+    stage.strike().await
+}
+
+async fn the_migration_came_first(stage: &Stage) -> Result<()> {
+    let jobs: Api<Job> = stage.api();
+    let list = jobs.list(&ListParams::default()).await?;
+    ensure!(
+        list.items.len() == 1,
+        "one migration Job, not {}",
+        list.items.len()
+    );
+    let status = list.items[0].status.clone().unwrap_or_default();
+    ensure!(
+        status.succeeded == Some(1),
+        "the Job completed beside its sidecar: {status:?}"
+    );
+    let deployments: Api<Deployment> = stage.api();
+    let deployment = deployments.get("shop").await?;
+    ensure!(
+        status.completion_time.map(|t| t.0) <= deployment.metadata.creation_timestamp.map(|t| t.0),
+        "I-01: the Deployment is younger than the migration's end"
+    );
+    Ok(())
+}
+
+async fn a_product_can_be_created(stage: &Stage) -> Result<()> {
+    let session = admin(stage).await?;
+    let http = stage.http()?;
+    let product =
+        json!({"sku": "CHAIR-1", "name": "Oak chair", "price": "149.90", "currency": "EUR"});
+    let (status, body) = http
+        .send(&session, Method::POST, "/api/v1/products", Some(product))
+        .await?;
+    ensure!(status == 201, "creation answered {status}: {body}");
+    let (status, list) = http
+        .send(&session, Method::GET, "/api/v1/products", None)
+        .await?;
+    ensure!(
+        status == 200 && list["products"][0]["sku"] == "CHAIR-1",
+        "the list shows it: {list}"
+    );
+    let stranger = http.get("/api/v1/products").await?;
+    ensure!(
+        stranger.status() == 401,
+        "without a token: {}",
+        stranger.status()
+    );
+    Ok(())
+}
+
+async fn a_second_look_changes_nothing(stage: &Stage) -> Result<()> {
+    let api: Api<ErpGo> = stage.api();
+    let before = api.get("shop").await?.metadata.resource_version;
+    stage.apply(&stage.erpgo(json!({"replicas": 2}))).await?;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let after = api.get("shop").await?.metadata.resource_version;
+    ensure!(
+        before == after,
+        "I-05: applying the same resource moved it from {before:?} to {after:?}"
+    );
+    Ok(())
+}

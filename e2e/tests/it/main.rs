@@ -1,0 +1,15 @@
+//! Journeys on the real node, one after the other (`make test-e2e`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "test code says what it saw"
+)]
+
+mod deletion;
+mod faults;
+mod first_run;
+mod load;
+mod rotation;
+mod scaling;
+mod upgrade;

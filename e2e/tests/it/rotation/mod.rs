@@ -1,0 +1,144 @@
+//! Keys turn under load: nobody is signed out, no request is lost, no container restarts, and what was
+//! retired or revoked is refused by every pod.
+//!
+//! `ERPGO_E2E_ROTATIONS=full` (`make test-rotation`) plays the whole count; a test run plays less.
+
+mod emergencies;
+mod journeys;
+mod planned;
+mod troubles;
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use erpgo_e2e::{Answer, Backend, Canaries, Collector, Crowd, Session, Shown, Since, Stage, Turns};
+use serde_json::{Value, json};
+
+use crate::first_run::{READY, admin};
+
+const KEYS: [&str; 5] = ["jwt", "refresh", "pepper", "database", "redis"];
+const RATE: u32 = 300;
+
+/// An ErpGo on one backend with people who work on it.
+struct Play {
+    stage: Stage,
+    backend: Backend,
+    turns: Turns,
+    crowd: Arc<Crowd>,
+    collector: Collector,
+    canaries: Canaries,
+    since: Since,
+}
+
+impl Play {
+    async fn begin(stage: Stage, backend: Backend) -> Result<Self> {
+        let since = Since::now(&stage)?;
+        let turns = Turns::begin(&stage).await?;
+        let collector = Collector::listen(stage.node.address().await?).await?;
+        stage
+            .apply(&stage.erpgo(spec(&stage, &backend, &collector, 2)))
+            .await?;
+        stage.condition("Ready", "True", READY).await?;
+        let admin = admin(&stage).await?;
+        let crowd = Crowd::gather(stage.http()?, &admin).await?;
+        let mut canaries = Canaries::default();
+        for (name, value) in [
+            ("the administrator's token", admin.access_token),
+            ("the administrator's refresh token", admin.refresh_token),
+        ] {
+            canaries.add(name, &value)?;
+        }
+        for password in crowd.passwords() {
+            canaries.add("a password of a clerk", &password)?;
+        }
+        let mut play = Self {
+            stage,
+            backend,
+            turns,
+            crowd,
+            collector,
+            canaries,
+            since,
+        };
+        play.remember().await?;
+        Ok(play)
+    }
+
+    /// Keeps what is secret by now, for the search at the end.
+    async fn remember(&mut self) -> Result<()> {
+        self.canaries
+            .add_document(&self.backend.document(&self.stage).await?)?;
+        for password in self.turns.present().passwords() {
+            self.canaries
+                .add("a password of a role or user", &password)?;
+        }
+        Ok(())
+    }
+
+    async fn scale(&self, replicas: u32) -> Result<()> {
+        let spec = spec(&self.stage, &self.backend, &self.collector, replicas);
+        self.stage.apply(&self.stage.erpgo(spec)).await?;
+        Ok(())
+    }
+
+    /// Somebody with tokens of the present keys who does not refresh them.
+    async fn witness(&self) -> Result<Session> {
+        admin(&self.stage).await
+    }
+
+    /// No value lies where it may not, and everything is removed.
+    async fn end(mut self) -> Result<()> {
+        ensure!(
+            self.crowd.lost() == 0,
+            "{} sessions were lost",
+            self.crowd.lost()
+        );
+        self.remember().await?;
+        for token in self.crowd.tokens().await {
+            self.canaries.add("a token of a clerk", &token)?;
+        }
+        let traces = self.collector.kept();
+        ensure!(!traces.is_empty(), "no trace was sent");
+        let found = self
+            .canaries
+            .search(&self.stage, &self.since, &traces)
+            .await?;
+        let bytes: usize = found.searched.iter().map(|(_, bytes)| bytes).sum();
+        println!(
+            "{}: {} values searched for in {} places of {bytes} bytes: {:?}",
+            self.stage.namespace,
+            self.canaries.len(),
+            found.searched.len(),
+            found.hits
+        );
+        ensure!(found.hits.is_empty(), "I-04: {:?}", found.hits);
+        self.stage.strike().await?;
+        self.backend.end(&self.stage)?;
+        self.turns.end(&self.stage).await
+    }
+}
+
+fn spec(stage: &Stage, backend: &Backend, collector: &Collector, replicas: u32) -> Value {
+    json!({
+        "replicas": replicas,
+        "secrets": {"backend": backend.spec(stage)},
+        "settings": {"loginLimits": {"attemptsPerAddress": 10_000}},
+        "tracing": {"otlpEndpoint": collector.endpoint()},
+    })
+}
+
+/// Every pod refuses the key that signed `token`.
+async fn refused_by_every_pod(stage: &Stage, token: Shown<'_>) -> Result<()> {
+    let answers = stage.answers(token).await?;
+    let all = answers.iter().all(Answer::refuses_the_key);
+    ensure!(all, "a token of a key that is gone: {answers:?}");
+    Ok(())
+}
+
+/// Every pod accepts `token`.
+async fn accepted_by_every_pod(stage: &Stage, token: &str) -> Result<()> {
+    let answers = stage.answers(Shown::Access(token)).await?;
+    let all = answers.iter().all(|answer| answer.said.0 == 200);
+    ensure!(all, "a token of a key in its grace: {answers:?}");
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! What the guide to rotations says of backends and documents that are not as they should be.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use erpgo_e2e::{Load, Session, until};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DeleteParams};
+use serde_json::json;
+
+use super::{Play, RATE, accepted_by_every_pod};
+use crate::faults::named;
+use crate::first_run::READY;
+
+const SOON: Duration = Duration::from_secs(120);
+
+/// What must not change through a trouble.
+struct Calm {
+    load: Load,
+    pods: Vec<String>,
+    witness: Session,
+}
+
+impl Play {
+    async fn calm(&self) -> Result<Calm> {
+        Ok(Calm {
+            pods: self.stage.ready_pods().await?,
+            witness: self.witness().await?,
+            load: self.crowd.work(RATE),
+        })
+    }
+
+    async fn still_calm(&self, calm: Calm) -> Result<()> {
+        let report = calm.load.stop().await?;
+        println!(
+            "{}: through the trouble: {}",
+            self.stage.namespace,
+            report.told()
+        );
+        ensure!(
+            report.failed == 0,
+            "{} requests failed: {:?}",
+            report.failed,
+            report.examples
+        );
+        ensure!(
+            self.stage.ready_pods().await? == calm.pods,
+            "the pods changed"
+        );
+        ensure!(
+            self.stage.restarts().await? == 0,
+            "a container was restarted"
+        );
+        accepted_by_every_pod(&self.stage, &calm.witness.access_token).await
+    }
+
+    /// A rotation that is asked for while Vault is sealed waits, and goes on when it is unsealed.
+    pub(super) async fn a_sealed_vault_makes_it_wait(&self) -> Result<()> {
+        let vault = self.backend.as_vault().context("no Vault")?;
+        let calm = self.calm().await?;
+        let before = self.stage.kids().await?;
+        vault.seal().await;
+        named(
+            &self.stage,
+            "Degraded",
+            "True",
+            &["BackendUnreachable", "sealed"],
+        )
+        .await?;
+        self.stage.rotate("jwt", "while Vault is sealed").await?;
+        named(
+            &self.stage,
+            "Degraded",
+            "True",
+            &["sealed", "last good set"],
+        )
+        .await?;
+        ensure!(
+            self.stage.kids().await? == before,
+            "a key turned without its backend"
+        );
+        vault.unseal().await;
+        self.stage.turned(&before, &["jwt"]).await?;
+        self.stage.condition("Degraded", "False", READY).await?;
+        self.still_calm(calm).await
+    }
+
+    /// A database URL with a wrong password is refused by the pods and rolled back.
+    pub(super) async fn a_refused_set_is_rolled_back(&mut self) -> Result<()> {
+        let calm = self.calm().await?;
+        let before = self.stage.kids().await?;
+        self.turns
+            .present()
+            .write_wrong_password(&self.stage)
+            .await?;
+        self.stage.rotate("database", "a wrong password").await?;
+        let reason = until("the rotation to be rolled back", SOON, || async {
+            let last = self.stage.rotation().await?.last;
+            let aborted = last.filter(|last| last.outcome == "Aborted");
+            Ok(aborted
+                .map(|last| last.reason)
+                .ok_or_else(|| "it was not".to_owned()))
+        })
+        .await?;
+        println!("{}: rolled back: {reason}", self.stage.namespace);
+        ensure!(reason.contains("refused it: database (next)"), "{reason}");
+        ensure!(self.stage.kids().await? == before, "a key turned");
+        self.turns.turn(&self.stage).await?;
+        self.stage
+            .rotate("database,redis", "the right password")
+            .await?;
+        self.stage.turned(&before, &["database", "redis"]).await?;
+        self.still_calm(calm).await
+    }
+
+    /// A document that was edited to something invalid is used by nobody and named.
+    pub(super) async fn an_edit_by_hand_is_refused(&self) -> Result<()> {
+        let calm = self.calm().await?;
+        let good = self.backend.document(&self.stage).await?;
+        let mut bad = good.clone();
+        let generation = good["generation"].as_u64().context("no generation")?;
+        bad["generation"] = json!(generation + 1);
+        bad["keys"]["jwt"]["current"]["value"] = json!("short");
+        self.backend.write(&self.stage, &bad).await?;
+        named(
+            &self.stage,
+            "Degraded",
+            "True",
+            &["SecretSetInvalid", "jwt", "write a valid document"],
+        )
+        .await?;
+        self.backend.write(&self.stage, &good).await?;
+        self.stage.condition("Degraded", "False", READY).await?;
+        self.still_calm(calm).await
+    }
+
+    /// A document that is gone is not replaced by another one; restored, it goes on.
+    pub(super) async fn a_lost_document_is_restored(&self) -> Result<()> {
+        let calm = self.calm().await?;
+        let before = self.stage.kids().await?;
+        let backup = self.backend.document(&self.stage).await?;
+        let secrets: Api<Secret> = self.stage.api();
+        secrets
+            .delete("shop-secret-set", &DeleteParams::default())
+            .await?;
+        named(
+            &self.stage,
+            "Degraded",
+            "True",
+            &["SecretSetLost", "restore it from a backup"],
+        )
+        .await?;
+        ensure!(
+            secrets.get_opt("shop-secret-set").await?.is_none(),
+            "another set was made"
+        );
+        self.backend.write(&self.stage, &backup).await?;
+        self.stage.condition("Degraded", "False", READY).await?;
+        ensure!(self.stage.kids().await? == before, "a key turned");
+        self.stage.rotate("jwt", "after the restore").await?;
+        self.stage.turned(&before, &["jwt"]).await?;
+        self.still_calm(calm).await
+    }
+}

@@ -1,0 +1,170 @@
+//! What pods say of the secret set that they hold.
+//!
+//! Owns the question `GET /v1/state` to each pod's sidecar, and the nudge that makes it read at once.
+//! It decides nothing: a pod that does not answer within a second has said nothing. At most
+//! sixteen pods are asked at once, and answers are bounded (I-12). Generation numbers come back,
+//! never values (I-04).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use erpgo_secret_set::{Ack, Generation, PodState, Secret, Verdict};
+use futures::{StreamExt as _, stream};
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+
+use crate::pod_port::{AT_ONCE, DEADLINE, PodPort, bounded};
+
+const CONTROL_PORT: u16 = 8790;
+/// How long a nudge waits for a pod.
+const NUDGE: Duration = Duration::from_secs(5);
+
+/// The client for the control ports.
+pub struct Acks {
+    port: PodPort,
+}
+
+impl Acks {
+    /// A client for control ports as pods have them.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        Self::with_port(CONTROL_PORT)
+    }
+
+    fn with_port(port: u16) -> Result<Self, reqwest::Error> {
+        PodPort::new(port).map(|port| Self { port })
+    }
+
+    /// What each of `pods` says, in their order; none of one that does not answer.
+    pub async fn states(&self, token: &Secret, pods: &[IpAddr]) -> Vec<Option<PodState>> {
+        stream::iter(pods.iter().copied())
+            .map(|pod| self.state(token, pod))
+            .buffered(AT_ONCE)
+            .collect()
+            .await
+    }
+
+    /// Tells `pods` to take up `generation` at once; comes back when each has answered it, be it with
+    /// a refusal, or five seconds are over.
+    pub async fn nudge(&self, token: &Secret, pods: &[IpAddr], generation: Generation) {
+        let seconds = NUDGE.as_secs();
+        let path = format!("/v1/generation/{generation}?timeout_seconds={seconds}");
+        stream::iter(pods.iter().copied())
+            .for_each_concurrent(AT_ONCE, |pod| {
+                let asked = self.ask(Method::PUT, &path, token, pod);
+                async move { drop(asked.await) }
+            })
+            .await;
+    }
+
+    async fn state(&self, token: &Secret, pod: IpAddr) -> Option<PodState> {
+        let answer = self.ask(Method::GET, "/v1/state", token, pod).await?;
+        if !answer.status().is_success() {
+            return None;
+        }
+        serde_json::from_slice(&bounded(answer).await?).ok()
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: &Secret,
+        pod: IpAddr,
+    ) -> Option<reqwest::Response> {
+        let mut bearer =
+            HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).ok()?;
+        bearer.set_sensitive(true);
+        let wait = if method == Method::PUT {
+            NUDGE
+        } else {
+            Duration::ZERO
+        };
+        let request = self
+            .port
+            .request(method, pod, path)
+            .timeout(wait + DEADLINE)
+            .header(AUTHORIZATION, bearer);
+        request.send().await.ok()
+    }
+}
+
+/// Whether the pod has acknowledged the very `generation`.
+#[must_use]
+pub fn holds(state: &PodState, generation: u64) -> bool {
+    match &state.acked {
+        Some(Ack {
+            generation: Generation(acked),
+            verdict: Verdict::Ack { .. },
+        }) => *acked == generation,
+        Some(_) | None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::http::HeaderMap;
+    use axum::routing::get;
+
+    const ACKED: &str = r#"{"rendered_generation":3,"acked":{"generation":3,"verdict":"ack","accepted":[],"in_use":[]},"backend":{"healthy":true,"last_read_age_seconds":1,"stale_since":null,"error_class":null}}"#;
+    const NACKED: &str = r#"{"rendered_generation":3,"acked":{"generation":3,"verdict":"nack","reasons":["x"]},"backend":{"healthy":true,"last_read_age_seconds":1,"stale_since":null,"error_class":null}}"#;
+
+    async fn count(acks: &Acks, token: &Secret, pods: &[IpAddr], generation: u64) -> usize {
+        let states = acks.states(token, pods).await;
+        let held = states
+            .iter()
+            .flatten()
+            .filter(|state| holds(state, generation));
+        held.count()
+    }
+
+    async fn pod(answer: &'static str) -> (Acks, IpAddr) {
+        let router = Router::new().route(
+            "/v1/state",
+            get(move |headers: HeaderMap| async move {
+                let asked = headers.get("authorization").and_then(|v| v.to_str().ok());
+                if asked == Some("Bearer right") {
+                    answer
+                } else {
+                    "{}"
+                }
+            }),
+        );
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        (Acks::with_port(address.port()).unwrap(), address.ip())
+    }
+
+    #[tokio::test]
+    async fn only_an_ack_of_the_very_generation_counts() {
+        let token = Secret::new("right".into());
+        let (acks, ip) = pod(ACKED).await;
+        assert_eq!(count(&acks, &token, &[ip], 3).await, 1);
+        assert_eq!(count(&acks, &token, &[ip], 4).await, 0);
+        assert_eq!(
+            count(&acks, &Secret::new("wrong".into()), &[ip], 3).await,
+            0
+        );
+        let (acks, ip) = pod(NACKED).await;
+        assert_eq!(count(&acks, &token, &[ip], 3).await, 0);
+    }
+
+    #[tokio::test]
+    async fn pods_that_do_not_answer_cost_one_deadline_together() {
+        // A listener that accepts and says nothing.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let acks = Acks::with_port(address.port()).unwrap();
+        let begun = std::time::Instant::now();
+        let pods = vec![address.ip(); AT_ONCE];
+        assert_eq!(count(&acks, &Secret::new("t".into()), &pods, 1).await, 0);
+        assert!(begun.elapsed() < DEADLINE * 2, "{:?}", begun.elapsed());
+    }
+}

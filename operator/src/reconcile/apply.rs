@@ -1,0 +1,302 @@
+//! Writes what is wanted, in a stated order.
+//!
+//! Owns [`apply`]. Order: identity and rights first, then settings, then the Jobs, then the
+//! address and the policy that guards it, then the pods, then what scales and protects them, and at
+//! the end the optional ways in and the monitoring, so that a CRD that refuses stops nothing else.
+//!
+//! Each object is read and left alone when it is as wanted (I-05). Otherwise server-side apply with
+//! force takes the fields that are ours and no other (I-07). An object that belongs to somebody else
+//! is never taken over. A Job is created once and never patched.
+
+use erpgo_crds::ErpGo;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::Value;
+
+use super::build::Desired;
+use super::context::Context;
+use super::drift::{self, APPLIED_HASH};
+use super::error::ReconcileError;
+use super::names::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL};
+use super::objects::{Kind, Wanted};
+use super::{errands, handover, prune};
+
+/// One `ErpGo`'s writes.
+pub struct Applier<'a> {
+    pub(super) context: &'a Context,
+    pub(super) erpgo: &'a ErpGo,
+    pub(super) namespace: String,
+}
+
+/// Writes `desired` and deletes what is wanted no more.
+///
+/// # Errors
+/// The first failure; what was written before it stays, and the next attempt goes on.
+pub async fn apply(
+    context: &Context,
+    erpgo: &ErpGo,
+    desired: &Desired,
+) -> Result<(), ReconcileError> {
+    let applier = Applier::new(context, erpgo);
+    let apis = *context.apis.borrow();
+    let Desired {
+        service_account,
+        role,
+        role_binding,
+        config_map,
+        migration_job,
+        credentials_job,
+        network_policy,
+        service,
+        deployment,
+        hpa,
+        pdb,
+        ingress,
+        http_route,
+        service_monitor,
+        prometheus_rule,
+    } = desired;
+    applier.ensure(Wanted::of(service_account)?).await?;
+    applier.settle::<Role>(role.as_ref()).await?;
+    applier.settle::<RoleBinding>(role_binding.as_ref()).await?;
+    applier.ensure(Wanted::of(config_map)?).await?;
+    applier
+        .settle::<NetworkPolicy>(network_policy.as_ref())
+        .await?;
+    if let Some(job) = migration_job {
+        applier.create_once(job).await?;
+    }
+    if let Some(job) = credentials_job {
+        errands::run(&applier, job).await?;
+    }
+    applier.ensure(Wanted::of(service)?).await?;
+    if let Some(deployment) = deployment {
+        let wanted = Wanted::of(deployment)?;
+        handover::keep_replicas(&applier, &wanted).await?;
+        applier.ensure(wanted).await?;
+    }
+    applier
+        .settle::<HorizontalPodAutoscaler>(hpa.as_ref())
+        .await?;
+    applier.settle::<PodDisruptionBudget>(pdb.as_ref()).await?;
+    applier.settle::<Ingress>(ingress.as_ref()).await?;
+    applier
+        .settle_optional([
+            (apis.http_route, http_route_kind(), http_route),
+            (
+                apis.service_monitor,
+                service_monitor_kind(),
+                service_monitor,
+            ),
+            (
+                apis.prometheus_rule,
+                prometheus_rule_kind(),
+                prometheus_rule,
+            ),
+        ])
+        .await
+}
+
+fn http_route_kind() -> Kind {
+    Kind::optional("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
+}
+
+fn service_monitor_kind() -> Kind {
+    Kind::optional(
+        "monitoring.coreos.com",
+        "v1",
+        "ServiceMonitor",
+        "servicemonitors",
+    )
+}
+
+fn prometheus_rule_kind() -> Kind {
+    Kind::optional(
+        "monitoring.coreos.com",
+        "v1",
+        "PrometheusRule",
+        "prometheusrules",
+    )
+}
+
+impl<'a> Applier<'a> {
+    pub(super) fn new(context: &'a Context, erpgo: &'a ErpGo) -> Self {
+        Self {
+            context,
+            erpgo,
+            namespace: erpgo.namespace().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn api(&self, kind: &Kind) -> Api<DynamicObject> {
+        kind.api(&self.context.client, &self.namespace)
+    }
+
+    async fn settle<K>(&self, wanted: Option<&K>) -> Result<(), ReconcileError>
+    where
+        K: kube::Resource<DynamicType = ()> + k8s_openapi::Resource + serde::Serialize,
+    {
+        match wanted {
+            Some(object) => self.ensure(Wanted::of(object)?).await,
+            None => prune::remove(self, &Kind::of::<K>()).await,
+        }
+    }
+
+    // A kind that the cluster does not serve is passed over; the status says so.
+    async fn settle_optional(
+        &self,
+        objects: [(bool, Kind, &Option<DynamicObject>); 3],
+    ) -> Result<(), ReconcileError> {
+        for (served, kind, wanted) in objects {
+            match wanted {
+                _ if !served => {}
+                Some(object) => self.ensure(Wanted::with_kind(kind, object)?).await?,
+                None => prune::remove(self, &kind).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes one object as it is wanted.
+    async fn ensure(&self, wanted: Wanted) -> Result<(), ReconcileError> {
+        let live = self.read(&wanted.kind, &wanted.name).await?;
+        let desired = with_hash(&wanted.json);
+        if let Some(live) = &live {
+            self.require_ours(live, &wanted)?;
+            let json = to_json(live, &wanted.kind)?;
+            if drift::covers(&json, &desired) {
+                return Ok(());
+            }
+        }
+        self.patch(&wanted, FIELD_MANAGER, &desired).await
+    }
+
+    pub(super) async fn read(
+        &self,
+        kind: &Kind,
+        name: &str,
+    ) -> Result<Option<DynamicObject>, ReconcileError> {
+        let found = self.api(kind).get_opt(name).await;
+        found.map_err(|source| ReconcileError::Observe {
+            what: kind.name,
+            source,
+        })
+    }
+
+    pub(super) async fn patch(
+        &self,
+        wanted: &Wanted,
+        manager: &str,
+        json: &Value,
+    ) -> Result<(), ReconcileError> {
+        let params = PatchParams::apply(manager).force();
+        let api = self.api(&wanted.kind);
+        let done = api.patch(&wanted.name, &params, &Patch::Apply(json)).await;
+        done.map_err(|source| ReconcileError::Apply {
+            kind: wanted.kind.name,
+            name: wanted.name.clone(),
+            source,
+        })?;
+        self.wrote(&wanted.kind, &wanted.name, "applied");
+        Ok(())
+    }
+
+    pub(super) async fn create_once(&self, job: &Job) -> Result<(), ReconcileError> {
+        let wanted = Wanted::of(job)?;
+        let api = self.api(&wanted.kind);
+        let found = api.get_metadata_opt(&wanted.name).await;
+        let found = found.map_err(|source| ReconcileError::Observe {
+            what: wanted.kind.name,
+            source,
+        })?;
+        if found.is_some() {
+            return Ok(());
+        }
+        let object: DynamicObject =
+            serde_json::from_value(wanted.json).map_err(|source| ReconcileError::Encode {
+                kind: wanted.kind.name,
+                source,
+            })?;
+        let params = PostParams {
+            field_manager: Some(FIELD_MANAGER.into()),
+            ..PostParams::default()
+        };
+        match api.create(&params, &object).await {
+            Ok(_) => self.wrote(&wanted.kind, &wanted.name, "created"),
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            Err(source) => {
+                return Err(ReconcileError::Apply {
+                    kind: wanted.kind.name,
+                    name: wanted.name,
+                    source,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn wrote(&self, kind: &Kind, name: &str, how: &'static str) {
+        self.context.health.metrics.wrote(kind.name);
+        tracing::info!(
+            namespace = self.namespace,
+            erpgo = self.erpgo.name_any(),
+            kind = kind.name,
+            name,
+            "{how}"
+        );
+    }
+
+    // An object without an owner is taken up if it bears our labels, as after a restore from a backup.
+    fn require_ours(&self, live: &DynamicObject, wanted: &Wanted) -> Result<(), ReconcileError> {
+        let labels = live.labels();
+        let ours = live.owner_references().is_empty()
+            && labels
+                .get(MANAGED_BY_LABEL)
+                .is_some_and(|by| by == FIELD_MANAGER)
+            && labels.get(INSTANCE_LABEL) == Some(&self.erpgo.name_any());
+        if ours || self.owns(live) {
+            return Ok(());
+        }
+        Err(ReconcileError::Foreign {
+            kind: wanted.kind.name,
+            name: wanted.name.clone(),
+        })
+    }
+
+    pub(super) fn owns(&self, live: &impl kube::Resource) -> bool {
+        let uid = self.erpgo.metadata.uid.as_deref();
+        let owners = live.meta().owner_references.iter().flatten();
+        uid.is_some()
+            && owners
+                .into_iter()
+                .any(|owner| Some(owner.uid.as_str()) == uid)
+    }
+}
+
+pub(super) fn to_json(live: &DynamicObject, kind: &Kind) -> Result<Value, ReconcileError> {
+    serde_json::to_value(live).map_err(|source| ReconcileError::Encode {
+        kind: kind.name,
+        source,
+    })
+}
+
+// The hash tells of fields that were applied once and are wanted no more: others' fields and those
+// look alike in the live object.
+fn with_hash(json: &Value) -> Value {
+    let mut desired = json.clone();
+    let hash = drift::hash(json);
+    if let Some(metadata) = desired.get_mut("metadata").and_then(Value::as_object_mut) {
+        let annotations = metadata
+            .entry("annotations")
+            .or_insert_with(|| Value::Object(serde_json::Map::new()));
+        if let Some(annotations) = annotations.as_object_mut() {
+            annotations.insert(APPLIED_HASH.to_owned(), Value::String(hash));
+        }
+    }
+    desired
+}

@@ -1,0 +1,258 @@
+//! How the wanted image's migrations stand and what is done about it.
+//!
+//! Owns [`Migration`] and the retry rules of its Job: a temporary failure is tried again, later each
+//! time; an SQL error and a refusal stay until the spec changes; a configuration fault stays until
+//! what the Job was made with changes. Pure.
+
+use std::time::Duration;
+
+use erpgo_crds::ErpGoStatus;
+use jiff::Timestamp;
+
+use super::build::migration_job::{EXIT_CONFIG, EXIT_REFUSED, EXIT_SQL};
+use super::observed::{JobFacts, JobState, MigrationReport, Observed, PodComponent};
+use super::phase::{self, Waiting};
+use super::plan::{Effect, JobDeletion};
+use super::reason;
+use super::valid::ValidErpGo;
+
+const FIRST_RETRY_SECONDS: u64 = 30;
+const LAST_RETRY_SECONDS: u64 = 300;
+
+/// How the wanted image's migrations stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migration {
+    /// Not begun.
+    Pending,
+    /// The Job runs or is to be made.
+    Running,
+    /// They have succeeded.
+    Succeeded,
+    /// The Job failed and is made anew in this plan or later.
+    Retrying,
+    /// The Job failed and stays until something changes.
+    Stopped,
+}
+
+/// The stand, and what follows from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// How they stand.
+    pub migration: Migration,
+    /// Attempt that the wanted Job is or will be; none when no Job is needed.
+    pub attempt: Option<u32>,
+    /// What is waited on.
+    pub waiting: Option<Waiting>,
+    /// Jobs to be deleted.
+    pub effects: Vec<Effect>,
+    /// When to look again.
+    pub after: Option<Duration>,
+}
+
+/// Judges the migrations of `app`'s image.
+#[must_use]
+pub fn standing(
+    app: &ValidErpGo,
+    seen: &Observed,
+    status: Option<&ErpGoStatus>,
+    made_with: &str,
+    now: Timestamp,
+) -> Standing {
+    let mut standing = match &seen.migration_job {
+        None if succeeded_before(app, status) => plain(Migration::Succeeded, None),
+        None => running(app, seen, 1),
+        Some(job) => match job.state {
+            JobState::Succeeded => plain(Migration::Succeeded, Some(job.attempt)),
+            JobState::Running if is_outdated(job, made_with) => again_at_once(job),
+            JobState::Running => running(app, seen, job.attempt),
+            JobState::Failed => failed(app, job, made_with, now),
+        },
+    };
+    let done = standing.migration == Migration::Succeeded;
+    standing.effects.extend(
+        seen.other_migration_jobs
+            .iter()
+            .filter_map(|job| superseded(job, done)),
+    );
+    standing
+}
+
+fn plain(migration: Migration, attempt: Option<u32>) -> Standing {
+    Standing {
+        migration,
+        attempt,
+        waiting: None,
+        effects: Vec::new(),
+        after: None,
+    }
+}
+
+/// Whether the migrations of `app`'s image are known to have succeeded.
+#[must_use]
+pub fn succeeded(app: &ValidErpGo, status: Option<&ErpGoStatus>, seen: &Observed) -> bool {
+    let job = seen.migration_job.as_ref();
+    job.is_some_and(|job| job.state == JobState::Succeeded) || succeeded_before(app, status)
+}
+
+// The Job may have been removed since; it need not run twice.
+fn succeeded_before(app: &ValidErpGo, status: Option<&ErpGoStatus>) -> bool {
+    let recorded = status.and_then(|status| status.migration.as_ref());
+    recorded.is_some_and(|m| m.image == app.image && m.state == "Succeeded")
+}
+
+fn running(app: &ValidErpGo, seen: &Observed, attempt: u32) -> Standing {
+    let trouble = phase::pods(seen, PodComponent::Migration, &app.image)
+        .or_else(|| phase::pods_refused(seen.migration_job.as_ref()?))
+        .or_else(|| last_report(seen.migration_job.as_ref()));
+    let usual = || {
+        Waiting::passing(
+            reason::MIGRATING,
+            format!(
+                "the Job {} runs the migrations of {}",
+                app.migration_job, app.image
+            ),
+            "nothing to do; the version that serves goes on",
+        )
+    };
+    Standing {
+        waiting: Some(trouble.unwrap_or_else(usual)),
+        ..plain(Migration::Running, Some(attempt))
+    }
+}
+
+// A pod of the running Job has failed and another one follows.
+fn last_report(job: Option<&JobFacts>) -> Option<Waiting> {
+    let job = job?;
+    let report = job
+        .report
+        .as_ref()
+        .filter(|report| report.retryable || report.error.is_some())?;
+    Some(Waiting::fault(
+        reason::MIGRATION_RETRYING,
+        describe(job, report),
+        "it is tried again by itself",
+    ))
+}
+
+fn failed(app: &ValidErpGo, job: &JobFacts, made_with: &str, now: Timestamp) -> Standing {
+    if stays(job, made_with) {
+        return Standing {
+            waiting: Some(stopped(app, job)),
+            ..plain(Migration::Stopped, Some(job.attempt))
+        };
+    }
+    let due = due_in(job, now);
+    if due.is_zero() || job.made_with.as_deref() != Some(made_with) {
+        return again_at_once(job);
+    }
+    Standing {
+        waiting: Some(retrying(job, due)),
+        after: Some(due),
+        ..plain(Migration::Retrying, Some(job.attempt))
+    }
+}
+
+fn again_at_once(job: &JobFacts) -> Standing {
+    Standing {
+        waiting: Some(retrying(job, Duration::ZERO)),
+        effects: vec![delete(job, JobDeletion::Retry)],
+        ..plain(Migration::Retrying, Some(job.attempt.saturating_add(1)))
+    }
+}
+
+// Its pods fail with settings or secrets that have been replaced: the next pod may be minutes away.
+fn is_outdated(job: &JobFacts, made_with: &str) -> bool {
+    let failing = job.report.as_ref().is_some_and(|report| report.retryable);
+    failing && job.made_with.as_deref() != Some(made_with)
+}
+
+fn stays(job: &JobFacts, made_with: &str) -> bool {
+    match job.exit_code {
+        Some(EXIT_SQL | EXIT_REFUSED) => true,
+        Some(EXIT_CONFIG) => job.made_with.as_deref() == Some(made_with),
+        _ => false,
+    }
+}
+
+fn due_in(job: &JobFacts, now: Timestamp) -> Duration {
+    let doublings = job.attempt.saturating_sub(1).min(8);
+    let wait = (FIRST_RETRY_SECONDS << doublings).min(LAST_RETRY_SECONDS);
+    let gone = job
+        .finished_at
+        .map_or(0, |finished| now.as_second() - finished.as_second());
+    Duration::from_secs(wait.saturating_sub(u64::try_from(gone).unwrap_or(0)))
+}
+
+fn stopped(app: &ValidErpGo, job: &JobFacts) -> Waiting {
+    let cause = cause(job);
+    match job.exit_code {
+        Some(EXIT_REFUSED) => Waiting::fault(
+            reason::MIGRATION_REFUSED,
+            cause,
+            "set spec.migrations.allowDestructive to true once the data may go; the version that serves goes on",
+        ),
+        Some(EXIT_CONFIG) => Waiting::fault(
+            reason::MIGRATION_FAILED,
+            cause,
+            "correct the settings or the secret set; it is then tried again by itself",
+        ),
+        _ => Waiting::fault(
+            reason::MIGRATION_FAILED,
+            cause,
+            format!(
+                "set spec.image to an image with a corrected migration instead of {}; the version that serves goes on",
+                app.image
+            ),
+        ),
+    }
+}
+
+fn retrying(job: &JobFacts, due: Duration) -> Waiting {
+    let way_out = format!("it is tried again in {} s", due.as_secs());
+    Waiting::fault(reason::MIGRATION_RETRYING, cause(job), way_out)
+}
+
+fn cause(job: &JobFacts) -> String {
+    match &job.report {
+        Some(report) => describe(job, report),
+        None => format!(
+            "the migration Job {} failed ({}, exit code {}) and left no report",
+            job.name,
+            job.reason.as_deref().unwrap_or("unknown reason"),
+            job.exit_code
+                .map_or_else(|| "unknown".to_owned(), |code| code.to_string())
+        ),
+    }
+}
+
+fn describe(job: &JobFacts, report: &MigrationReport) -> String {
+    let mut text = match &report.migration {
+        Some(migration) => format!("migration {migration} of {} did not go through", job.image),
+        None => format!("the migrations of {} did not go through", job.image),
+    };
+    for (label, part) in [("", &report.error), ("statement: ", &report.statement)] {
+        if let Some(part) = part {
+            text.push_str(": ");
+            text.push_str(label);
+            text.push_str(part.trim());
+        }
+    }
+    super::text::bounded_to(&text, 900)
+}
+
+fn superseded(job: &JobFacts, wanted_is_done: bool) -> Option<Effect> {
+    match job.state {
+        JobState::Succeeded if wanted_is_done => Some(delete(job, JobDeletion::Outlived)),
+        JobState::Succeeded => None,
+        JobState::Running | JobState::Failed => Some(delete(job, JobDeletion::Superseded)),
+    }
+}
+
+fn delete(job: &JobFacts, because: JobDeletion) -> Effect {
+    Effect::DeleteMigrationJob {
+        name: job.name.clone(),
+        uid: job.uid.clone(),
+        resource_version: job.resource_version.clone(),
+        because,
+    }
+}

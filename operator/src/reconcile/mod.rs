@@ -1,0 +1,206 @@
+//! One reconcile: observe, plan, apply, publish.
+//!
+//! Owns the order of the four steps and nothing else. A failure of apply is published as what it
+//! means to a person before it is returned; waiting is no failure.
+
+pub mod apply;
+pub mod backoff;
+pub mod build;
+pub mod check;
+pub mod config;
+pub mod context;
+pub mod drift;
+pub mod effects;
+mod errands;
+pub mod error;
+pub mod finalize;
+mod handover;
+pub mod memory;
+pub mod migrate;
+pub mod names;
+pub mod objects;
+pub mod observe;
+pub mod observed;
+pub mod phase;
+pub mod plan;
+pub mod preview;
+mod prune;
+pub mod publish;
+pub mod reason;
+pub mod rotation;
+mod rotation_condition;
+pub mod rotation_log;
+pub mod status;
+pub(crate) mod text;
+pub mod valid;
+pub mod validate;
+mod write_secrets;
+
+use std::time::Duration;
+
+pub use context::Context;
+use erpgo_crds::ErpGo;
+use erpgo_secret_set::KeyName;
+pub use error::ReconcileError;
+use jiff::Timestamp;
+use kube::Api;
+use observed::Observed;
+
+use crate::rotation::Outcome;
+use plan::{Plan, Requeue, plan};
+
+use crate::runtime::progress::Key;
+
+// What no watch tells of (Secrets, Vault, optional kinds) is looked at again within this time.
+const AT_REST: Duration = Duration::from_secs(300);
+
+/// How a reconcile ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// There is nothing to look after any more.
+    Gone,
+    /// Look again.
+    Again {
+        /// After this time.
+        after: Duration,
+        /// Whether something is on its way.
+        waiting: bool,
+    },
+}
+
+/// Reconciles the `ErpGo` called `key`.
+///
+/// # Errors
+/// The first step that failed.
+pub async fn reconcile(key: &Key, context: &Context) -> Result<Done, ReconcileError> {
+    let Some(erpgo) = read(key, context).await? else {
+        forget(context, key);
+        return Ok(Done::Gone);
+    };
+    if erpgo.metadata.deletion_timestamp.is_some() {
+        forget_metrics(context, key);
+        return finalize::finalize(context, key, &erpgo).await;
+    }
+    let mut seen = observe::observe(context, key, &erpgo).await?;
+    let mut intent = plan(&erpgo, &seen, &context.config, Timestamp::now());
+    let applied = carry_out(context, &erpgo, &intent).await;
+    if note_outcome(context, key, &mut seen, &applied) {
+        intent = plan(&erpgo, &seen, &context.config, Timestamp::now());
+    }
+    publish(context, key, &erpgo, &intent, &seen).await?;
+    measure(context, key, &erpgo, &intent);
+    applied?;
+    context.memory.succeeded(key);
+    Ok(again(&intent))
+}
+
+async fn read(key: &Key, context: &Context) -> Result<Option<ErpGo>, ReconcileError> {
+    let api: Api<ErpGo> = Api::namespaced(context.client.clone(), &key.namespace);
+    let found = api.get_opt(&key.name).await;
+    found.map_err(|source| ReconcileError::Observe {
+        what: "the ErpGo",
+        source,
+    })
+}
+
+// Nothing is written for an ErpGo without desired objects, not even the finalizer: a paused or
+// refused one stays as it was found.
+async fn carry_out(context: &Context, erpgo: &ErpGo, plan: &Plan) -> Result<(), ReconcileError> {
+    let Some(desired) = &plan.desired else {
+        return Ok(());
+    };
+    finalize::ensure(context, erpgo).await?;
+    effects::carry_out(context, erpgo, &plan.effects).await?;
+    apply::apply(context, erpgo, desired).await
+}
+
+/// Turns what apply met into an observation; tells whether that changed anything.
+fn note_outcome(
+    context: &Context,
+    key: &Key,
+    seen: &mut Observed,
+    applied: &Result<(), ReconcileError>,
+) -> bool {
+    let before = (seen.quota_denied.clone(), seen.secret_set.clone());
+    let refusal = applied.as_ref().err().and_then(ReconcileError::refusal);
+    // A conflict or an outage says nothing about an earlier refusal.
+    if applied.is_ok() || refusal.is_some() {
+        context.memory.set_refusal(key, refusal.clone());
+        seen.quota_denied = refusal;
+    }
+    if let Err(ReconcileError::Effect { source, .. }) = applied
+        && seen.quota_denied.is_none()
+    {
+        seen.secret_set = observe::unreachable(source);
+    }
+    before != (seen.quota_denied.clone(), seen.secret_set.clone())
+}
+
+async fn publish(
+    context: &Context,
+    key: &Key,
+    erpgo: &ErpGo,
+    plan: &Plan,
+    seen: &Observed,
+) -> Result<(), ReconcileError> {
+    // First, so that what the status says to have happened is in the log.
+    if let Some(decided) = &plan.rotation {
+        rotation_log::write(context, erpgo, &decided.notes).await?;
+    }
+    let (status, notes) = status::status(erpgo, plan, seen, Timestamp::now());
+    publish::status(context, erpgo, &status).await?;
+    publish::events(context, key, erpgo, &notes).await;
+    Ok(())
+}
+
+fn forget(context: &Context, key: &Key) {
+    context.memory.forget(key);
+    forget_metrics(context, key);
+}
+
+fn forget_metrics(context: &Context, key: &Key) {
+    let keys = KeyName::ALL.map(KeyName::as_str);
+    let metrics = &context.health.metrics;
+    metrics.forget(&key.namespace, &key.name, &keys);
+}
+
+fn measure(context: &Context, key: &Key, erpgo: &ErpGo, plan: &Plan) {
+    let Some(decided) = &plan.rotation else {
+        return;
+    };
+    let (metrics, now) = (&context.health.metrics, Timestamp::now());
+    let since = |then: Timestamp| now.duration_since(then).as_secs().max(0);
+    for record in &decided.record.keys {
+        let (name, age) = (record.key.as_str(), since(record.created_at));
+        metrics.set_secret_age(&key.namespace, &key.name, name, age);
+    }
+    let active = decided.record.active.as_ref();
+    let step = active.map_or(0, |active| active.step.number());
+    metrics.set_rotation_step(&key.namespace, &key.name, step);
+    let fault = decided.wait.as_ref().is_some_and(|wait| wait.fault);
+    metrics.set_rotation_fault(&key.namespace, &key.name, fault);
+    let before = erpgo
+        .status
+        .as_ref()
+        .and_then(|status| status.rotation.as_ref());
+    let before = before.and_then(|status| status.active.as_ref());
+    let last = decided.record.last.as_ref();
+    let switched = last.filter(|last| last.outcome == Outcome::Switched);
+    if let (Some(before), Some(last), None) = (before, switched, active)
+        && before.id == last.id
+    {
+        let took = last.at.duration_since(before.begun_at.0);
+        metrics.rotated(took.unsigned_abs());
+    }
+}
+
+fn again(plan: &Plan) -> Done {
+    let after = match plan.requeue {
+        Requeue::AwaitChange => AT_REST,
+        Requeue::After(after) => after,
+    };
+    Done::Again {
+        after: backoff::jittered(after, backoff::random()),
+        waiting: plan.waiting.is_some(),
+    }
+}

@@ -1,0 +1,298 @@
+//! Reads everything that a plan needs.
+//!
+//! Owns [`observe`]: reads only, each by name or with a selector and a limit (I-12). Values of
+//! Secrets are looked at here and do not leave (I-04). It judges nothing.
+
+mod deployment;
+mod errands;
+mod jobs;
+mod offers;
+mod pods;
+mod refusals;
+mod sources;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use erpgo_crds::ErpGo;
+use erpgo_secret_set::Document;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
+
+use super::context::Context;
+use super::error::ReconcileError;
+use super::memory::Heard;
+use super::names::{self, Component, Names};
+use super::observed::{
+    AckFacts, Complaint, HpaFacts, MAX_MESSAGE_BYTES, MAX_PODS, Observed, PodComponent, PodFacts,
+    SecretSetState,
+};
+use super::text::bounded_to;
+use crate::acks;
+use crate::rotation::DocumentView;
+use crate::runtime::progress::Key;
+use crate::secrets::SecretsError;
+
+// One image change leaves one Job behind; more than this are not worth knowing.
+const MAX_JOBS: u32 = 50;
+
+/// Reads what there is around `erpgo`.
+///
+/// # Errors
+/// When the API cannot be asked. A secret backend that cannot be asked is an observation.
+pub async fn observe(
+    context: &Context,
+    key: &Key,
+    erpgo: &ErpGo,
+) -> Result<Observed, ReconcileError> {
+    let reader = Reader {
+        context,
+        erpgo,
+        key,
+    };
+    let (sources, secret_set, own, deployment, pods, jobs, hpa) = tokio::try_join!(
+        sources::read(context, erpgo),
+        async { Ok(document(context, erpgo).await) },
+        reader.own_secrets(),
+        reader.deployment(),
+        reader.pods(),
+        reader.jobs(),
+        reader.hpa(),
+    )?;
+    let wanted_job = names::migration_job(erpgo);
+    let (errands, jobs) = jobs.into_iter().partition(errands::is_one);
+    let errands = errands::views(errands, &pods);
+    let (mut migration_job, other_migration_jobs) = jobs::split(jobs, &pods, &wanted_job);
+    if let Some(job) = &mut migration_job {
+        job.pods_refused = refusals::of_pods(context, key, job, &pods).await?;
+    }
+    let mut pods = pods::facts(&pods, &wanted_job);
+    let (secret_set, document) = secret_set;
+    let serving = serving(&pods);
+    let (acks, complaints) = tokio::join!(
+        reader.acks(&secret_set, &mut pods),
+        context.complaints.of(&serving)
+    );
+    reader.remember(serving, &complaints, &secret_set);
+    let changed = match &document {
+        None => BTreeSet::new(),
+        Some(document) => offers::changed(context, erpgo, document).await?,
+    };
+    Ok(Observed {
+        database_secret: sources.database,
+        redis_secret: sources.redis,
+        bootstrap_secret: sources.bootstrap,
+        secret_set,
+        control_token: own.control_token,
+        admin_secret: own.admin,
+        deployment: deployment.as_ref().map(deployment::facts),
+        pods,
+        migration_job,
+        other_migration_jobs,
+        hpa,
+        quota_denied: context.memory.refusal(key),
+        available_apis: *context.apis.borrow(),
+        acks,
+        complaints,
+        document: document.as_ref().map(DocumentView::from),
+        changed,
+        logins: document
+            .as_ref()
+            .map(|document| offers::logins(erpgo, document))
+            .unwrap_or_default(),
+        errands,
+    })
+}
+
+/// The secret set in its backend. One that cannot be asked is an observation.
+pub(crate) async fn secret_set(context: &Context, erpgo: &ErpGo) -> SecretSetState {
+    document(context, erpgo).await.0
+}
+
+async fn document(context: &Context, erpgo: &ErpGo) -> (SecretSetState, Option<Document>) {
+    let state = match context.secrets.read(erpgo).await {
+        Ok(None) => SecretSetState::Absent,
+        Ok(Some(held)) => {
+            let generation = held.document.generation.0;
+            return (SecretSetState::Present { generation }, Some(held.document));
+        }
+        Err(SecretsError::Invalid { reasons }) => SecretSetState::Invalid { reasons },
+        Err(error) => unreachable(&error),
+    };
+    (state, None)
+}
+
+fn serving(pods: &[PodFacts]) -> Vec<IpAddr> {
+    let alive = |pod: &&PodFacts| pod.component == PodComponent::Api && !pod.terminating;
+    let mut all: Vec<IpAddr> = pods.iter().filter(alive).filter_map(|pod| pod.ip).collect();
+    all.sort_unstable();
+    all
+}
+
+struct Reader<'a> {
+    context: &'a Context,
+    erpgo: &'a ErpGo,
+    key: &'a Key,
+}
+
+struct OwnSecrets {
+    control_token: bool,
+    admin: bool,
+}
+
+impl Reader<'_> {
+    async fn own_secrets(&self) -> Result<OwnSecrets, ReconcileError> {
+        let store = self.context.secrets.store(self.erpgo);
+        let names = Names::of(self.erpgo);
+        let exists = async |name: String| {
+            let found = store.exists(&name).await;
+            found.map_err(|source| ReconcileError::ObserveSecret {
+                what: "the operator's own Secrets",
+                source,
+            })
+        };
+        Ok(OwnSecrets {
+            control_token: exists(names.control_token()).await?,
+            admin: self.erpgo.spec.bootstrap_admin.is_none() && exists(names.admin()).await?,
+        })
+    }
+
+    async fn deployment(&self) -> Result<Option<Deployment>, ReconcileError> {
+        let api: Api<Deployment> = self.api();
+        let found = api.get_opt(&self.key.name).await;
+        found.map_err(failed("the Deployment"))
+    }
+
+    async fn pods(&self) -> Result<Vec<Pod>, ReconcileError> {
+        let limit = u32::try_from(MAX_PODS).unwrap_or(u32::MAX);
+        let params = ListParams::default().labels(&self.selector()).limit(limit);
+        let list = self.api::<Pod>().list(&params).await;
+        Ok(list.map_err(failed("the pods"))?.items)
+    }
+
+    async fn jobs(&self) -> Result<Vec<Job>, ReconcileError> {
+        let selector = format!(
+            "{},{} in ({},{})",
+            self.selector(),
+            names::COMPONENT_LABEL,
+            Component::Migration.as_str(),
+            Component::Credentials.as_str()
+        );
+        let params = ListParams::default().labels(&selector).limit(MAX_JOBS);
+        let list = self.api::<Job>().list(&params).await;
+        let mut jobs = list.map_err(failed("the Jobs"))?.items;
+        let uid = self.erpgo.metadata.uid.as_deref();
+        jobs.retain(|job| {
+            let mut owners = job.owner_references().iter();
+            owners.any(|owner| Some(owner.uid.as_str()) == uid)
+        });
+        Ok(jobs)
+    }
+
+    async fn hpa(&self) -> Result<Option<HpaFacts>, ReconcileError> {
+        if self.erpgo.spec.autoscaling.is_none() {
+            return Ok(None);
+        }
+        let api: Api<HorizontalPodAutoscaler> = self.api();
+        let found = api.get_opt(&self.key.name).await;
+        Ok(found
+            .map_err(failed("the autoscaler"))?
+            .as_ref()
+            .map(hpa_facts))
+    }
+
+    // Asked only when there is something to ask for; a token that cannot be read leaves it unknown.
+    async fn acks(&self, set: &SecretSetState, pods: &mut [PodFacts]) -> Option<AckFacts> {
+        let SecretSetState::Present { generation } = set else {
+            return None;
+        };
+        let api = |pod: &&mut PodFacts| pod.component == PodComponent::Api && !pod.ended;
+        let (mut pods, addresses): (Vec<&mut PodFacts>, Vec<IpAddr>) = pods
+            .iter_mut()
+            .filter(api)
+            .filter_map(|pod| pod.ip.map(|ip| (pod, ip)))
+            .unzip();
+        if pods.is_empty() {
+            return None;
+        }
+        let name = Names::of(self.erpgo).control_token();
+        let store = self.context.secrets.store(self.erpgo);
+        let token = store.require(&name, "token").await.ok()?;
+        let states = self.context.acks.states(&token, &addresses).await;
+        for (pod, state) in pods.iter_mut().zip(states) {
+            pod.secrets = state;
+        }
+        let serving = || pods.iter().filter(|pod| !pod.terminating);
+        let holds = |pod: &&&mut PodFacts| {
+            let state = pod.secrets.as_ref();
+            state.is_some_and(|state| acks::holds(state, *generation))
+        };
+        let total = serving().count();
+        (total > 0).then(|| AckFacts {
+            acknowledged: i32::try_from(serving().filter(holds).count()).unwrap_or(i32::MAX),
+            total: i32::try_from(total).unwrap_or(i32::MAX),
+        })
+    }
+
+    // So that a change is noticed between two reconciles.
+    fn remember(&self, pods: Vec<IpAddr>, complaints: &[Complaint], secret_set: &SecretSetState) {
+        let heard = (!pods.is_empty()).then(|| Heard {
+            erpgo: Arc::new(self.erpgo.clone()),
+            pods,
+            complaints: complaints.to_vec(),
+            secret_set: secret_set.clone(),
+        });
+        self.context.memory.set_heard(self.key, heard);
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.context.client.clone(), &self.key.namespace)
+    }
+
+    fn selector(&self) -> String {
+        let (manager, instance) = (names::MANAGED_BY_LABEL, names::INSTANCE_LABEL);
+        format!(
+            "{manager}={},{instance}={}",
+            names::FIELD_MANAGER,
+            self.key.name
+        )
+    }
+}
+
+fn failed(what: &'static str) -> impl FnOnce(kube::Error) -> ReconcileError {
+    move |source| ReconcileError::Observe { what, source }
+}
+
+/// A backend that cannot be asked, as an observation.
+pub(super) fn unreachable(error: &SecretsError) -> SecretSetState {
+    SecretSetState::Unreachable {
+        class: error.class().to_owned(),
+        message: bounded(&error.to_string()),
+    }
+}
+
+fn hpa_facts(hpa: &HorizontalPodAutoscaler) -> HpaFacts {
+    let Some(status) = &hpa.status else {
+        return HpaFacts::default();
+    };
+    let mut conditions = status.conditions.iter().flatten();
+    let inactive = conditions.find(|c| c.type_ == "ScalingActive" && c.status == "False");
+    HpaFacts {
+        current: status.current_replicas.unwrap_or(0),
+        desired: status.desired_replicas,
+        blind: inactive.map(|c| bounded(c.message.as_deref().unwrap_or_default())),
+    }
+}
+
+/// `text`, cut to [`MAX_MESSAGE_BYTES`] between characters.
+pub(super) fn bounded(text: &str) -> String {
+    bounded_to(text, MAX_MESSAGE_BYTES)
+}

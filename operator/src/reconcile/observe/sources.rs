@@ -1,0 +1,109 @@
+//! The Secrets that the user provides.
+//!
+//! Owns whether each is there and of the right form. A value is looked at and dropped; a reason never
+//! shows it (I-04).
+
+use erpgo_crds::{ErpGo, SecretKey};
+use erpgo_secret_set::Secret;
+
+use crate::reconcile::context::Context;
+use crate::reconcile::error::ReconcileError;
+use crate::reconcile::observed::SecretSource;
+use crate::secrets::{Lookup, SecretsError, Store};
+
+pub(super) struct Sources {
+    pub database: SecretSource,
+    pub redis: Option<SecretSource>,
+    pub bootstrap: Option<SecretSource>,
+}
+
+const DATABASE_FORM: &str =
+    "the value is not a URL of the form postgres://user:password@host:5432/database";
+const REDIS_FORM: &str = "the value is not a URL of the form redis://:password@host:6379/0";
+
+pub(super) async fn read(context: &Context, erpgo: &ErpGo) -> Result<Sources, ReconcileError> {
+    let store = context.secrets.store(erpgo);
+    let database = &erpgo.spec.database.secret_ref;
+    let is_postgres = |value: &Secret| has_scheme(value, &["postgres", "postgresql"]);
+    let redis = match &erpgo.spec.redis {
+        None => None,
+        Some(redis) => {
+            let is_redis = |value: &Secret| has_scheme(value, &["redis", "rediss"]);
+            Some(url(&store, &redis.secret_ref, is_redis, REDIS_FORM).await?)
+        }
+    };
+    let bootstrap = match &erpgo.spec.bootstrap_admin {
+        None => None,
+        Some(admin) => Some(credentials(&store, &admin.secret_ref.name).await?),
+    };
+    Ok(Sources {
+        database: url(&store, database, is_postgres, DATABASE_FORM).await?,
+        redis,
+        bootstrap,
+    })
+}
+
+fn failed(source: SecretsError) -> ReconcileError {
+    ReconcileError::ObserveSecret {
+        what: "the Secrets that the spec names",
+        source,
+    }
+}
+
+async fn url(
+    store: &Store,
+    key: &SecretKey,
+    valid: impl Fn(&Secret) -> bool,
+    form: &str,
+) -> Result<SecretSource, ReconcileError> {
+    Ok(
+        match store.lookup(&key.name, &key.key).await.map_err(failed)? {
+            Lookup::NoSecret => SecretSource::Missing,
+            Lookup::NoKey => SecretSource::KeyMissing {
+                key: key.key.clone(),
+            },
+            Lookup::Found(value) if valid(&value) => SecretSource::Present,
+            Lookup::Found(_) | Lookup::NotText => SecretSource::Invalid {
+                reason: form.to_owned(),
+            },
+        },
+    )
+}
+
+async fn credentials(store: &Store, name: &str) -> Result<SecretSource, ReconcileError> {
+    let missing = store.missing_key(name, &["email", "password"]).await;
+    Ok(match missing.map_err(failed)? {
+        None => SecretSource::Missing,
+        Some(Some(key)) => SecretSource::KeyMissing {
+            key: key.to_owned(),
+        },
+        Some(None) => SecretSource::Present,
+    })
+}
+
+fn has_scheme(value: &Secret, schemes: &[&str]) -> bool {
+    reqwest::Url::parse(value.expose_secret()).is_ok_and(|url| {
+        schemes.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_judged_as_the_secret_set_judges_them() {
+        let postgres =
+            |text: &str| has_scheme(&Secret::new(text.into()), &["postgres", "postgresql"]);
+        assert!(postgres("postgres://u:p@h:5432/d"));
+        for bad in [
+            "",
+            "postgres",
+            "mysql://u:p@h/d",
+            "postgres:///d",
+            "host=h user=u",
+        ] {
+            assert!(!postgres(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! What is to be done, decided in full before anything is written.
+//!
+//! Owns [`Plan`] and [`plan`]. Pure: no client, no clock, no environment. The same spec and
+//! observation give the same plan, so that a restart resumes where it was (I-10) and rest stays rest
+//! (I-05).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use erpgo_crds::{ErpGo, ErpGoStatus};
+use jiff::Timestamp;
+
+use super::build::deployment::Images;
+use super::build::migration_job::MigrationRun;
+use super::build::{self, Decided, Desired};
+use super::check::{self, Note};
+use super::config::Config;
+use super::migrate::{self, Migration, Standing};
+use super::names::{SPEC_HASH, short_hash};
+use super::observed::{JobFacts, JobState, Observed, PodComponent, SecretSetState, SecretSource};
+use super::phase::{self, Phase, Waiting};
+use super::rotation;
+use super::valid::{Bootstrap, ValidErpGo};
+use super::validate::{Invalid, validate};
+use crate::rotation::{Decision, Write};
+
+/// One reconcile's intentions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// How far the `ErpGo` is.
+    pub phase: Phase,
+    /// What stands in the way, when something does.
+    pub waiting: Option<Waiting>,
+    /// Why the spec is refused; not empty in [`Phase::Invalid`] alone.
+    pub invalid: Vec<Invalid>,
+    /// How the wanted image's migrations stand.
+    pub migration: Migration,
+    /// Image of the Deployment; none until one may serve (I-01).
+    pub serving_image: Option<String>,
+    /// Every object that is wanted. `None`: write nothing and prune nothing.
+    pub desired: Option<Desired>,
+    /// To be done before `desired` is applied, in this order.
+    pub effects: Vec<Effect>,
+    /// When to look again if no watch fires.
+    pub requeue: Requeue,
+    /// What the linter says of `desired`.
+    pub notes: Vec<Note>,
+    /// How the rotation of secrets goes on, when there is a secret set.
+    pub rotation: Option<Decision>,
+}
+
+/// Something beside server-side apply. Each is idempotent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Create the Secret `NAME-control` unless it exists.
+    EnsureControlToken,
+    /// Write the first generation of the secret set unless there is one.
+    EnsureFirstGeneration,
+    /// Take over the URLs of the user's Secrets where the document holds others; only before
+    /// something serves.
+    FollowSources,
+    /// Create the Secret `NAME-admin` unless it exists.
+    EnsureAdminSecret,
+    /// Write the next generation of the secret set, and tell the pods at once.
+    WriteSecrets {
+        /// What changes.
+        write: Write,
+        /// Who is told.
+        pods: Vec<IpAddr>,
+    },
+    /// Delete a migration Job, with its pods in the background. Jobs are deleted by this effect
+    /// alone: prune leaves them be.
+    DeleteMigrationJob {
+        /// Name of the Job.
+        name: String,
+        /// Precondition (I-11).
+        uid: String,
+        /// Precondition (I-11).
+        resource_version: String,
+        /// Why.
+        because: JobDeletion,
+    },
+}
+
+/// Why a migration Job goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobDeletion {
+    /// It failed and may be tried again.
+    Retry,
+    /// Another image is wanted and this one is unfinished or failed.
+    Superseded,
+    /// Another image's Job has succeeded.
+    Outlived,
+}
+
+/// When to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requeue {
+    /// A watch will tell.
+    AwaitChange,
+    /// After this time, with jitter.
+    After(Duration),
+}
+
+/// Decides what is to be done.
+#[must_use]
+pub fn plan(erpgo: &ErpGo, seen: &Observed, config: &Config, now: Timestamp) -> Plan {
+    if erpgo.spec.paused {
+        return nothing(erpgo, Phase::Paused, Vec::new());
+    }
+    match validate(erpgo) {
+        Ok(app) => decide(&app, erpgo.status.as_ref(), seen, config, now),
+        Err(invalid) => nothing(erpgo, Phase::Invalid, invalid),
+    }
+}
+
+fn nothing(erpgo: &ErpGo, phase: Phase, invalid: Vec<Invalid>) -> Plan {
+    Plan {
+        phase,
+        waiting: None,
+        invalid,
+        migration: Migration::Pending,
+        serving_image: erpgo
+            .status
+            .as_ref()
+            .and_then(|status| status.serving_image.clone()),
+        desired: None,
+        effects: Vec::new(),
+        requeue: Requeue::AwaitChange,
+        notes: Vec::new(),
+        rotation: None,
+    }
+}
+
+fn decide(
+    app: &ValidErpGo,
+    status: Option<&ErpGoStatus>,
+    seen: &Observed,
+    config: &Config,
+    now: Timestamp,
+) -> Plan {
+    let missing = phase::inputs(app, seen).or_else(|| phase::lost(status, seen));
+    let made_with = made_with(app, seen);
+    let standing = match &missing {
+        None => migrate::standing(app, seen, status, &made_with, now),
+        Some(_) => unprepared(app, status, seen),
+    };
+    let serving_image = serving_image(app, status, seen, standing.migration);
+    let sidecar = app.sidecar.image.clone();
+    let sidecar = sidecar.unwrap_or_else(|| config.sidecar_image.clone());
+    let run = |attempt| migration_run(app, seen, attempt, made_with, sidecar.clone());
+    // Before anything serves, URLs follow their sources.
+    let rotation = serving_image
+        .as_ref()
+        .and_then(|_| rotation::rotation(app, status, seen, now));
+    let decided = Decided {
+        errand: rotation::errand(rotation.as_ref(), seen, serving_image.as_deref()),
+        migration: standing.attempt.map(run),
+        images: serving_image.clone().map(|image| Images {
+            app: image,
+            sidecar: sidecar.clone(),
+        }),
+        apis: seen.available_apis,
+        operator_namespace: &config.operator_namespace,
+    };
+    let desired = build::desired(app, &decided);
+    let rolling = serving_image
+        .as_ref()
+        .and_then(|image| rollout(seen, image, &desired));
+    // A backend that goes away later takes nothing from pods that hold the last good set.
+    let prepared = missing.is_none() || standing.migration == Migration::Succeeded;
+    let phase = phase::phase(prepared, standing.migration, rolling.is_none());
+    let mut effects = preparations(app, status, seen, missing.is_some());
+    if standing.migration != Migration::Succeeded && serving_image.is_none() {
+        effects.extend(follow(seen));
+    }
+    effects.extend(standing.effects.iter().cloned());
+    effects.extend(rotation::effect(rotation.as_ref(), seen));
+    let waiting = missing
+        .or(phase::refusal(seen))
+        .or(standing.waiting)
+        .or(rolling.clone().filter(|rolling| rolling.fault))
+        .or(phase::dependencies(app, seen))
+        .or(rolling);
+    let plan = Plan {
+        phase,
+        requeue: sooner(
+            requeue(phase, waiting.as_ref(), standing.after, seen),
+            rotation.as_ref().and_then(|decided| decided.again),
+        ),
+        rotation,
+        waiting,
+        invalid: Vec::new(),
+        migration: standing.migration,
+        serving_image,
+        notes: check::check(&desired),
+        desired: Some(desired),
+        effects,
+    };
+    checked(plan)
+}
+
+// What breaks an invariant is not applied, whoever built it.
+fn checked(plan: Plan) -> Plan {
+    if plan.notes.iter().all(|note| !note.fatal) {
+        return plan;
+    }
+    Plan {
+        phase: Phase::Invalid,
+        desired: None,
+        effects: Vec::new(),
+        rotation: None,
+        requeue: Requeue::AwaitChange,
+        ..plan
+    }
+}
+
+// Without a usable secret set no Job is begun; one that has succeeded counts all the same.
+fn unprepared(app: &ValidErpGo, status: Option<&ErpGoStatus>, seen: &Observed) -> Standing {
+    let done = migrate::succeeded(app, status, seen);
+    let migration = if done {
+        Migration::Succeeded
+    } else {
+        Migration::Pending
+    };
+    Standing {
+        migration,
+        attempt: None,
+        waiting: None,
+        effects: Vec::new(),
+        after: None,
+    }
+}
+
+fn migration_run(
+    app: &ValidErpGo,
+    seen: &Observed,
+    attempt: u32,
+    made_with: String,
+    sidecar_image: String,
+) -> MigrationRun {
+    MigrationRun {
+        attempt,
+        made_with,
+        bootstrap: bootstrap_secret(app, seen),
+        sidecar_image,
+    }
+}
+
+fn bootstrap_secret(app: &ValidErpGo, seen: &Observed) -> Option<String> {
+    match &app.bootstrap {
+        Bootstrap::Generated if seen.admin_secret || seen.deployment.is_none() => {
+            Some(app.names.admin())
+        }
+        Bootstrap::Generated => None,
+        Bootstrap::Given(name) => {
+            let there = seen.bootstrap_secret == Some(SecretSource::Present);
+            there.then(|| name.clone())
+        }
+    }
+}
+
+/// The image of the Deployment: the wanted one once its migrations have succeeded, until then the
+/// one that serves (I-01).
+fn serving_image(
+    app: &ValidErpGo,
+    status: Option<&ErpGoStatus>,
+    seen: &Observed,
+    migration: Migration,
+) -> Option<String> {
+    if migration == Migration::Succeeded {
+        return Some(app.image.clone());
+    }
+    let recorded = status.and_then(|status| status.serving_image.clone());
+    let live = seen.deployment.as_ref().map(|live| live.image.clone());
+    // The live image counts when its migrations are known to have succeeded: an operator that ended
+    // before it could record it must not go back.
+    let migrated = |image: &String| {
+        let of_image = |job: &&JobFacts| &job.image == image && job.state == JobState::Succeeded;
+        seen.other_migration_jobs.iter().find(of_image).is_some()
+    };
+    live.clone().filter(migrated).or(recorded).or(live)
+}
+
+// Settings reach running pods by themselves, so that only a Job that they stopped cares.
+fn made_with(app: &ValidErpGo, seen: &Observed) -> String {
+    let generation = match &seen.secret_set {
+        SecretSetState::Present { generation } => *generation,
+        _ => 1,
+    };
+    let settings = serde_json::to_string(&app.settings).unwrap_or_default();
+    format!("{generation}-{}", short_hash(&[&settings]))
+}
+
+fn rollout(seen: &Observed, image: &str, desired: &Desired) -> Option<Waiting> {
+    let annotations = desired
+        .deployment
+        .as_ref()
+        .and_then(|d| d.metadata.annotations.as_ref());
+    let hash = annotations.and_then(|annotations| annotations.get(SPEC_HASH));
+    let rolling = phase::rollout(seen, image, hash)?;
+    let trouble = phase::pods(seen, PodComponent::Api, image);
+    Some(trouble.unwrap_or(rolling))
+}
+
+fn preparations(
+    app: &ValidErpGo,
+    status: Option<&ErpGoStatus>,
+    seen: &Observed,
+    inputs_missing: bool,
+) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if !seen.control_token {
+        effects.push(Effect::EnsureControlToken);
+    }
+    // Whoever removed it after the first start knows the password, or wants no one to.
+    let first =
+        seen.deployment.is_none() && status.is_none_or(|status| status.serving_image.is_none());
+    if app.bootstrap == Bootstrap::Generated && !seen.admin_secret && first {
+        effects.push(Effect::EnsureAdminSecret);
+    }
+    if seen.secret_set == SecretSetState::Absent && !inputs_missing {
+        effects.push(Effect::EnsureFirstGeneration);
+    }
+    effects
+}
+
+// A wrong URL is mended where the user wrote it, until something serves.
+fn follow(seen: &Observed) -> Option<Effect> {
+    let present = matches!(seen.secret_set, SecretSetState::Present { .. });
+    present.then_some(Effect::FollowSources)
+}
+
+fn sooner(requeue: Requeue, again: Option<Duration>) -> Requeue {
+    match (requeue, again) {
+        (requeue, None) => requeue,
+        (Requeue::After(after), Some(again)) => Requeue::After(after.min(again)),
+        // What is further away than a look at rest is looked at then.
+        (Requeue::AwaitChange, Some(again)) if again > super::AT_REST => Requeue::AwaitChange,
+        (Requeue::AwaitChange, Some(again)) => Requeue::After(again),
+    }
+}
+
+// Watches tell of everything but Secrets and backends; the rest is a net below them.
+fn requeue(
+    phase: Phase,
+    waiting: Option<&Waiting>,
+    after: Option<Duration>,
+    seen: &Observed,
+) -> Requeue {
+    if let Some(after) = after {
+        // Sooner than the next attempt: what the last one failed for may be mended before.
+        return Requeue::After(after.min(Duration::from_secs(10)));
+    }
+    let unacknowledged = seen.acks.is_some_and(|acks| acks.acknowledged < acks.total);
+    match (phase, waiting) {
+        (Phase::Prepare, _) => Requeue::After(Duration::from_secs(5)),
+        (_, Some(waiting)) if waiting.fault => Requeue::After(Duration::from_secs(10)),
+        (_, Some(_)) => Requeue::After(Duration::from_secs(15)),
+        (_, None) if unacknowledged => Requeue::After(Duration::from_secs(5)),
+        (_, None) => Requeue::AwaitChange,
+    }
+}

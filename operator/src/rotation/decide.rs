@@ -1,0 +1,372 @@
+//! The order in which a situation is judged.
+//!
+//! Owns [`decide`]: what was seen is remembered first, then a revocation, then the rotation under
+//! way, then versions whose grace is over, then what asks for a new rotation.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use erpgo_secret_set::{KeyName, Kid};
+use jiff::Timestamp;
+
+use super::errand::Errand;
+use super::quorum::ask;
+use super::record::{Active, Finished, Outcome, Record, Removed, Step, Turn};
+use super::situation::{Situation, Write};
+use super::trigger::{self, Request};
+use super::view::KeyView;
+use super::{active, retire, revoke};
+
+/// After a rotation that was rolled back, no other is begun by age or by a changed source for so long.
+const PAUSE_AFTER_ABORT: Duration = Duration::from_secs(3600);
+/// How soon a pod that has not answered is asked again.
+const SOON: Duration = Duration::from_secs(5);
+
+/// What is to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// What the status is to remember. It is written whatever becomes of `write`.
+    pub record: Record,
+    /// The one write of the document; none while `record` has something new to intend.
+    pub write: Option<Write>,
+    /// The Job that is to run, if it does not yet.
+    pub errand: Option<Errand>,
+    /// What is waited on.
+    pub wait: Option<Wait>,
+    /// When to decide again, if nothing changes before.
+    pub again: Option<Duration>,
+    /// What happened, for events and the log.
+    pub notes: Vec<Note>,
+}
+
+/// Something that is waited on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// What, and who is missing.
+    pub message: String,
+    /// Whether a person should look.
+    pub fault: bool,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Whether a person should look.
+    pub warning: bool,
+    /// Fixed word.
+    pub reason: &'static str,
+    /// The rotation or version concerned.
+    pub subject: String,
+    /// What happened.
+    pub message: String,
+}
+
+impl Decision {
+    pub(super) fn note(&mut self, reason: &'static str, subject: &str, message: String) {
+        self.tell(false, reason, subject, message);
+    }
+
+    pub(super) fn warn(&mut self, reason: &'static str, subject: &str, message: String) {
+        self.tell(true, reason, subject, message);
+    }
+
+    fn tell(&mut self, warning: bool, reason: &'static str, subject: &str, message: String) {
+        self.notes.push(Note {
+            warning,
+            reason,
+            subject: subject.to_owned(),
+            message,
+        });
+    }
+
+    /// What is meant must be remembered before anything is written.
+    pub(super) fn at_once(mut self) -> Self {
+        self.again = Some(Duration::ZERO);
+        self
+    }
+
+    pub(super) fn waiting(mut self, message: String, fault: bool) -> Self {
+        self.wait = Some(Wait { message, fault });
+        self.again.get_or_insert(SOON);
+        self
+    }
+
+    pub(super) fn writing(mut self, write: Write) -> Self {
+        self.write = Some(write);
+        self.again = Some(Duration::ZERO);
+        self
+    }
+
+    pub(super) fn finish(mut self, outcome: Outcome, now: Timestamp) -> Self {
+        let Some(active) = self.record.active.take() else {
+            return self;
+        };
+        let keys: Vec<KeyName> = active.keys.iter().map(|turn| turn.key).collect();
+        let reason = active.trouble.unwrap_or(active.reason);
+        match outcome {
+            Outcome::Switched => {
+                let message = format!("every pod uses the new versions of {}", list(&keys));
+                self.note("RotationSwitched", &active.id, message);
+            }
+            Outcome::Aborted => {
+                let message = format!("the rotation of {} was rolled back: {reason}", list(&keys));
+                self.warn("RotationAborted", &active.id, message);
+            }
+        }
+        self.record.last = Some(Finished {
+            id: active.id,
+            outcome,
+            reason,
+            keys,
+            at: now,
+        });
+        self.at_once()
+    }
+}
+
+/// Decides on one step.
+#[must_use]
+pub fn decide(s: &Situation<'_>) -> Decision {
+    // Whole seconds, as the API server keeps them.
+    let now = Timestamp::from_second(s.now.as_second()).unwrap_or(s.now);
+    let s = &Situation { now, ..s.clone() };
+    let mut decision = Decision {
+        record: s.record.clone(),
+        ..Decision::default()
+    };
+    look(s, &mut decision);
+    adopt(s, &mut decision);
+    if decision.record.active != s.record.active {
+        return decision.at_once();
+    }
+    let decision = match revoke::revocation(s, decision) {
+        ControlFlow::Break(decided) => return decided,
+        ControlFlow::Continue(undecided) => undecided,
+    };
+    if decision.record.active.is_some() {
+        return active::advance(s, decision);
+    }
+    let decision = retire::retire(s, decision);
+    if decision.write.is_some() || decision.again == Some(Duration::ZERO) {
+        return decision;
+    }
+    begin(s, decision)
+}
+
+/// Remembers what the document and the pods show.
+fn look(s: &Situation<'_>, decision: &mut Decision) {
+    for gone in decision.record.see(s.document, s.now) {
+        let Removed { key, kid, .. } = &gone;
+        let message = format!("{key}/{kid} is not in generation {}", gone.generation);
+        decision.note("SecretVersionRemoved", kid.as_str(), message);
+    }
+    let mut proven = Vec::new();
+    for gone in decision
+        .record
+        .removed
+        .iter_mut()
+        .filter(|gone| gone.refused_at.is_none())
+    {
+        let refused = ask(s.pods, gone.generation, |held| {
+            let accepts = held.accepts(gone.key, &gone.kid);
+            if accepts {
+                Err("accepts it".into())
+            } else {
+                Ok(())
+            }
+        });
+        if refused.is_reached() {
+            gone.refused_at = Some(s.now);
+            proven.push((gone.key, gone.kid.clone(), refused.total));
+        } else {
+            decision.wait = Some(Wait {
+                message: format!("{}/{} is refused by {}", gone.key, gone.kid, refused.told()),
+                fault: trigger::after(gone.at, active::PATIENCE) <= s.now,
+            });
+            decision.again = Some(SOON);
+        }
+    }
+    for (key, kid, pods) in proven {
+        let message = format!("{key}/{kid} is refused by all {pods} pods");
+        decision.note("SecretVersionRefused", kid.as_str(), message);
+    }
+    let told = |trigger: Option<&String>, handled: &mut Option<String>| {
+        if trigger.is_none() {
+            *handled = None;
+        }
+    };
+    let triggers = s.triggers;
+    told(
+        triggers.rotate.as_ref().map(|(text, _)| text),
+        &mut decision.record.handled_rotate,
+    );
+    told(
+        triggers.revoke.as_ref().map(|(text, _)| text),
+        &mut decision.record.handled_revoke,
+    );
+}
+
+/// Takes up what the document shows to be under way and nobody remembers.
+fn adopt(s: &Situation<'_>, decision: &mut Decision) {
+    if decision.record.active.is_some() {
+        return;
+    }
+    let on_its_way = |view: &&KeyView| view.next.is_some() || view.prepared.is_some();
+    let keys: Vec<Turn> = s
+        .document
+        .keys
+        .iter()
+        .filter(|(_, view)| on_its_way(view))
+        .map(|(key, view)| turn(*key, &view.current.kid))
+        .collect();
+    if keys.is_empty() {
+        return;
+    }
+    let mut active = intended(s, keys, "found in the document".into());
+    // What is prepared alone is not staged yet.
+    if s.document.keys.values().any(|view| view.next.is_some()) {
+        active.step = Step::Stage;
+    }
+    decision.note(
+        "RotationResumed",
+        &active.id,
+        "a rotation was found in the document".into(),
+    );
+    decision.record.active = Some(active);
+}
+
+pub(super) fn turn(key: KeyName, from: &Kid) -> Turn {
+    let from = from.clone();
+    Turn { key, from }
+}
+
+pub(super) fn intended(s: &Situation<'_>, keys: Vec<Turn>, reason: String) -> Active {
+    Active {
+        id: format!("r{}-{}", s.document.generation.next(), s.now.as_second()),
+        reason,
+        keys,
+        step: Step::Begin,
+        begun_at: s.now,
+        since: s.now,
+        revoke: false,
+        trouble: None,
+        acknowledged: 0,
+        total: 0,
+        missing: Vec::new(),
+    }
+}
+
+pub(super) const fn no_value(key: KeyName) -> &'static str {
+    match key {
+        KeyName::Database => {
+            "write new credentials into the Secret of spec.database.secretRef first"
+        }
+        KeyName::Redis => "write new credentials into the Secret of spec.redis.secretRef first",
+        KeyName::Jwt | KeyName::Refresh | KeyName::Pepper => "it is generated",
+    }
+}
+
+/// Begins what is asked for or due.
+fn begin(s: &Situation<'_>, mut decision: Decision) -> Decision {
+    if s.policy.paused {
+        return decision;
+    }
+    if let Some((text, parsed)) = &s.triggers.rotate
+        && decision.record.handled_rotate.as_ref() != Some(text)
+    {
+        decision.record.handled_rotate = Some(text.clone());
+        match parsed {
+            Ok(request) => asked(s, &mut decision, text, request),
+            Err(error) => {
+                decision.warn("RotationRefused", text, format!("erpgo.io/rotate: {error}"));
+            }
+        }
+        return decision.at_once();
+    }
+    if recently_aborted(s, &decision.record) {
+        return decision;
+    }
+    let due = due(s);
+    if !due.is_empty() {
+        start(s, &mut decision, &due, "it is due by age".into());
+        return decision.at_once();
+    }
+    let changed: Vec<KeyName> = s
+        .changed
+        .iter()
+        .copied()
+        .filter(|key| stable(s, *key))
+        .collect();
+    if !changed.is_empty() {
+        start(
+            s,
+            &mut decision,
+            &changed,
+            "its Secret has a new value".into(),
+        );
+        return decision.at_once();
+    }
+    decision
+}
+
+fn asked(s: &Situation<'_>, decision: &mut Decision, text: &str, request: &Request) {
+    let (free, taken): (Vec<_>, Vec<_>) = request
+        .keys
+        .iter()
+        .copied()
+        .partition(|key| stable(s, *key) && s.offered.contains(key));
+    for key in taken {
+        let message = match s.document.keys.get(&key) {
+            None => format!("{key} is not in the secret set"),
+            Some(view) if !view.is_stable() => {
+                let kid = view.previous.as_ref().map_or("", |old| old.kid.as_str());
+                format!(
+                    "{key} is not rotated while {kid} is in its grace; revoke {key}/{kid} to end it"
+                )
+            }
+            Some(_) => format!("{key} has no new value: {}", no_value(key)),
+        };
+        decision.warn("RotationRefused", text, message);
+    }
+    if !free.is_empty() {
+        start(s, decision, &free, request.reason.clone());
+    }
+}
+
+fn start(s: &Situation<'_>, decision: &mut Decision, keys: &[KeyName], reason: String) {
+    let turns = keys.iter().filter_map(|key| {
+        let view = s.document.keys.get(key)?;
+        Some(turn(*key, &view.current.kid))
+    });
+    let active = intended(s, turns.collect(), reason);
+    let message = format!("{} is rotated: {}", list(keys), active.reason);
+    decision.note("RotationBegun", &active.id, message);
+    decision.record.active = Some(active);
+}
+
+fn stable(s: &Situation<'_>, key: KeyName) -> bool {
+    s.document.keys.get(&key).is_some_and(KeyView::is_stable)
+}
+
+fn due(s: &Situation<'_>) -> Vec<KeyName> {
+    let old = |key: &KeyName| {
+        let view = s.document.keys.get(key).filter(|view| view.is_stable());
+        view.is_some_and(|view| trigger::due(s.policy, *key, view.current.created_at) <= s.now)
+    };
+    let scheduled = s.policy.scheduled.iter().copied();
+    scheduled
+        .filter(|key| s.offered.contains(key))
+        .filter(old)
+        .collect()
+}
+
+fn recently_aborted(s: &Situation<'_>, record: &Record) -> bool {
+    record.last.as_ref().is_some_and(|last| {
+        last.outcome == Outcome::Aborted && s.now < trigger::after(last.at, PAUSE_AFTER_ABORT)
+    })
+}
+
+pub(super) fn list(keys: &[KeyName]) -> String {
+    let names: Vec<_> = keys.iter().map(|key| key.as_str()).collect();
+    names.join(", ")
+}

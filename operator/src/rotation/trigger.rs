@@ -1,0 +1,139 @@
+//! What asks for a rotation: annotations and age.
+//!
+//! Owns the annotations' grammar and the schedule with its jitter, which is the same for one key each
+//! time it is computed and different from one object to the next.
+
+use std::time::Duration;
+
+use erpgo_secret_set::{KeyName, Kid};
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::situation::Policy;
+
+/// Longest reason that is kept, in characters.
+const MAX_REASON: usize = 200;
+
+/// A rotation that somebody asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Which keys.
+    pub keys: Vec<KeyName>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A version that somebody wants gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Which key.
+    pub key: KeyName,
+    /// Which version.
+    pub kid: Kid,
+}
+
+/// Why an annotation was not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Not a key.
+    #[error("{0:?} is no key: write jwt, refresh, pepper, database or redis")]
+    Key(String),
+    /// Not `KEY/KID`.
+    #[error("write KEY/KID, for example jwt/jwt-1; the kids are in status.rotation.keys")]
+    Form,
+}
+
+impl Request {
+    /// Reads `KEY[,KEY…][=REASON]`.
+    ///
+    /// # Errors
+    /// When a key is none of the five.
+    pub fn parse(text: &str) -> Result<Self, RequestError> {
+        let (names, reason) = text.split_once('=').unwrap_or((text, "asked for"));
+        let mut keys = names.split(',').map(key).collect::<Result<Vec<_>, _>>()?;
+        keys.sort_unstable();
+        keys.dedup();
+        let plain = reason.chars().filter(|c| !c.is_control());
+        Ok(Self {
+            keys,
+            reason: plain.take(MAX_REASON).collect(),
+        })
+    }
+}
+
+impl Revocation {
+    /// Reads `KEY/KID`.
+    ///
+    /// # Errors
+    /// When it is not of this form.
+    pub fn parse(text: &str) -> Result<Self, RequestError> {
+        let (name, kid) = text.trim().split_once('/').ok_or(RequestError::Form)?;
+        Ok(Self {
+            key: key(name)?,
+            kid: Kid::try_from(kid.to_owned()).map_err(|_| RequestError::Form)?,
+        })
+    }
+}
+
+fn key(text: &str) -> Result<KeyName, RequestError> {
+    let text = text.trim();
+    let mut all = KeyName::ALL.into_iter();
+    let found = all.find(|key| key.as_str() == text);
+    found.ok_or_else(|| RequestError::Key(text.chars().take(40).collect()))
+}
+
+/// When the version of `key` that was made at `created_at` is due.
+pub(super) fn due(policy: &Policy, key: KeyName, created_at: Timestamp) -> Timestamp {
+    let spread = policy.interval.as_secs() / 10;
+    let digest = Sha256::digest(format!("{}/{key}", policy.seed));
+    let (head, _) = digest.split_at(8);
+    let number = head
+        .iter()
+        .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+    // Earlier and never later, so that no key outlives the interval by the spread.
+    let early = number.checked_rem(spread).unwrap_or(0);
+    after(
+        created_at,
+        policy.interval.saturating_sub(Duration::from_secs(early)),
+    )
+}
+
+/// `at` and `wait` later, at most the end of time.
+pub(super) fn after(at: Timestamp, wait: Duration) -> Timestamp {
+    at.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn annotations_are_read_or_refused_with_a_way_out() {
+        let request = Request::parse("refresh, jwt,jwt=laptop lost=yes").unwrap();
+        assert_eq!(request.keys, [KeyName::Jwt, KeyName::Refresh]);
+        assert_eq!(request.reason, "laptop lost=yes");
+        assert_eq!(Request::parse("pepper").unwrap().reason, "asked for");
+        assert!(Request::parse("jwt,").is_err());
+        let revocation = Revocation::parse("jwt/jwt-5-ab").unwrap();
+        assert_eq!(
+            (revocation.key, revocation.kid.as_str()),
+            (KeyName::Jwt, "jwt-5-ab")
+        );
+        for wrong in ["jwt", "jwt/", "jwt/A b", "key/jwt-1"] {
+            assert!(Revocation::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_due_in_the_last_tenth_of_the_interval(seed in "[a-f0-9-]{0,36}", days in 1u64..400) {
+            let interval = Duration::from_secs(days * 86_400);
+            let policy = Policy { paused: false, interval, jwt_grace: interval, refresh_grace: interval, scheduled: vec![], seed };
+            let made = Timestamp::UNIX_EPOCH;
+            let due = due(&policy, KeyName::Jwt, made);
+            prop_assert!(due <= after(made, interval));
+            prop_assert!(due >= after(made, interval * 9 / 10));
+        }
+    }
+}

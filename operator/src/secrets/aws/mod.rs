@@ -1,0 +1,13 @@
+//! AWS Secrets Manager.
+//!
+//! Owns the operator's requests to it. A version is written under the label AWSPENDING and becomes the
+//! document by moving AWSCURRENT to it from the version that was read, which AWS refuses when another
+//! is current: this is the check-and-set that `PutSecretValue` alone lacks. AWSPENDING is taken away
+//! again whatever comes of it. No error carries a text of AWS (I-04).
+
+mod fault;
+mod login;
+mod place;
+
+pub(super) use login::Sessions;
+pub(super) use place::Place;

@@ -1,0 +1,130 @@
+//! The secret set follows the user's Secrets until something serves.
+//!
+//! Owns [`Secrets::follow_sources`]: a URL that was wrong when the first generation was made is mended
+//! where the user wrote it, and the document takes it over as a new generation. Keys that this
+//! operator drew stay. Once something serves, URLs change by rotation alone (I-03).
+
+use erpgo_crds::{ErpGo, SecretKey};
+use erpgo_secret_set::{Document, Generation, KeyName, Kid, RotatingKey, Secret, Version};
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use super::write::{WriteId, Written};
+use super::{Ensured, Lookup, Secrets, SecretsError};
+
+impl Secrets {
+    /// Writes the next generation when the user's Secrets hold other URLs than the document.
+    ///
+    /// # Errors
+    /// When a Secret cannot be read or the backend fails.
+    pub async fn follow_sources(&self, erpgo: &ErpGo) -> Result<Ensured, SecretsError> {
+        let Some(held) = self.read(erpgo).await? else {
+            return Ok(Ensured::Present);
+        };
+        let database = self.source(erpgo, Some(&erpgo.spec.database.secret_ref));
+        let redis = erpgo.spec.redis.as_ref().map(|redis| &redis.secret_ref);
+        let urls = [
+            (KeyName::Database, database.await?),
+            (KeyName::Redis, self.source(erpgo, redis).await?),
+        ];
+        let Some(next) = successor(held.document, urls, Timestamp::now()) else {
+            return Ok(Ensured::Present);
+        };
+        let uid = erpgo.uid().unwrap_or_default();
+        let write = WriteId::derive(&uid, &format!("follow {}", next.generation.0));
+        Ok(
+            match self.replace(erpgo, &held.revision, &next, &write).await? {
+                Written::Done(_) => Ensured::Created,
+                Written::Conflict => Ensured::Present,
+            },
+        )
+    }
+
+    // A Secret that is gone or unusable is told elsewhere and leaves the document as it is.
+    async fn source(
+        &self,
+        erpgo: &ErpGo,
+        key: Option<&SecretKey>,
+    ) -> Result<Option<Secret>, SecretsError> {
+        let Some(key) = key else { return Ok(None) };
+        Ok(match self.store(erpgo).lookup(&key.name, &key.key).await? {
+            Lookup::Found(value) => Some(value),
+            Lookup::NoSecret | Lookup::NoKey | Lookup::NotText => None,
+        })
+    }
+}
+
+fn successor(
+    mut document: Document,
+    urls: [(KeyName, Option<Secret>); 2],
+    now: Timestamp,
+) -> Option<Document> {
+    document.generation = Generation(document.generation.0.checked_add(1)?);
+    let mut changed = false;
+    for (name, url) in urls {
+        let Some(url) = url else { continue };
+        if is_current(&document, name, &url) {
+            continue;
+        }
+        let kid = Kid::try_from(format!("{}-{}", name.as_str(), document.generation.0)).ok()?;
+        let key = RotatingKey {
+            current: Version {
+                kid,
+                created_at: now,
+                not_after: None,
+                value: url,
+            },
+            next: None,
+            previous: None,
+        };
+        match name {
+            KeyName::Redis => document.keys.redis = Some(key),
+            _ => document.keys.database = key,
+        }
+        changed = true;
+    }
+    changed.then_some(document)
+}
+
+fn is_current(document: &Document, name: KeyName, url: &Secret) -> bool {
+    let key = document.keys.get(name);
+    key.is_some_and(|key| key.current.value.expose_secret() == url.expose_secret())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secrets::generate;
+    use erpgo_secret_set::{DatabaseUrl, RedisUrl};
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.into())
+    }
+
+    fn first() -> Document {
+        let database = DatabaseUrl(secret("postgres://u:wrong@h/d"));
+        let redis = RedisUrl(secret("redis://h"));
+        generate::document(Timestamp::UNIX_EPOCH, database, Some(redis)).unwrap()
+    }
+
+    fn follow(database: Option<&str>, redis: Option<&str>) -> Option<Document> {
+        let urls = [
+            (KeyName::Database, database.map(secret)),
+            (KeyName::Redis, redis.map(secret)),
+        ];
+        successor(first(), urls, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn only_a_url_that_changed_is_taken_over_and_every_other_key_stays() {
+        assert!(follow(Some("postgres://u:wrong@h/d"), Some("redis://h")).is_none());
+        assert!(follow(None, None).is_none());
+        let next = follow(Some("postgres://u:right@h/d"), Some("redis://h")).unwrap();
+        assert_eq!(next.generation, Generation(2));
+        let database = &next.keys.database.current;
+        assert_eq!(database.kid.as_str(), "database-2");
+        assert!(database.value.expose_secret().contains("right"));
+        assert_eq!(next.keys.redis.unwrap().current.kid.as_str(), "redis-1");
+        assert_eq!(next.keys.pepper.current.kid.as_str(), "pepper-1");
+    }
+}

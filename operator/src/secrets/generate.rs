@@ -1,0 +1,70 @@
+//! New random values.
+//!
+//! Owns the only calls of the system's random source in this crate. Each value has 256 bits or more.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use erpgo_secret_set::{DatabaseUrl, Document, RedisUrl, Secret, first_generation};
+use jiff::Timestamp;
+
+use super::error::SecretsError;
+
+/// A token of 256 random bits in base64url.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn token() -> Result<Secret, SecretsError> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(SecretsError::Random)?;
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// A key or pepper of 512 random bits in base64url, as those of generation 1.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn key() -> Result<Secret, SecretsError> {
+    let mut bytes = [0_u8; 64];
+    getrandom::fill(&mut bytes).map_err(SecretsError::Random)?;
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// A salt of 128 random bits.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn salt() -> Result<[u8; 16], SecretsError> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(SecretsError::Random)?;
+    Ok(bytes)
+}
+
+/// Generation 1 around the URLs that the platform team supplied.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn document(
+    now: Timestamp,
+    database: DatabaseUrl,
+    redis: Option<RedisUrl>,
+) -> Result<Document, SecretsError> {
+    let mut bytes = [0_u8; 192];
+    getrandom::fill(&mut bytes).map_err(SecretsError::Random)?;
+    Ok(first_generation(&bytes, now, database, redis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r01_3_tokens_have_256_bits_and_never_repeat() {
+        let tokens: std::collections::HashSet<String> = (0..100)
+            .map(|_| token().unwrap().expose_secret().to_owned())
+            .collect();
+        assert_eq!(tokens.len(), 100);
+        for token in tokens {
+            assert_eq!(URL_SAFE_NO_PAD.decode(token).unwrap().len(), 32);
+        }
+    }
+}

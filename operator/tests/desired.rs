@@ -1,0 +1,148 @@
+//! What is built of each example, whole and in the order in which it is applied.
+#![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
+
+mod situation;
+
+use erpgo_operator::reconcile::plan::Effect;
+use serde_json::Value;
+use situation::{example, planned, succeeded};
+
+fn snapshot(name: &str) {
+    let erpgo = example(name);
+    let plan = planned(&erpgo, &succeeded(&erpgo));
+    assert_eq!(plan.notes, [], "{name}");
+    let objects = plan.desired.unwrap().manifests();
+    insta::with_settings!({prepend_module_to_snapshot => false}, {
+        insta::assert_yaml_snapshot!(name, objects);
+    });
+}
+
+#[test]
+fn minimal() {
+    snapshot("minimal");
+}
+
+#[test]
+fn vault() {
+    snapshot("vault");
+}
+
+#[test]
+fn aws() {
+    snapshot("aws");
+}
+
+#[test]
+fn production() {
+    snapshot("production");
+}
+
+fn objects(edit: impl FnOnce(&mut erpgo_crds::ErpGo)) -> Vec<Value> {
+    let mut erpgo = example("minimal");
+    edit(&mut erpgo);
+    planned(&erpgo, &succeeded(&erpgo))
+        .desired
+        .unwrap()
+        .manifests()
+}
+
+fn kinds(objects: &[Value]) -> Vec<&str> {
+    objects
+        .iter()
+        .filter_map(|object| object["kind"].as_str())
+        .collect()
+}
+
+#[test]
+fn one_pod_gets_no_disruption_budget_and_nothing_else_changes() {
+    let (two, one) = (
+        objects(|_| {}),
+        objects(|erpgo| erpgo.spec.replicas = Some(1)),
+    );
+    let without: Vec<_> = kinds(&two)
+        .into_iter()
+        .filter(|kind| *kind != "PodDisruptionBudget")
+        .collect();
+    assert_eq!(kinds(&one), without);
+}
+
+#[test]
+fn i04_no_object_names_a_secret_in_the_environment() {
+    for name in ["minimal", "vault", "aws", "production"] {
+        let erpgo = example(name);
+        let text = serde_json::to_string(
+            &planned(&erpgo, &succeeded(&erpgo))
+                .desired
+                .unwrap()
+                .manifests(),
+        )
+        .unwrap();
+        assert!(!text.contains("secretKeyRef"), "{name}");
+    }
+}
+
+// The variables and volumes of the sidecar with this backend.
+fn sidecar(backend: Value) -> (Vec<String>, Vec<String>) {
+    let objects = objects(|erpgo| {
+        erpgo.spec.secrets.backend = serde_json::from_value(backend).unwrap();
+    });
+    let deployment = objects.iter().find(|object| object["kind"] == "Deployment");
+    let pod = &deployment.unwrap()["spec"]["template"]["spec"];
+    let names = |list: &Value| -> Vec<String> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|item| item["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    (
+        names(&pod["initContainers"][0]["env"]),
+        names(&pod["volumes"]),
+    )
+}
+
+#[test]
+fn each_way_to_log_in_brings_its_own_volume() {
+    let aws = |auth: &str| {
+        let auth: Value = serde_json::from_str(auth).unwrap();
+        sidecar(
+            serde_json::json!({"aws": {"region": "eu-central-1", "secretId": "shop", "auth": auth}}),
+        )
+    };
+    let (variables, volumes) = aws(r#"{"staticCredentialsSecretRef": {"name": "shop-aws"}}"#);
+    assert!(volumes.contains(&"aws-credentials".into()));
+    assert!(variables.contains(&"SIDECAR_AWS_SECRET_ACCESS_KEY_FILE".into()));
+    let (variables, volumes) = aws(r#"{"podIdentity": {}}"#);
+    assert!(!volumes.iter().any(|name| name.starts_with("aws-")));
+    assert!(!variables.contains(&"SIDECAR_AWS_ROLE_ARN".into()));
+    let jwt = serde_json::json!({"vault": {
+        "address": "https://vault:8200", "path": "shop", "auth": {"jwt": {"role": "shop"}},
+    }});
+    assert!(sidecar(jwt).1.contains(&"vault-token".into()));
+}
+
+#[test]
+fn a_paused_resource_is_left_alone() {
+    let mut erpgo = example("minimal");
+    erpgo.spec.paused = true;
+    let plan = planned(&erpgo, &succeeded(&erpgo));
+    assert_eq!((plan.desired, plan.effects), (None, vec![]));
+}
+
+#[test]
+fn an_administrator_is_made_only_before_the_first_start() {
+    let mut erpgo = example("minimal");
+    let seen = succeeded(&erpgo);
+    assert!(
+        planned(&erpgo, &seen)
+            .effects
+            .contains(&Effect::EnsureAdminSecret)
+    );
+    erpgo.status = Some(erpgo_crds::ErpGoStatus {
+        serving_image: Some(erpgo.spec.image.clone()),
+        ..Default::default()
+    });
+    assert!(
+        !planned(&erpgo, &seen)
+            .effects
+            .contains(&Effect::EnsureAdminSecret)
+    );
+}

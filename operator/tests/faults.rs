@@ -1,0 +1,286 @@
+//! Every fault leads to a condition that names its cause and the way out, and what serves goes on.
+#![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
+
+mod situation;
+
+use erpgo_crds::{
+    ConditionState, ConditionType, ErpGo, ErpGoStatus, RotatingKeyStatus, RotationStatus,
+};
+use erpgo_operator::reconcile::names::SPEC_HASH;
+use erpgo_operator::reconcile::observed::{
+    ApiPresence, Complaint, ContainerWaiting, Dependency, DeploymentFacts, JobFacts, JobState,
+    MigrationOutcome, MigrationReport, Observed, PodComponent, PodFacts, SecretSetState,
+    SecretSource,
+};
+use erpgo_operator::reconcile::plan::Effect;
+use erpgo_operator::reconcile::status::status;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use situation::{example, planned, prepared, succeeded};
+
+fn condition(erpgo: &ErpGo, seen: &Observed, type_: ConditionType) -> Condition {
+    let plan = planned(erpgo, seen);
+    let (status, _) = status(erpgo, &plan, seen, Timestamp::UNIX_EPOCH);
+    let mut all = status.conditions.into_iter();
+    all.find(|c| c.type_ == type_.as_str()).unwrap()
+}
+
+fn degraded(erpgo: &ErpGo, seen: &Observed, reason: &str, words: &[&str]) {
+    let found = condition(erpgo, seen, ConditionType::Degraded);
+    assert_eq!(found.status, ConditionState::True.as_str(), "{found:?}");
+    assert_eq!(found.reason, reason, "{found:?}");
+    for word in words {
+        assert!(found.message.contains(word), "{word}: {}", found.message);
+    }
+}
+
+fn shop() -> ErpGo {
+    let mut erpgo = example("production");
+    erpgo.spec.autoscaling = None;
+    erpgo.spec.replicas = Some(2);
+    erpgo
+}
+
+/// All is as wanted.
+fn serving(erpgo: &ErpGo) -> Observed {
+    let mut seen = succeeded(erpgo);
+    let wanted = planned(erpgo, &seen).desired.unwrap().deployment.unwrap();
+    seen.deployment = Some(DeploymentFacts {
+        image: erpgo.spec.image.clone(),
+        wanted: 2,
+        replicas: 2,
+        updated: 2,
+        ready: 2,
+        available: 2,
+        spec_hash: wanted.metadata.annotations.unwrap().remove(SPEC_HASH),
+        ..DeploymentFacts::default()
+    });
+    seen
+}
+
+fn job(state: JobState, exit_code: Option<i32>, report: Option<MigrationReport>) -> JobFacts {
+    JobFacts {
+        name: "shop-migrate-1".into(),
+        attempt: 1,
+        state,
+        exit_code,
+        report,
+        made_with: Some("other".into()),
+        ..JobFacts::default()
+    }
+}
+
+fn migrating(job: JobFacts) -> (ErpGo, Observed) {
+    let erpgo = shop();
+    let seen = Observed {
+        migration_job: Some(job),
+        ..prepared(&erpgo)
+    };
+    (erpgo, seen)
+}
+
+#[test]
+fn all_is_well_when_all_is_well() {
+    let erpgo = shop();
+    let seen = serving(&erpgo);
+    let ready = condition(&erpgo, &seen, ConditionType::Ready);
+    assert_eq!(ready.status, "True", "{ready:?}");
+    let degraded = condition(&erpgo, &seen, ConditionType::Degraded);
+    assert_eq!(degraded.status, "False", "{degraded:?}");
+}
+
+#[test]
+fn a_missing_secret_is_named_with_its_field() {
+    let erpgo = shop();
+    let seen = Observed {
+        database_secret: SecretSource::Missing,
+        secret_set: SecretSetState::Absent,
+        ..prepared(&erpgo)
+    };
+    let name = erpgo.spec.database.secret_ref.name.clone();
+    degraded(
+        &erpgo,
+        &seen,
+        "SecretMissing",
+        &[&name, "spec.database.secretRef", "create it with the key"],
+    );
+}
+
+#[test]
+fn an_invalid_secret_set_takes_nothing_from_what_serves() {
+    let erpgo = shop();
+    let seen = Observed {
+        secret_set: SecretSetState::Invalid {
+            reasons: vec!["jwt.current: too short".into()],
+        },
+        ..serving(&erpgo)
+    };
+    degraded(
+        &erpgo,
+        &seen,
+        "SecretSetInvalid",
+        &["jwt.current: too short", "write a valid document"],
+    );
+    assert!(planned(&erpgo, &seen).desired.unwrap().deployment.is_some());
+}
+
+#[test]
+fn a_secret_set_that_pods_use_is_not_replaced_when_it_is_lost() {
+    let mut erpgo = shop();
+    let seen = Observed {
+        secret_set: SecretSetState::Absent,
+        ..serving(&erpgo)
+    };
+    let first = Effect::EnsureFirstGeneration;
+    assert!(planned(&erpgo, &seen).effects.contains(&first));
+
+    erpgo.status = Some(ErpGoStatus {
+        rotation: Some(known()),
+        ..ErpGoStatus::default()
+    });
+    degraded(
+        &erpgo,
+        &seen,
+        "SecretSetLost",
+        &["restore it from a backup", "last good set"],
+    );
+    let plan = planned(&erpgo, &seen);
+    assert!(!plan.effects.contains(&first));
+    assert!(plan.desired.unwrap().deployment.is_some());
+}
+
+/// One key was seen.
+fn known() -> RotationStatus {
+    RotationStatus {
+        keys: vec![RotatingKeyStatus {
+            key: "jwt".into(),
+            kid: "jwt-1".into(),
+            created_at: Time(Timestamp::UNIX_EPOCH),
+            next: None,
+            previous: None,
+            switched_at: None,
+        }],
+        ..RotationStatus::default()
+    }
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled_is_named() {
+    let (erpgo, mut seen) = migrating(job(JobState::Running, None, None));
+    seen.pods = vec![PodFacts {
+        component: PodComponent::Migration,
+        image: erpgo.spec.image.clone(),
+        waiting: Some(ContainerWaiting {
+            container: "migrate".into(),
+            reason: "ErrImagePull".into(),
+            message: "not found".into(),
+        }),
+        ..PodFacts::default()
+    }];
+    let image = erpgo.spec.image.clone();
+    degraded(
+        &erpgo,
+        &seen,
+        "ImageUnavailable",
+        &[&image, "correct the image"],
+    );
+}
+
+#[test]
+fn a_quota_that_refuses_the_pods_of_the_migration_is_named() {
+    let refused = JobFacts {
+        pods_refused: Some("exceeded quota: small, requested: pods=1".into()),
+        ..job(JobState::Running, None, None)
+    };
+    let (erpgo, seen) = migrating(refused);
+    degraded(
+        &erpgo,
+        &seen,
+        "WriteRefused",
+        &["exceeded quota: small", "raise the quota"],
+    );
+}
+
+#[test]
+fn a_quota_that_refuses_the_pods_of_the_api_is_named() {
+    let erpgo = shop();
+    let mut seen = serving(&erpgo);
+    let live = seen.deployment.as_mut().unwrap();
+    (live.available, live.replica_failure) = (1, Some("exceeded quota: small".into()));
+    degraded(&erpgo, &seen, "WriteRefused", &["exceeded quota: small"]);
+}
+
+#[test]
+fn a_wrong_password_is_told_in_the_databases_words_and_tried_again() {
+    let report = MigrationReport {
+        outcome: MigrationOutcome::Unavailable,
+        applied: Vec::new(),
+        migration: None,
+        statement: None,
+        error: Some("password authentication failed for user \"erp\" (SQLSTATE 28P01)".into()),
+        retryable: true,
+    };
+    let (erpgo, seen) = migrating(job(JobState::Failed, Some(75), Some(report)));
+    degraded(
+        &erpgo,
+        &seen,
+        "MigrationRetrying",
+        &["password authentication failed", "tried again"],
+    );
+}
+
+#[test]
+fn r07_4_pods_without_redis_stay_ready_and_say_so() {
+    let erpgo = shop();
+    let mut seen = serving(&erpgo);
+    seen.complaints = vec![Complaint {
+        dependency: Dependency::Redis,
+        reason: "redis cannot be reached; the database answers instead".into(),
+        pods: 2,
+    }];
+    let name = erpgo.spec.redis.as_ref().unwrap().secret_ref.name.clone();
+    degraded(
+        &erpgo,
+        &seen,
+        "RedisUnavailable",
+        &["2 pods", "redis cannot be reached", &name, "by themselves"],
+    );
+    let ready = condition(&erpgo, &seen, ConditionType::Ready);
+    assert_eq!(ready.status, "True", "{ready:?}");
+}
+
+#[test]
+fn pods_without_their_database_are_not_called_starting() {
+    let erpgo = shop();
+    let mut seen = serving(&erpgo);
+    let live = seen.deployment.as_mut().unwrap();
+    (live.ready, live.available) = (0, 0);
+    seen.complaints = vec![Complaint {
+        dependency: Dependency::Database,
+        reason: "the database refuses or cannot be reached".into(),
+        pods: 2,
+    }];
+    let name = erpgo.spec.database.secret_ref.name.clone();
+    degraded(&erpgo, &seen, "DatabaseUnavailable", &["2 pods", &name]);
+    let ready = condition(&erpgo, &seen, ConditionType::Ready);
+    assert_eq!(ready.status, "False", "{ready:?}");
+    let progressing = condition(&erpgo, &seen, ConditionType::Progressing);
+    assert_eq!(progressing.status, "False", "{progressing:?}");
+}
+
+#[test]
+fn a_missing_optional_crd_is_told_and_stops_nothing() {
+    let erpgo = shop();
+    let seen = Observed {
+        available_apis: ApiPresence::default(),
+        ..serving(&erpgo)
+    };
+    let monitoring = condition(&erpgo, &seen, ConditionType::MonitoringReady);
+    assert_eq!(
+        (monitoring.status.as_str(), monitoring.reason.as_str()),
+        ("False", "CRDMissing")
+    );
+    assert!(monitoring.message.contains("install them"));
+    let ready = condition(&erpgo, &seen, ConditionType::Ready);
+    assert_eq!(ready.status, "True", "{ready:?}");
+}

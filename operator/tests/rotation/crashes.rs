@@ -1,0 +1,177 @@
+//! The operator is killed after each single write of a rotation.
+
+use std::collections::BTreeMap;
+
+use erpgo_operator::rotation::{Outcome, Step};
+use erpgo_secret_set::KeyName;
+
+use crate::world::World;
+
+struct Run {
+    writes: usize,
+    jobs: usize,
+    backend_writes: usize,
+    // Generation, and of each key the generation in its kid.
+    document: (u64, BTreeMap<KeyName, String>),
+}
+
+/// One rotation of every key; the operator dies after its `crash`th write.
+fn rotation(roles: bool, crash: Option<usize>) -> Run {
+    let mut world = if roles {
+        World::with_roles(3)
+    } else {
+        World::new(3)
+    };
+    world.look(0, 0);
+    world.act(0, 9);
+    world.rotate = Some("jwt,refresh,pepper,database,redis=test".into());
+    let mut writes = 0;
+    let mut budget = crash;
+    let mut quiet = 0;
+    for _ in 0..160 {
+        world.all_well();
+        // A grace ends while nothing else is to be done, whenever the crash was.
+        world.pass_time(if quiet > 2 { 12 * 3600 } else { 1 });
+        world.look(0, 0);
+        let made = world.act(0, budget.unwrap_or(9));
+        writes += made;
+        quiet = if made == 0 { quiet + 1 } else { 0 };
+        // One crash, and the next operator lives.
+        budget = budget
+            .and_then(|budget| budget.checked_sub(made))
+            .filter(|left| *left > 0);
+        world.check();
+    }
+    world.look(0, 0);
+    assert_eq!(
+        world.act(0, 9),
+        0,
+        "no rest: {:?} {:?}",
+        world.record,
+        world.view()
+    );
+    let last = world.record.last.clone().unwrap();
+    assert_eq!(last.outcome, Outcome::Switched);
+    assert_eq!(last.keys, KeyName::ALL);
+    let view = world.view();
+    let kid = |kid: &str| kid.rsplit_once('-').map_or(kid, |(kid, _)| kid).to_owned();
+    let keys = view.keys.iter().map(|(key, view)| {
+        assert!(view.is_stable());
+        (*key, kid(view.current.kid.as_str()))
+    });
+    let jobs = world.database.as_ref();
+    Run {
+        writes,
+        jobs: jobs.map_or(0, |database| database.jobs_made),
+        backend_writes: world.backend_writes,
+        document: (view.generation.0, keys.collect()),
+    }
+}
+
+#[test]
+fn i10_a_crash_after_any_write_changes_neither_the_end_nor_the_count() {
+    for roles in [false, true] {
+        let whole = rotation(roles, None);
+        assert!(whole.backend_writes >= 4 && whole.writes > 2 * whole.backend_writes);
+        assert_eq!(whole.jobs, if roles { 2 } else { 0 });
+        for crash in 0..whole.writes {
+            let crashed = rotation(roles, Some(crash));
+            assert_eq!(
+                (crashed.backend_writes, crashed.jobs),
+                (whole.backend_writes, whole.jobs),
+                "after write {crash}"
+            );
+            assert_eq!(crashed.document, whole.document, "after write {crash}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_rolls_back_and_harms_nobody() {
+    let mut world = World::new(3);
+    let before = world.view().keys.clone();
+    world.rotate = Some("database".into());
+    world.pods[1].stubborn = true;
+    for _ in 0..40 {
+        world.all_well();
+        world.pass_time(1);
+        world.look(0, 0);
+        world.act(0, 9);
+        world.check();
+    }
+    let last = world.record.last.clone().unwrap();
+    assert_eq!(last.outcome, Outcome::Aborted);
+    assert!(
+        last.reason.contains("pod-2 refused it: no such login"),
+        "{}",
+        last.reason
+    );
+    assert_eq!(world.view().keys, before);
+    assert_eq!(world.record.active, None);
+}
+
+#[test]
+fn a_pod_that_never_answers_stops_it_at_the_deadline() {
+    let mut world = World::new(3);
+    world.rotate = Some("jwt".into());
+    for _ in 0..400 {
+        world.all_well();
+        world.silence(2);
+        world.pass_time(1);
+        world.look(0, 0);
+        world.act(0, 9);
+    }
+    let last = world.record.last.clone().unwrap();
+    assert_eq!(last.outcome, Outcome::Aborted);
+    assert!(
+        last.reason.contains("2 of 3 pods: pod-3 does not answer"),
+        "{}",
+        last.reason
+    );
+    assert!(world.view().keys[&KeyName::Jwt].next.is_none());
+}
+
+#[test]
+fn a_revocation_takes_seconds_and_is_proven() {
+    let mut world = World::new(3);
+    let kid = world.view().keys[&KeyName::Jwt].current.kid.clone();
+    world.revoke = Some(format!("jwt/{kid}"));
+    let begun = world.now;
+    for _ in 0..12 {
+        world.all_well();
+        world.look(0, 0);
+        world.act(0, 9);
+        world.check();
+    }
+    assert_eq!(world.now, begun, "it waits for no time to pass");
+    let gone = world.record.removed.first().unwrap();
+    assert_eq!((gone.key, &gone.kid), (KeyName::Jwt, &kid));
+    assert_eq!(gone.refused_at, Some(begun));
+    assert!(world.view().keys[&KeyName::Jwt].is_stable());
+    assert_eq!(world.backend_writes, 2);
+}
+
+#[test]
+fn a_revocation_does_not_wait_for_a_pod_that_is_silent() {
+    let mut world = World::new(3);
+    world.revoke = Some(format!(
+        "jwt/{}",
+        world.view().keys[&KeyName::Jwt].current.kid
+    ));
+    for _ in 0..6 {
+        world.all_well();
+        world.silence(0);
+        world.pass_time(1);
+        world.look(0, 0);
+        world.act(0, 9);
+    }
+    assert!(world.view().keys[&KeyName::Jwt].is_stable());
+    assert_eq!(
+        world.record.removed[0].refused_at, None,
+        "nobody may claim it is refused everywhere"
+    );
+    assert_eq!(
+        world.record.active.as_ref().map(|active| active.step),
+        Some(Step::Promote)
+    );
+}

@@ -1,0 +1,67 @@
+//! Examples and observations that the tests of the pure half share.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::path::Path;
+
+use erpgo_crds::ErpGo;
+use erpgo_operator::reconcile::config::Config;
+use erpgo_operator::reconcile::observed::{
+    ApiPresence, JobFacts, JobState, Observed, SecretSetState, SecretSource,
+};
+use erpgo_operator::reconcile::plan::{Plan, plan};
+use jiff::Timestamp;
+
+/// `manifests/examples/<name>.yaml`, as the API server would give it.
+pub(crate) fn example(name: &str) -> ErpGo {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../manifests/examples/{name}.yaml"));
+    let mut erpgo: ErpGo = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    erpgo.metadata.namespace = Some("market".into());
+    erpgo.metadata.uid = Some("5f0c6a52-7f5a-4a0e-9f5e-2d1c3b4a5968".into());
+    erpgo.metadata.generation = Some(1);
+    erpgo
+}
+
+pub(crate) fn config() -> Config {
+    Config {
+        sidecar_image: "registry.example.com/sidecar-secrets:0.1.0".into(),
+        operator_namespace: "erpgo-system".into(),
+    }
+}
+
+pub(crate) fn planned(erpgo: &ErpGo, seen: &Observed) -> Plan {
+    plan(erpgo, seen, &config(), Timestamp::UNIX_EPOCH)
+}
+
+/// All inputs are there; nothing has run yet.
+pub(crate) fn prepared(erpgo: &ErpGo) -> Observed {
+    Observed {
+        database_secret: SecretSource::Present,
+        redis_secret: erpgo.spec.redis.as_ref().map(|_| SecretSource::Present),
+        bootstrap_secret: erpgo
+            .spec
+            .bootstrap_admin
+            .as_ref()
+            .map(|_| SecretSource::Present),
+        secret_set: SecretSetState::Present { generation: 1 },
+        available_apis: ApiPresence {
+            service_monitor: true,
+            prometheus_rule: true,
+            http_route: true,
+        },
+        ..Observed::default()
+    }
+}
+
+/// And the migrations have succeeded.
+pub(crate) fn succeeded(erpgo: &ErpGo) -> Observed {
+    Observed {
+        migration_job: Some(JobFacts {
+            state: JobState::Succeeded,
+            image: erpgo.spec.image.clone(),
+            attempt: 1,
+            ..JobFacts::default()
+        }),
+        ..prepared(erpgo)
+    }
+}

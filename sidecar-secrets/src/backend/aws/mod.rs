@@ -1,0 +1,138 @@
+//! The document in AWS Secrets Manager.
+//!
+//! Owns one set of credentials and its use: get it, read, replace it at two thirds of its life, and
+//! once more after a refusal when [`Relogin`] allows it. One request a poll: the answer tells the
+//! version, and asking for that alone would cost the same. See ADR 0011.
+
+mod credentials;
+mod fault;
+mod signed;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use self::credentials::{Credentials, Source};
+use self::signed::Signed;
+use super::lease::{Lease, Relogin};
+use super::{BackendError, ErrorClass, Reading, Revision};
+use crate::config::AwsConfig;
+use crate::counters::{Counters, Tried};
+use crate::{log, random};
+
+/// A secret and the credentials that read it.
+pub(crate) struct Aws {
+    requests: Signed,
+    source: Source,
+    session: Option<Session>,
+    relogin: Relogin,
+    counters: Arc<Counters>,
+}
+
+struct Session {
+    credentials: Credentials,
+    lease: Lease,
+}
+
+impl Aws {
+    pub(super) fn new(config: AwsConfig, counters: Arc<Counters>) -> Self {
+        Self {
+            source: Source::new(config.auth, config.ca_file.clone()),
+            requests: Signed::new(
+                config.endpoint,
+                config.ca_file,
+                config.region,
+                config.secret_id,
+            ),
+            session: None,
+            relogin: Relogin::default(),
+            counters,
+        }
+    }
+
+    pub(super) async fn read(&mut self, known: Option<&Revision>) -> Result<Reading, BackendError> {
+        let fresh = self.ensure_session().await?;
+        match self.fetch(known).await {
+            Err(error) if !fresh && self.may_be_expired(&error) => {
+                self.login().await?;
+                self.fetch(known).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    pub(super) fn upkeep_due(&self) -> Option<Instant> {
+        self.session
+            .as_ref()
+            .and_then(|session| session.lease.due())
+    }
+
+    /// Replaces the credentials; the old ones serve on until they expire.
+    pub(super) async fn upkeep(&mut self) {
+        let Err(error) = self.login().await else {
+            return;
+        };
+        log::warn(
+            "the AWS credentials could not be replaced",
+            &[
+                ("class", &error.class().as_str()),
+                ("error", &log::chain(&error)),
+            ],
+        );
+        if let Some(session) = &mut self.session {
+            let (now, unit) = (Instant::now(), random::unit());
+            session.lease.failed(now, error.retry_after(), unit);
+        }
+    }
+
+    // Whether the credentials are new, so that a refusal is none that other ones would heal.
+    async fn ensure_session(&mut self) -> Result<bool, BackendError> {
+        let now = Instant::now();
+        let alive = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.lease.is_alive(now));
+        // Files cost nothing to read, and may have been replaced since.
+        if alive && !self.source.is_free() {
+            return Ok(false);
+        }
+        self.login().await.map(|()| true)
+    }
+
+    async fn login(&mut self) -> Result<(), BackendError> {
+        let answer = self.source.get().await;
+        count(&self.counters.logins, answer.is_ok());
+        let granted = answer?;
+        let now = Instant::now();
+        self.relogin.logged_in(now);
+        if !self.source.is_free() {
+            log::info(
+                "got AWS credentials",
+                &[("ttl_seconds", &granted.ttl.as_secs())],
+            );
+        }
+        self.session = Some(Session {
+            credentials: granted.credentials,
+            lease: Lease::granted(now, granted.ttl, false, random::unit()),
+        });
+        Ok(())
+    }
+
+    async fn fetch(&mut self, known: Option<&Revision>) -> Result<Reading, BackendError> {
+        let Some(session) = &self.session else {
+            return Err(fault::denied("reading the document", 403));
+        };
+        let reading = self.requests.read(&session.credentials, known).await?;
+        self.relogin.read_succeeded();
+        Ok(reading)
+    }
+
+    fn may_be_expired(&self, error: &BackendError) -> bool {
+        error.class() == ErrorClass::Denied && self.relogin.is_allowed(Instant::now())
+    }
+}
+
+fn count(tried: &Tried, ok: bool) {
+    let counter = if ok { &tried.ok } else { &tried.failed };
+    counter.add_one();
+}

@@ -1,0 +1,164 @@
+//! Why a backend gave no document.
+//!
+//! Owns [`BackendError`] and its classes. A message says what to do and carries no text that came
+//! from the backend, since an error answer may quote what was sent or stored (I-04).
+
+use std::time::Duration;
+
+use crate::config::files::FileError;
+use crate::http::ExchangeError;
+
+/// What kind of failure it is, as the operator sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorClass {
+    /// No answer, or one that says the server is broken.
+    Unreachable,
+    /// Not allowed to log in or to read.
+    Denied,
+    /// No document there.
+    NotFound,
+    /// Asked to come back later.
+    Throttled,
+    /// Vault is sealed or in maintenance.
+    Sealed,
+    /// There, and not a valid document.
+    Malformed,
+    /// Valid, and the files cannot be written.
+    Unwritable,
+}
+
+impl ErrorClass {
+    /// Every class, in the order of the metrics.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Unreachable,
+        Self::Denied,
+        Self::NotFound,
+        Self::Throttled,
+        Self::Sealed,
+        Self::Malformed,
+        Self::Unwritable,
+    ];
+
+    /// As written in the state and in metrics.
+    #[must_use]
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Denied => "denied",
+            Self::NotFound => "not_found",
+            Self::Throttled => "throttled",
+            Self::Sealed => "sealed",
+            Self::Malformed => "malformed",
+            Self::Unwritable => "unwritable",
+        }
+    }
+}
+
+/// Why a backend gave no document.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BackendError {
+    /// There was no whole answer.
+    #[error("no answer from {backend}: check address, network policy and CA")]
+    Exchange {
+        /// Address of the backend.
+        backend: String,
+        /// What went wrong on the way.
+        #[source]
+        source: ExchangeError,
+    },
+    /// A status that says the server is broken or not in charge.
+    #[error("{backend} answered {status}: check the health of the server")]
+    Server {
+        /// Address of the backend.
+        backend: String,
+        /// HTTP status.
+        status: u16,
+        /// What it asked for.
+        retry_after: Option<Duration>,
+    },
+    /// Login or read refused.
+    #[error("{what} was refused with {status}: {remedy}")]
+    Denied {
+        /// What was tried.
+        what: &'static str,
+        /// HTTP status.
+        status: u16,
+        /// The way out.
+        remedy: &'static str,
+    },
+    /// The file with the credential is of no use.
+    #[error("the credential for {what} is of no use")]
+    Credential {
+        /// What it is for.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: FileError,
+    },
+    /// Nothing there.
+    #[error("{place} is not there: wait for the operator to write it, or check the name")]
+    NotFound {
+        /// Where it was looked for.
+        place: String,
+    },
+    /// Too many requests.
+    #[error("the backend asks for fewer requests")]
+    Throttled {
+        /// What it asked for.
+        retry_after: Option<Duration>,
+    },
+    /// Sealed or in maintenance.
+    #[error("Vault is sealed or in maintenance: unseal it")]
+    Sealed {
+        /// What it asked for.
+        retry_after: Option<Duration>,
+    },
+    /// An answer without a document in it.
+    #[error("the answer for {what} is not as expected: {problem}")]
+    Malformed {
+        /// What was asked for.
+        what: &'static str,
+        /// What is wrong, without any of the text.
+        problem: &'static str,
+    },
+}
+
+impl BackendError {
+    pub(crate) fn exchange(backend: &impl ToString, source: ExchangeError) -> Self {
+        if matches!(source, ExchangeError::TooLarge) {
+            let problem = "larger than 256 KiB";
+            return Self::Malformed {
+                what: "the document",
+                problem,
+            };
+        }
+        Self::Exchange {
+            backend: backend.to_string(),
+            source,
+        }
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub(crate) fn class(&self) -> ErrorClass {
+        match self {
+            Self::Exchange { .. } | Self::Server { .. } => ErrorClass::Unreachable,
+            Self::Denied { .. } | Self::Credential { .. } => ErrorClass::Denied,
+            Self::NotFound { .. } => ErrorClass::NotFound,
+            Self::Throttled { .. } => ErrorClass::Throttled,
+            Self::Sealed { .. } => ErrorClass::Sealed,
+            Self::Malformed { .. } => ErrorClass::Malformed,
+        }
+    }
+
+    /// How long the backend asks to be left alone.
+    #[must_use]
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after }
+            | Self::Sealed { retry_after }
+            | Self::Server { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}

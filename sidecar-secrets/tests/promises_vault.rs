@@ -1,0 +1,234 @@
+//! What the sidecar promises of a Vault: it logs in, renews, logs in again when it must and not
+//! more often, and survives seal, outage and revocation with the last good set.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that is missing"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use erpgo_test_kit::vault::{self, TestVault};
+use serde_json::{Value, json};
+use support::kubernetes::Store;
+use support::{LIMIT, Pod, Sidecar, ack, document, rendered};
+
+const PATH: &str = "erpgo/shop";
+const LOGINS: &str = "erpgo_sidecar_logins_total{result=\"ok\"}";
+const RENEWALS: &str = "erpgo_sidecar_token_renewals_total{result=\"ok\"}";
+
+async fn put(vault: &TestVault, document: &str) {
+    vault.kv_put(PATH, &json!({"document": document})).await;
+}
+
+// A Vault with a document and an AppRole whose tokens live for `ttl`.
+async fn store(ttl: &str, policies: &[&str]) -> (TestVault, Pod) {
+    let vault = vault::server().await;
+    put(&vault, &document(1, "-a")).await;
+    vault.read_policy("shop", PATH).await;
+    vault.enable_approle().await;
+    let role = vault.approle("shop", policies, ttl).await;
+    let pod = Pod::vault(&vault.url(), &role.role_id, &role.secret_id);
+    let pod = pod.with("SIDECAR_POLL_INTERVAL", "5");
+    (vault, pod)
+}
+
+async fn at_least(sidecar: &Sidecar, series: &str, count: u64) {
+    let reached = async {
+        while sidecar.metric(series).await < Some(count) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let reached = tokio::time::timeout(LIMIT, reached).await;
+    assert!(reached.is_ok(), "{series}: {}", sidecar.process.tail());
+}
+
+#[tokio::test]
+async fn an_approle_login_renders_and_a_nudge_brings_the_next() {
+    let (vault, pod) = store("20m", &["shop"]).await;
+    let sidecar = pod.with("SIDECAR_POLL_INTERVAL", "3600").start().await;
+    sidecar.renders(1).await;
+    put(&vault, &document(2, "-b")).await;
+    let waiting = tokio::spawn(support::nudge(sidecar.control, 2, 30));
+    sidecar.renders(2).await;
+    assert_eq!(sidecar.answer(&ack(2)).await, 204);
+    assert_eq!(waiting.await.unwrap().status, 200);
+    assert_eq!(sidecar.metric(LOGINS).await, Some(1));
+}
+
+#[tokio::test]
+async fn a_projected_token_logs_in_and_is_read_again_at_each_login() {
+    let store = Store::empty().await;
+    let vault = vault::server().await;
+    put(&vault, &document(1, "-a")).await;
+    vault.read_policy("shop", PATH).await;
+    vault.enable_kubernetes(&store.cluster).await;
+    vault
+        .kubernetes_role("shop", (store.namespace.name(), "shop"), "vault", &["shop"])
+        .await;
+    let pod = Pod::vault(&vault.url(), "", "").with("SIDECAR_VAULT_AUTH", "kubernetes");
+    let jwt = pod.file("jwt", &store.token(&[]).await);
+    let pod = pod
+        .with("SIDECAR_VAULT_ROLE", "shop")
+        .with("SIDECAR_VAULT_JWT_FILE", &jwt);
+    let sidecar = pod.start().await;
+    sidecar.fails_with("denied").await;
+    pod.file("jwt", &store.token(&["vault"]).await);
+    sidecar.renders(1).await;
+}
+
+#[tokio::test]
+async fn a_projected_token_logs_in_by_jwt_without_asking_the_cluster() {
+    let store = Store::empty().await;
+    let vault = vault::server().await;
+    put(&vault, &document(1, "-a")).await;
+    vault.read_policy("shop", PATH).await;
+    vault.enable_jwt(&store.cluster).await;
+    let account = (store.namespace.name(), "shop");
+    vault.jwt_role("shop", account, "vault", &["shop"]).await;
+    let pod = Pod::vault(&vault.url(), "", "").with("SIDECAR_VAULT_AUTH", "jwt");
+    let jwt = pod.file("jwt", &store.token(&["other"]).await);
+    let pod = pod
+        .with("SIDECAR_VAULT_ROLE", "shop")
+        .with("SIDECAR_VAULT_JWT_FILE", &jwt);
+    let sidecar = pod.start().await;
+    sidecar.fails_with("denied").await;
+    pod.file("jwt", &store.token(&["vault"]).await);
+    sidecar.renders(1).await;
+}
+
+#[tokio::test]
+async fn a_token_at_its_maximum_is_replaced_by_a_login_before_it_ends() {
+    let (vault, pod) = store("4s", &["shop"]).await;
+    let limits = json!({"token_ttl": "4s", "token_max_ttl": "8s"});
+    vault.write("auth/approle/role/shop", &limits).await;
+    let sidecar = pod.start().await;
+    at_least(&sidecar, LOGINS, 3).await;
+    let denied = "erpgo_sidecar_reads_total{result=\"failed\",class=\"denied\"}";
+    assert_eq!(sidecar.metric(denied).await, Some(0));
+    assert_eq!(sidecar.state().await["backend"]["healthy"], true);
+}
+
+#[tokio::test]
+async fn a_short_token_is_renewed_and_not_replaced() {
+    let (_vault, pod) = store("4s", &["shop"]).await;
+    let sidecar = pod.start().await;
+    at_least(&sidecar, RENEWALS, 3).await;
+    assert_eq!(sidecar.metric(LOGINS).await, Some(1));
+    assert_eq!(sidecar.state().await["backend"]["healthy"], true);
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_replaced_within_the_same_read() {
+    let (vault, pod) = store("20m", &["shop"]).await;
+    let sidecar = pod.start().await;
+    sidecar.renders(1).await;
+    vault
+        .write("sys/leases/revoke-prefix/auth/approle/login", &json!({}))
+        .await;
+    put(&vault, &document(2, "-b")).await;
+    sidecar.renders(2).await;
+    assert_eq!(sidecar.metric(LOGINS).await, Some(2));
+    let denied = "erpgo_sidecar_reads_total{result=\"failed\",class=\"denied\"}";
+    assert_eq!(
+        sidecar.metric(denied).await,
+        Some(0),
+        "the read itself did not fail"
+    );
+}
+
+#[tokio::test]
+async fn a_missing_policy_is_denied_and_costs_one_login_not_a_stream_of_them() {
+    let (_vault, pod) = store("20m", &[]).await;
+    let sidecar = pod.start().await;
+    sidecar.fails_with("denied").await;
+    at_least(
+        &sidecar,
+        "erpgo_sidecar_reads_total{result=\"failed\",class=\"denied\"}",
+        4,
+    )
+    .await;
+    assert_eq!(sidecar.metric(LOGINS).await, Some(1));
+    assert_eq!(sidecar.state().await["rendered_generation"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_wrong_secret_id_is_denied_and_a_replaced_one_is_used() {
+    let (vault, pod) = store("20m", &["shop"]).await;
+    let good = vault.approle("shop", &["shop"], "20m").await;
+    pod.file("secret-id", "00000000-0000-0000-0000-000000000000");
+    let sidecar = pod.start().await;
+    sidecar.fails_with("denied").await;
+    pod.file("secret-id", &good.secret_id);
+    sidecar.renders(1).await;
+}
+
+#[tokio::test]
+async fn a_sealed_vault_leaves_the_last_good_set_in_use() {
+    let (vault, pod) = store("20m", &["shop"]).await;
+    let sidecar = pod.start().await;
+    sidecar.renders(1).await;
+    vault.seal().await;
+    let state = sidecar.fails_with("sealed").await;
+    assert_eq!(state["rendered_generation"], 1);
+    assert!(state["backend"]["stale_since"].is_string());
+    vault.unseal().await;
+    let state = sidecar.recovers().await;
+    assert_eq!(state["backend"]["stale_since"], Value::Null);
+    assert_eq!(
+        sidecar.metric(LOGINS).await,
+        Some(1),
+        "the token outlived the seal"
+    );
+}
+
+#[tokio::test]
+async fn a_vault_that_hangs_is_given_up_and_found_again() {
+    let (vault, pod) = store("20m", &["shop"]).await;
+    let sidecar = pod.start().await;
+    sidecar.renders(1).await;
+    vault.pause();
+    let state = sidecar.fails_with("unreachable").await;
+    assert_eq!(state["rendered_generation"], 1);
+    vault.resume();
+    sidecar.recovers().await;
+}
+
+#[tokio::test]
+async fn a_deleted_document_is_not_found_and_one_without_the_field_is_malformed() {
+    let (vault, pod) = store("20m", &["shop"]).await;
+    let sidecar = pod.start().await;
+    sidecar.renders(1).await;
+    vault.delete(&format!("secret/data/{PATH}")).await;
+    sidecar.fails_with("not_found").await;
+    vault.kv_put(PATH, &json!({"canary": "canary"})).await;
+    sidecar.fails_with("malformed").await;
+    assert_eq!(rendered(&pod.secrets()), Some(1));
+    assert!(!sidecar.process.output().contains("canary\""));
+}
+
+#[tokio::test]
+async fn i04_neither_token_nor_secret_id_nor_value_is_logged() {
+    let (vault, pod) = store("4s", &["shop"]).await;
+    let role = vault.approle("shop", &["shop"], "4s").await;
+    pod.file("secret-id", &role.secret_id);
+    let mut sidecar = pod.start().await;
+    at_least(&sidecar, RENEWALS, 1).await;
+    let mut seen = sidecar.state().await.to_string();
+    seen += &support::Request::get("/metrics")
+        .send(sidecar.control)
+        .await
+        .body;
+    sidecar
+        .process
+        .signal(erpgo_test_kit::Signal::TERM)
+        .unwrap();
+    sidecar.process.wait(LIMIT).await.unwrap();
+    seen += &sidecar.process.output();
+    assert!(seen.contains("logged in to Vault"));
+    for secret in ["hvs.", &role.secret_id, "hunter2", "mU3xQ9vT"] {
+        assert!(!seen.contains(secret), "{secret} in {seen}");
+    }
+}

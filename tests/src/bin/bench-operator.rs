@@ -1,0 +1,262 @@
+//! The operator beside an API server alone: memory, latency and writes with many ErpGo objects.
+#![expect(clippy::print_stdout, reason = "the figures are the output")]
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use erpgo_crds::ErpGo;
+use erpgo_tests::operator::Operator;
+use erpgo_tests::shop::Shop;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+const CHANGES: usize = 200;
+const LIMIT: Duration = Duration::from_secs(300);
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let count = number("BENCH_ERPGOS", 500)?;
+    let rest = Duration::from_secs(number("BENCH_REST_SECONDS", 600)? as u64);
+    let shop = Shop::prepare("bench").await?;
+    let mut operator = Operator::start(shop.cluster(), shop.namespace()).await?;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let idle = rss_mib(&operator)?;
+    println!("operator: idle RSS {idle:.1} MiB (goal <= 15)");
+
+    let begun = Instant::now();
+    create(&shop, count).await?;
+    settle(&shop, count).await?;
+    println!(
+        "operator: {count} ErpGo created and settled in {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    println!(
+        "operator: RSS with {count} ErpGo {:.1} MiB (goal <= 40)",
+        rss_mib(&operator)?
+    );
+
+    changes(&shop, count).await?;
+    cold_start(&shop, &mut operator, count).await?;
+    quiet(&shop, &operator, rest).await?;
+    println!("operator: RSS at the end {:.1} MiB", rss_mib(&operator)?);
+    Ok(())
+}
+
+fn number(name: &str, usual: usize) -> Result<usize> {
+    match std::env::var(name) {
+        Ok(text) => text.parse().with_context(|| format!("{name} is no number")),
+        Err(_) => Ok(usual),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn rss_mib(operator: &Operator) -> Result<f64> {
+    let pid = operator.process.id().context("the operator has ended")?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: u64 = line
+        .and_then(|rest| rest.split_whitespace().next())
+        .context("no VmRSS")?
+        .parse()?;
+    Ok(kib as f64 / 1024.0)
+}
+
+fn name(index: usize) -> String {
+    format!("shop-{index:03}")
+}
+
+async fn create(shop: &Shop, count: usize) -> Result<()> {
+    let api: Api<ErpGo> = shop.api();
+    for index in 0..count {
+        let object = json!({
+            "apiVersion": "erpgo.io/v1alpha1", "kind": "ErpGo", "metadata": {"name": name(index)},
+            "spec": {"image": "erpgo.local/erpgo:1", "database": {"secretRef": {"name": "shop-database"}}},
+        });
+        api.patch(
+            &name(index),
+            &PatchParams::apply("bench"),
+            &Patch::Apply(&object),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+// What the controllers of Jobs and Deployments would report.
+async fn settle(shop: &Shop, count: usize) -> Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        finish_jobs(shop).await?;
+        roll_out(shop).await?;
+        let ready = objects(shop)
+            .await?
+            .iter()
+            .filter(|one| is_ready(one))
+            .count();
+        if ready == count {
+            return Ok(());
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "{ready} of {count} are ready after {LIMIT:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn finish_jobs(shop: &Shop) -> Result<()> {
+    let jobs: Api<Job> = shop.api();
+    let now = "2026-01-01T00:00:00Z";
+    let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": "CompletionsReached", "lastTransitionTime": now, "lastProbeTime": now});
+    let status = json!({"status": {"startTime": now, "completionTime": now, "succeeded": 1,
+        "conditions": [condition("SuccessCriteriaMet"), condition("Complete")]}});
+    for job in jobs.list(&ListParams::default()).await? {
+        if job
+            .status
+            .as_ref()
+            .is_none_or(|status| status.succeeded.is_none())
+        {
+            jobs.patch_status(
+                &job.name_any(),
+                &PatchParams::default(),
+                &Patch::Merge(&status),
+            )
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn roll_out(shop: &Shop) -> Result<()> {
+    let api: Api<Deployment> = shop.api();
+    for one in api.list(&ListParams::default()).await? {
+        let seen = one
+            .status
+            .as_ref()
+            .and_then(|status| status.observed_generation);
+        if seen == one.metadata.generation {
+            continue;
+        }
+        let name = one.name_any();
+        let replicas = one.spec.and_then(|spec| spec.replicas).unwrap_or(1);
+        let status = json!({"status": {"observedGeneration": one.metadata.generation, "replicas": replicas,
+            "updatedReplicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas}});
+        api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn objects(shop: &Shop) -> Result<Vec<ErpGo>> {
+    Ok(shop
+        .api::<ErpGo>()
+        .list(&ListParams::default())
+        .await?
+        .items)
+}
+
+fn is_observed(erpgo: &ErpGo) -> bool {
+    let observed = erpgo
+        .status
+        .as_ref()
+        .and_then(|status| status.observed_generation);
+    observed == erpgo.metadata.generation
+}
+
+fn is_ready(erpgo: &ErpGo) -> bool {
+    let conditions = erpgo.status.iter().flat_map(|status| &status.conditions);
+    is_observed(erpgo)
+        && conditions
+            .into_iter()
+            .any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+async fn change(shop: &Shop, index: usize, level: &str) -> Result<()> {
+    let patch: Value = json!({"spec": {"settings": {"logLevel": level}}});
+    let api: Api<ErpGo> = shop.api();
+    api.patch(&name(index), &PatchParams::default(), &Patch::Merge(&patch))
+        .await?;
+    Ok(())
+}
+
+async fn changes(shop: &Shop, count: usize) -> Result<()> {
+    let api: Api<ErpGo> = shop.api();
+    let mut times = Vec::with_capacity(CHANGES);
+    for turn in 0..CHANGES {
+        let index = turn * 7 % count;
+        let begun = Instant::now();
+        change(shop, index, ["debug", "warn"][turn / count % 2]).await?;
+        while !is_observed(&api.get(&name(index)).await?) {
+            ensure!(begun.elapsed() < LIMIT, "a change was not observed");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        times.push(begun.elapsed());
+    }
+    times.sort_unstable();
+    let at =
+        |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64();
+    println!(
+        "operator: spec change to observedGeneration with {count} present: p50 {:.3} s, p99 {:.3} s (goal < 1), {CHANGES} changes",
+        at(50),
+        at(99)
+    );
+    Ok(())
+}
+
+async fn cold_start(shop: &Shop, operator: &mut Operator, count: usize) -> Result<()> {
+    operator.stop().await?;
+    for index in 0..count {
+        change(shop, index, "error").await?;
+    }
+    let begun = Instant::now();
+    operator.restart().await?;
+    loop {
+        let observed = objects(shop)
+            .await?
+            .iter()
+            .filter(|one| is_observed(one))
+            .count();
+        if observed == count {
+            break;
+        }
+        ensure!(begun.elapsed() < LIMIT, "{observed} of {count} observed");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    println!(
+        "operator: cold start to all {count} changed ErpGo observed: {:.1} s (goal < 20)",
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+async fn quiet(shop: &Shop, operator: &Operator, rest: Duration) -> Result<()> {
+    settle(shop, objects(shop).await?.len()).await?;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let writes = || {
+        let all = shop.cluster().audit_of(&operator.user);
+        all.iter().filter(|event| event.is_write()).count()
+    };
+    let (before, cpu) = (writes(), cpu_seconds(operator)?);
+    tokio::time::sleep(rest).await;
+    println!(
+        "operator: {} writes at rest in {} s (goal 0), {:.2} s of CPU",
+        writes() - before,
+        rest.as_secs(),
+        cpu_seconds(operator)? - cpu
+    );
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn cpu_seconds(operator: &Operator) -> Result<f64> {
+    let pid = operator.process.id().context("the operator has ended")?;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let after_name = stat.rsplit_once(')').context("/proc/PID/stat")?.1;
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.filter_map(|text| text.parse::<u64>().ok()).sum();
+    Ok(ticks as f64 / 100.0)
+}

@@ -1,0 +1,163 @@
+//! An `ErpGo` called `shop` with its inputs, brought as far as it comes without a node.
+//!
+//! The API server runs alone: what the Job and Deployment controllers would report is written here,
+//! and only that. Whether real pods do it too is the journeys' business.
+
+use crate::{cluster, wait};
+use anyhow::Context;
+use erpgo_crds::ErpGo;
+use erpgo_test_kit::apiserver::{TestCluster, TestNamespace};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Resource;
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// The database's URL; no test connects to it.
+pub const DATABASE_URL: &str = "postgres://shop:kept-out-of-sight@127.0.0.1:5432/shop";
+
+/// A namespace with an `ErpGo`.
+#[derive(Debug)]
+pub struct Shop {
+    cluster: TestCluster,
+    namespace: TestNamespace,
+}
+
+impl Shop {
+    /// A namespace with the database's Secret and nothing else.
+    pub async fn prepare(prefix: &str) -> anyhow::Result<Self> {
+        let cluster = cluster::with_definition().await?;
+        let namespace = cluster.namespace(prefix).await;
+        let secret =
+            json!({"metadata": {"name": "shop-database"}, "stringData": {"url": DATABASE_URL}});
+        let secrets: Api<Secret> = Api::namespaced(cluster.client(), namespace.name());
+        secrets
+            .create(&PostParams::default(), &serde_json::from_value(secret)?)
+            .await?;
+        Ok(Self { cluster, namespace })
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &TestCluster {
+        &self.cluster
+    }
+
+    /// The namespace's name.
+    pub fn namespace(&self) -> &str {
+        self.namespace.name()
+    }
+
+    /// Objects of this namespace, seen by the administrator.
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(self.cluster.client(), self.namespace.name())
+    }
+
+    /// Applies the `ErpGo` with `extra` fields in its spec.
+    pub async fn apply(&self, extra: &Value) -> anyhow::Result<ErpGo> {
+        let mut document = json!({
+            "apiVersion": "erpgo.io/v1alpha1",
+            "kind": "ErpGo",
+            "metadata": {"name": "shop"},
+            "spec": {"image": "erpgo.local/erpgo:1", "database": {"secretRef": {"name": "shop-database"}}},
+        });
+        for (field, value) in extra.as_object().into_iter().flatten() {
+            document["spec"][field] = value.clone();
+        }
+        Ok(cluster::apply(&self.cluster, self.namespace(), &document).await?)
+    }
+
+    /// Applies the `ErpGo` and takes it through migration and rollout until it is ready.
+    pub async fn settle(&self, extra: &Value) -> anyhow::Result<()> {
+        self.apply(extra).await?;
+        self.finish_migration().await?;
+        self.roll_out().await?;
+        self.wait_condition("Ready", "True").await
+    }
+
+    /// Reports the migration Job as complete, as its controller would.
+    pub async fn finish_migration(&self) -> anyhow::Result<()> {
+        let jobs: Api<Job> = self.api();
+        let job = wait::until("a migration Job", async || {
+            let found = jobs.list(&ListParams::default()).await?.items;
+            Ok(found.into_iter().find(|job| {
+                job.status
+                    .as_ref()
+                    .is_none_or(|status| status.succeeded.is_none())
+            }))
+        });
+        let name = job.await?.metadata.name.context("a Job without a name")?;
+        let now = "2026-01-01T00:00:00Z";
+        let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": "CompletionsReached", "lastTransitionTime": now, "lastProbeTime": now});
+        let status = json!({"status": {
+            "startTime": now, "completionTime": now, "succeeded": 1,
+            "conditions": [condition("SuccessCriteriaMet"), condition("Complete")],
+        }});
+        jobs.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status))
+            .await
+            .context("the Job's status")?;
+        Ok(())
+    }
+
+    /// Reports the Deployment as rolled out, as its controller would.
+    pub async fn roll_out(&self) -> anyhow::Result<()> {
+        let deployment: Deployment = self.get("shop").await?;
+        let replicas = deployment.spec.and_then(|spec| spec.replicas).unwrap_or(1);
+        let condition =
+            |kind: &str, reason: &str| json!({"type": kind, "status": "True", "reason": reason});
+        let status = json!({"status": {
+            "observedGeneration": deployment.metadata.generation,
+            "replicas": replicas, "updatedReplicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas,
+            "conditions": [condition("Available", "MinimumReplicasAvailable"), condition("Progressing", "NewReplicaSetAvailable")],
+        }});
+        let api: Api<Deployment> = self.api();
+        api.patch_status("shop", &PatchParams::default(), &Patch::Merge(&status))
+            .await
+            .context("the Deployment's status")?;
+        Ok(())
+    }
+
+    /// Waits until an object is there.
+    pub async fn get<K>(&self, name: &str) -> anyhow::Result<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + DeserializeOwned,
+    {
+        let api: Api<K> = self.api();
+        wait::until(&format!("{} {name}", K::kind(&())), async || {
+            Ok(api.get_opt(name).await?)
+        })
+        .await
+    }
+
+    /// Waits until a condition of the `ErpGo` has this status for its newest generation.
+    pub async fn wait_condition(&self, kind: &str, status: &str) -> anyhow::Result<()> {
+        let api: Api<ErpGo> = self.api();
+        let what = format!("condition {kind}={status}");
+        let waiting = wait::until(&what, async || {
+            let erpgo = serde_json::to_value(api.get("shop").await?)?;
+            let conditions = erpgo["status"]["conditions"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            Ok(conditions.into_iter().find(|condition| {
+                condition["type"] == kind
+                    && condition["status"] == status
+                    && condition["observedGeneration"] == erpgo["metadata"]["generation"]
+            }))
+        });
+        match waiting.await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                Err(error.context(format!("the status is {:?}", api.get("shop").await?.status)))
+            }
+        }
+    }
+}

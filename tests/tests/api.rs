@@ -1,0 +1,11 @@
+//! Tests against a real kube-apiserver with etcd.
+
+#[cfg(test)]
+mod api {
+    mod admission;
+    mod defaults;
+    mod finalizers;
+    mod rbac;
+    mod ssa_ownership;
+    mod zero_writes;
+}
