@@ -70,9 +70,10 @@ test-e2e: ## journeys on the real node
 test-rotation: ## every rotation of the journeys: 10 in Vault, 3 in AWS, 3 in a Secret
 	@ERPGO_E2E_ROTATIONS=full e2e/journeys rotation::
 
-generate: ## regenerate the CRD, the chart's copy, install.yaml, the OpenAPI document and goldens
-	UPDATE_GENERATED=1 $(CARGO) test -p erpgo-crds -p erpgo -p erpgo-tests --locked
-	INSTA_UPDATE=always $(CARGO) test -p erpgo-operator --locked
+generate: ## regenerate the CRD, the chart's copy, install.yaml and the snapshots
+	UPDATE_GENERATED=1 $(CARGO) test $(UNIT) --locked --test generated
+	UPDATE_GENERATED=1 $(CARGO) test -p erpgo-tests --locked --test packaging
+	INSTA_UPDATE=always $(CARGO) test $(UNIT) --locked --test alerts --test desired --test preview
 
 load: packages ## the seed's loads on one process of the API, with PostgreSQL and Redis beside it
 	@e2e/bench/load

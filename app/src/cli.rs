@@ -84,7 +84,7 @@ impl From<Exit> for ExitCode {
 /// Runs the subcommand.
 #[must_use]
 pub fn run(cli: &Cli) -> ExitCode {
-    dump_nothing();
+    erpgo_secret_set::leave_no_dump();
     // Two TLS back ends could be compiled in; this names the one that is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match &cli.command {
@@ -102,15 +102,6 @@ pub fn run(cli: &Cli) -> ExitCode {
         }),
     }
     .into()
-}
-
-/// A core dump would hold every secret in use (I-04). Where the limit cannot be lowered, it was lower.
-fn dump_nothing() {
-    let none = rustix::process::Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
 }
 
 fn with_settings(cli: &Cli, run: impl FnOnce(Settings, Sources) -> Exit) -> Exit {

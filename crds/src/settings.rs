@@ -30,6 +30,8 @@ pub struct Settings {
     pub cors: Cors,
     /// Limits on logins.
     pub login_limits: LoginLimits,
+    /// Limits on all other requests.
+    pub request_limits: RequestLimits,
 }
 
 /// Cross-origin requests.
@@ -56,6 +58,32 @@ pub struct LoginLimits {
     /// Failures in a row after which an account is locked for 15 minutes, 1 to 100. Default 5.
     #[schemars(range(min = 1, max = 100))]
     pub failures_before_lock: i32,
+}
+
+/// Limits on requests, each for one kind of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RequestLimits {
+    /// Requests that read. Default 600000 of an address, 300000 of a user.
+    pub reads: RequestLimit,
+    /// Requests that write. Default 600000 of an address, 300000 of a user.
+    pub writes: RequestLimit,
+    /// Exports of whole lists or of a person's data. Default 6000 of an address, 600 of a user.
+    pub exports: RequestLimit,
+}
+
+/// Requests in a minute; what exceeds them is answered by 429 with `Retry-After`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RequestLimit {
+    /// Of one client address, 0 to 10000000; 0 sets no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10_000_000))]
+    pub per_address: Option<i32>,
+    /// Of one user, 0 to 10000000; 0 sets no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10_000_000))]
+    pub per_user: Option<i32>,
 }
 
 impl Default for LoginLimits {

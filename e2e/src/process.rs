@@ -1,9 +1,10 @@
 //! Processes of containers, which share the machine's process table.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 /// What /proc counts processor time in, on every Linux there is for user programs.
 const TICKS_PER_SECOND: u64 = 100;
@@ -48,6 +49,29 @@ impl Process {
         let ticks = fields.split_ascii_whitespace().skip(11).take(2);
         let ticks: u64 = ticks.map(|field| field.parse().unwrap_or(0)).sum();
         Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+    }
+
+    /// Ends it without notice.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn kill(&self) -> Result<()> {
+        self.signal("-KILL")
+    }
+
+    /// Holds it still: it answers nobody and does not end.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
+        let id = self.id();
+        let status = Command::new("kill").args([signal, &id]).status()?;
+        ensure!(status.success(), "kill {signal} {id} failed");
+        Ok(())
     }
 
     /// Its number.

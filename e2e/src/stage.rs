@@ -312,8 +312,18 @@ fn with_database(url: &str, name: &str) -> String {
         .map_or_else(|| url.to_owned(), |(server, _)| format!("{server}/{name}"))
 }
 
-// The node's PostgreSQL and Redis under the names by which pods of any namespace know them.
+// The node's PostgreSQL and Redis on this machine, and the names by which pods of any namespace know them.
+const PLACES: [(&str, &str); 2] = [
+    ("127.0.0.1:15432", "postgres.erpgo-demo.svc:5432"),
+    ("127.0.0.1:16379", "redis.erpgo-demo.svc:6379"),
+];
+
 pub(crate) fn in_cluster(url: &str) -> String {
-    url.replace("127.0.0.1:15432", "postgres.erpgo-demo.svc:5432")
-        .replace("127.0.0.1:16379", "redis.erpgo-demo.svc:6379")
+    let replace = |url: String, (host, service)| url.replace(host, service);
+    PLACES.into_iter().fold(url.to_owned(), replace)
+}
+
+pub(crate) fn on_host(url: &str) -> String {
+    let replace = |url: String, (host, service)| url.replace(service, host);
+    PLACES.into_iter().fold(url.to_owned(), replace)
 }

@@ -5,8 +5,9 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
+use crate::roles::{self, Roles};
 use crate::stage::{self, Stage};
 
 /// The URLs of one turn.
@@ -32,15 +33,7 @@ impl Turns {
     pub async fn begin(stage: &Stage) -> Result<Self> {
         let mut admin = stage::admin_connection().await?;
         for side in ["a", "b"] {
-            let role = format!("{}_{side}", stage.namespace);
-            for statement in [
-                format!("DROP ROLE IF EXISTS \"{role}\""),
-                format!("CREATE ROLE \"{role}\" LOGIN"),
-                format!("GRANT erpgo TO \"{role}\""),
-                format!("ALTER ROLE \"{role}\" SET role = 'erpgo'"),
-            ] {
-                admin.execute(AssertSqlSafe(statement)).await?;
-            }
+            roles::make_member(&mut admin, &format!("{}_{side}", stage.namespace)).await?;
         }
         let present = Credentials::make(stage, "a")?;
         present.grant(&mut admin).await?;
@@ -110,17 +103,7 @@ impl Credentials {
     /// # Errors
     /// When it refuses for another reason than the login.
     pub async fn database_connects(&self) -> Result<bool> {
-        match PgConnection::connect(&self.database).await {
-            Ok(connection) => {
-                connection.close().await?;
-                Ok(true)
-            }
-            // invalid_password
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("28P01") => {
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
-        }
+        Roles::connects(&self.database).await
     }
 
     /// Whether Redis takes them.
@@ -199,7 +182,7 @@ async fn redis_admin() -> Result<redis::aio::MultiplexedConnection> {
 }
 
 // scheme://user:password@host/name
-fn with_login(url: &str, user: &str, password: &str) -> Result<String> {
+pub(crate) fn with_login(url: &str, user: &str, password: &str) -> Result<String> {
     let (scheme, rest) = url.split_once("://").context("no URL")?;
     let (_, place) = rest.split_once('@').context("a URL without a login")?;
     Ok(format!("{scheme}://{user}:{password}@{place}"))

@@ -139,6 +139,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: RunArgs) -> ExitCode {
+    erpgo_secret_set::leave_no_dump();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();

@@ -97,18 +97,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// A core dump would hold what is on its way to the tmpfs (I-04). Where the limit cannot be lowered, it
-/// was lower.
-fn dump_nothing() {
-    let none = rustix::process::Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
-}
-
 fn serve() -> ExitCode {
-    dump_nothing();
+    erpgo_secret_set::leave_no_dump();
     let config = match Config::load(|name| std::env::var(name).ok()) {
         Ok(config) => config,
         Err(invalid) => {

@@ -1,6 +1,6 @@
 //! A way to one Redis: a connection for commands and one that listens.
 //!
-//! Owns [`Link::open`]: who has a link knows that user and password are accepted and that both the
+//! Owns [`Link`]: who has a link knows that user and password are accepted and that both the
 //! keys and the channel may be used.
 
 use std::sync::Arc;
@@ -9,8 +9,6 @@ use std::time::Duration;
 use erpgo_secret_set::Secret;
 use redis::AsyncConnectionConfig;
 use redis::aio::{MultiplexedConnection, PubSub};
-
-use super::CHANNEL;
 
 const CONNECT: Duration = Duration::from_secs(1);
 /// How long any one command may take, the ping of the supervisor among them.
@@ -53,14 +51,11 @@ impl LinkError {
 }
 
 impl Link {
-    /// Connects to `url` and proves that it will do.
-    ///
-    /// # Errors
-    /// [`LinkError`]; after a second at the latest.
-    pub async fn open(url: &Secret) -> Result<Self, LinkError> {
+    /// Connects to `url`, reads `proof` and listens on `channel`.
+    pub(super) async fn open(url: &Secret, proof: &str, channel: &str) -> Result<Self, LinkError> {
         let client = redis::Client::open(url.expose_secret()).map_err(|_| LinkError::Url)?;
-        let commands = in_time(commands(&client));
-        let messages = in_time(messages(&client));
+        let commands = in_time(commands(&client, proof));
+        let messages = in_time(messages(&client, channel));
         let (connection, pubsub) = tokio::try_join!(commands, messages)?;
         Ok(Self {
             connection: Arc::new(connection),
@@ -77,7 +72,10 @@ async fn in_time<T>(opening: impl Future<Output = redis::RedisResult<T>>) -> Res
     }
 }
 
-async fn commands(client: &redis::Client) -> redis::RedisResult<MultiplexedConnection> {
+async fn commands(
+    client: &redis::Client,
+    proof: &str,
+) -> redis::RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT))
         .set_response_timeout(Some(RESPONSE));
@@ -86,14 +84,14 @@ async fn commands(client: &redis::Client) -> redis::RedisResult<MultiplexedConne
         .await?;
     // A user who may not read our keys would come in all the same.
     redis::cmd("EXISTS")
-        .arg("erpgo:proof")
+        .arg(proof)
         .query_async::<()>(&mut connection)
         .await?;
     Ok(connection)
 }
 
-async fn messages(client: &redis::Client) -> redis::RedisResult<PubSub> {
+async fn messages(client: &redis::Client, channel: &str) -> redis::RedisResult<PubSub> {
     let mut pubsub = client.get_async_pubsub().await?;
-    pubsub.subscribe(CHANNEL).await?;
+    pubsub.subscribe(channel).await?;
     Ok(pubsub)
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use erpgo_secret_set::Secret;
 use futures::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue};
@@ -32,8 +33,12 @@ const DEADLINE: Duration = Duration::from_millis(150);
 const AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(100)];
 /// How long Redis is left alone once it has failed five calls in a row.
 const REST: Duration = Duration::from_secs(1);
-/// Channel on which changed users are announced.
-const CHANNEL: &str = "erpgo:auth-changed";
+/// What every key and channel begins with unless the settings say more.
+const PREFIX: &str = "erpgo:";
+/// Channel on which changed users are announced, behind the prefix.
+const CHANNEL: &str = "auth-changed";
+/// Key that is asked for to see whether keys may be read; nothing is kept there.
+const PROOF: &str = "proof";
 /// Links on their way to the supervisor, which takes each at once.
 const HANDED: usize = 4;
 /// Users in one announcement; more are sent as "everyone".
@@ -54,6 +59,7 @@ enum Unanswered {
 }
 
 struct Inner {
+    prefix: String,
     breaker: Mutex<Breaker>,
     connection: ArcSwapOption<MultiplexedConnection>,
     listening: AtomicBool,
@@ -65,8 +71,15 @@ struct Inner {
 
 impl Default for Inner {
     fn default() -> Self {
+        Self::named(PREFIX)
+    }
+}
+
+impl Inner {
+    fn named(prefix: &str) -> Self {
         let (handed, arriving) = mpsc::channel(HANDED);
         Self {
+            prefix: prefix.to_owned(),
             breaker: Mutex::new(Breaker::new(REST)),
             connection: ArcSwapOption::empty(),
             listening: AtomicBool::new(false),
@@ -84,6 +97,28 @@ fn ask<T: FromRedisValue>(
 }
 
 impl Redis {
+    /// One whose keys and channels all begin with `prefix`: installations that share a server share
+    /// nothing else.
+    #[must_use]
+    pub fn named(prefix: &str) -> Self {
+        Self {
+            inner: Arc::new(Inner::named(prefix)),
+        }
+    }
+
+    /// The key or channel of this installation that is called `rest`.
+    pub(crate) fn key(&self, rest: &str) -> String {
+        format!("{}{rest}", self.inner.prefix)
+    }
+
+    /// Connects to `url` and proves that this installation may use its keys and channel there.
+    ///
+    /// # Errors
+    /// [`LinkError`]; after a second at the latest.
+    pub async fn open(&self, url: &Secret) -> Result<Link, LinkError> {
+        Link::open(url, &self.key(PROOF), &self.key(CHANNEL)).await
+    }
+
     /// Whether a URL is set.
     #[must_use]
     pub fn is_configured(&self) -> bool {
@@ -230,7 +265,10 @@ impl Redis {
                 .collect::<Vec<_>>()
                 .join(" ")
         };
-        let command = redis::cmd("PUBLISH").arg(CHANNEL).arg(text).take();
+        let command = redis::cmd("PUBLISH")
+            .arg(self.key(CHANNEL))
+            .arg(text)
+            .take();
         self.run::<()>("announce", command).await;
     }
 

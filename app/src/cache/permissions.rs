@@ -11,13 +11,13 @@ use crate::users::UserId;
 const SECONDS: u64 = 300;
 
 fn key(user: UserId, epoch: i64) -> String {
-    format!("erpgo:permissions:{user}:{epoch}")
+    format!("permissions:{user}:{epoch}")
 }
 
 impl Redis {
     /// The permissions kept for this user and epoch.
     pub async fn permissions(&self, user: UserId, epoch: i64) -> Option<PermissionSet> {
-        let command = redis::cmd("GET").arg(key(user, epoch)).take();
+        let command = redis::cmd("GET").arg(self.key(&key(user, epoch))).take();
         let text: Option<String> = self.run("get", command).await?;
         let found = text.and_then(|text| serde_json::from_str(&text).ok());
         let result = if found.is_some() { "hit" } else { "miss" };
@@ -33,11 +33,12 @@ impl Redis {
         let Ok(text) = serde_json::to_string(permissions) else {
             return;
         };
+        let key = self.key(&key(user, epoch));
         let kept = self
             // Once: what is not kept costs a query, and trying again would cost this request.
             .run_once("set", |mut connection| async move {
                 redis::cmd("SET")
-                    .arg(key(user, epoch))
+                    .arg(key)
                     .arg(text)
                     .arg("EX")
                     .arg(SECONDS)

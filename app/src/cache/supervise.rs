@@ -105,7 +105,7 @@ async fn hold(
     };
     let link = match handed {
         Some(link) => link,
-        None => match Link::open(url).await {
+        None => match redis.open(url).await {
             Ok(link) => link,
             Err(error) => {
                 tracing::debug!(error = %erpgo_telemetry::chain(&error), "redis is away");

@@ -17,7 +17,7 @@ pub use self::http::{CorsSettings, HttpSettings, TrustedProxies};
 pub use self::limits::{LimitSettings, Rate, RateSettings};
 pub use load::{ConfigError, MAX_FILE_BYTES, Sources, load};
 pub use mail::{Encryption, MailSettings, SmtpServer};
-pub use storage::{DatabaseSettings, MigrationSettings, SecretSettings};
+pub use storage::{DatabaseSettings, MigrationSettings, RedisSettings, SecretSettings};
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub struct Settings {
     pub secrets: SecretSettings,
     /// The connection pool.
     pub database: DatabaseSettings,
+    /// Redis.
+    pub redis: RedisSettings,
     /// Requests and responses.
     pub http: HttpSettings,
     /// Cross-origin requests.
@@ -137,6 +139,7 @@ impl Settings {
             ),
             secrets: SecretSettings::read(reader),
             database: DatabaseSettings::read(reader),
+            redis: RedisSettings::read(reader),
             http: HttpSettings::read(reader),
             cors: CorsSettings::read(reader),
             auth: AuthSettings::read(reader),

@@ -1,6 +1,6 @@
-//! Settings of what lies outside the process: secret set, database, migrations.
+//! Settings of what lies outside the process: secret set, database, Redis, migrations.
 //!
-//! Owns [`SecretSettings`], [`DatabaseSettings`] and [`MigrationSettings`]. Only places and bounds:
+//! Owns [`SecretSettings`], [`DatabaseSettings`], [`RedisSettings`] and [`MigrationSettings`]. Only places and bounds:
 //! the values of secrets never pass here (I-04).
 
 use std::path::PathBuf;
@@ -32,6 +32,13 @@ pub struct DatabaseSettings {
     pub max_lifetime: Duration,
     /// Idle time after which one is closed.
     pub idle_timeout: Duration,
+}
+
+/// Redis.
+#[derive(Clone, Debug)]
+pub struct RedisSettings {
+    /// What every key and channel of this installation begins with; it ends with a colon.
+    pub prefix: String,
 }
 
 /// The migrate subcommand.
@@ -93,6 +100,21 @@ impl DatabaseSettings {
             );
         }
         settings
+    }
+}
+
+impl RedisSettings {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        let prefix = reader.text("redis.prefix", "erpgo:");
+        let may_stand = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
+        let names = prefix.len() <= 200 && prefix.ends_with(':') && prefix.chars().all(may_stand);
+        if !names {
+            reader.fault(
+                "redis.prefix",
+                "must be at most 200 letters, digits, - . _ and colons, with a colon at the end",
+            );
+        }
+        Self { prefix }
     }
 }
 

@@ -97,7 +97,7 @@ impl LoginLimits {
         if limits.login_per_ip == 0 {
             return Ok(());
         }
-        let key = format!("erpgo:{what}:ip:{}", network(address));
+        let key = format!("{what}:ip:{}", network(address));
         let wait = match shared::admit(&self.redis, &key, &limits).await {
             Some(wait) => wait,
             None => self.memory.admit(&key, &limits),
@@ -172,7 +172,7 @@ impl Identifier {
 }
 
 fn key(hash: &str) -> String {
-    format!("erpgo:login:id:{hash}")
+    format!("login:id:{hash}")
 }
 
 // One subscriber has a whole /64: counting its addresses one by one would count nothing.

@@ -216,8 +216,8 @@ impl Key {
     fn text(&self) -> String {
         let (class, requests) = (self.class.as_str(), self.quota.requests);
         match self.subject {
-            Subject::Ip(address) => format!("erpgo:rate:{class}:{requests}:ip:{address}"),
-            Subject::User(user) => format!("erpgo:rate:{class}:{requests}:user:{user}"),
+            Subject::Ip(address) => format!("rate:{class}:{requests}:ip:{address}"),
+            Subject::User(user) => format!("rate:{class}:{requests}:user:{user}"),
         }
     }
 }

@@ -88,7 +88,7 @@ pub(super) async fn admit(
     key: &str,
     limits: &LimitSettings,
 ) -> Option<Option<Duration>> {
-    let mut call = ADMIT.key(key);
+    let mut call = ADMIT.key(redis.key(key));
     call.arg(limits.login_per_ip)
         .arg(millis(limits.login_window));
     let wait: u64 = redis
@@ -100,7 +100,7 @@ pub(super) async fn admit(
 }
 
 pub(super) async fn attempt(redis: &Redis, key: &str, limits: &LimitSettings) -> Option<Counted> {
-    let mut call = ATTEMPT.key(key);
+    let mut call = ATTEMPT.key(redis.key(key));
     call.arg(limits.lockout_failures)
         .arg(millis(limits.lockout_duration));
     let (number, left): (u32, i64) = redis
@@ -116,12 +116,12 @@ pub(super) async fn attempt(redis: &Redis, key: &str, limits: &LimitSettings) ->
 
 /// False when Redis did not answer.
 pub(super) async fn forget(redis: &Redis, key: &str) -> bool {
-    let command = redis::cmd("DEL").arg(key).take();
+    let command = redis::cmd("DEL").arg(redis.key(key)).take();
     redis.run::<()>("limit", command).await.is_some()
 }
 
 pub(super) async fn release(redis: &Redis, key: &str) {
-    let call = RELEASE.key(key);
+    let call = RELEASE.key(redis.key(key));
     redis
         .run_once("limit", |mut connection| async move {
             call.invoke_async::<i64>(&mut connection).await
@@ -131,7 +131,7 @@ pub(super) async fn release(redis: &Redis, key: &str) {
 
 /// Takes up to `wanted` units of `quota`.
 pub(super) async fn take(redis: &Redis, key: &str, quota: Quota, wanted: u32) -> Option<Taken> {
-    let mut call = TAKE.key(key);
+    let mut call = TAKE.key(redis.key(key));
     call.arg(quota.share()).arg(quota.requests).arg(wanted);
     let (granted, left, full_in): (u32, u32, u64) = redis
         .run_once("limit", |mut connection| async move {

@@ -28,7 +28,7 @@ pub(super) async fn adopt(set: SecretSet, parts: &Watched, proved: Option<&Secre
         in_use: &before,
         proved,
     };
-    match prove(&set, &known, &parts.settings).await {
+    match prove(&set, &known, parts).await {
         Ok(proven) => {
             let ack = set.ack();
             turn(proven, &before, parts);

@@ -8,7 +8,8 @@
 use erpgo_secret_set::{KeyName, RotatingKey, Secret, SecretSet, Slot};
 use sqlx::PgPool;
 
-use crate::cache::Link;
+use super::watch::Watched;
+use crate::cache::{Link, Redis};
 use crate::config::DatabaseSettings;
 use crate::db;
 
@@ -59,11 +60,11 @@ pub(super) struct Unproved {
 pub(super) async fn prove(
     set: &SecretSet,
     known: &Known<'_>,
-    settings: &DatabaseSettings,
+    parts: &Watched,
 ) -> Result<Proven, Vec<Unproved>> {
     let mut faults = Vec::new();
-    let pool = database(set, known, settings, &mut faults).await;
-    let link = redis(set, known, &mut faults).await;
+    let pool = database(set, known, &parts.settings, &mut faults).await;
+    let link = redis(set, known, &parts.redis, &mut faults).await;
     if faults.is_empty() {
         return Ok(Proven { pool, link });
     }
@@ -99,11 +100,16 @@ async fn database(
     }
 }
 
-async fn redis(set: &SecretSet, known: &Known<'_>, faults: &mut Vec<Unproved>) -> Option<Link> {
+async fn redis(
+    set: &SecretSet,
+    known: &Known<'_>,
+    redis: &Redis,
+    faults: &mut Vec<Unproved>,
+) -> Option<Link> {
     let (key, versions) = (KeyName::Redis, set.keys.redis.as_ref()?);
     if let Some(next) = &versions.next
         && !known.holds(key, &next.value)
-        && let Err(error) = Link::open(&next.value).await
+        && let Err(error) = redis.open(&next.value).await
     {
         faults.push(fault(key, Slot::Next, &error));
     }
@@ -111,7 +117,7 @@ async fn redis(set: &SecretSet, known: &Known<'_>, faults: &mut Vec<Unproved>) -
     if known.is_current(key, current) {
         return None;
     }
-    match Link::open(current).await {
+    match redis.open(current).await {
         Ok(link) => Some(link),
         Err(error) => {
             faults.push(fault(key, Slot::Current, &error));

@@ -104,6 +104,23 @@ async fn r05_redis_counts_for_all_processes_and_each_counts_alone_when_it_is_kil
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r05_installations_that_share_a_redis_share_no_count() {
+    let redis = redis::server().await;
+    let world = World::with(&four_reads(), Some(&redis.url())).await;
+    let elsewhere = format!("{}\nredis: {{ prefix: 'erpgo:other:shop:' }}", four_reads());
+    let (state, neighbour, _tasks) = world.twin(&elsewhere);
+    world.redis_is_listening().await;
+    listening(&state).await;
+    let token = world.admin().await;
+    for router in [&world.router, &neighbour] {
+        for _ in 0..4 {
+            read(router, "192.0.2.0", &token).await.expect(200);
+        }
+        refused(&read(router, "192.0.2.0", &token).await, 15);
+    }
+}
+
 #[tokio::test]
 async fn r05_a_user_is_limited_wherever_they_come_from_and_whatever_they_present() {
     let yaml = format!("{}\n{PROXIED}", limits("read_per_ip: 0, read_per_user: 4"));

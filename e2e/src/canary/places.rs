@@ -117,7 +117,10 @@ impl Canaries {
                 self.look(found, &format!("{process}/{file}"), &read(file));
             }
             let name = String::from_utf8_lossy(&read("comm")).trim().to_owned();
-            let holds = matches!(name.as_str(), "erpgo" | "sidecar-secrets");
+            let holds = matches!(
+                name.as_str(),
+                "erpgo" | "erpgo-operator" | "sidecar-secrets"
+            );
             if holds && !no_core(&String::from_utf8_lossy(&read("limits"))) {
                 found.hits.insert(format!("{name} may leave a core dump"));
             }

@@ -2,6 +2,8 @@
 //!
 //! It counts the server's ReadyForQuery messages, of which there is one for each statement that is
 //! prepared or run. The chosen one is withheld: the server has done the work, its client never learns.
+//! The answers to pings are not counted: the pool pings a connection that is given back when it finds
+//! the time, not when a request asks.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -106,10 +108,14 @@ async fn asked(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, count: &Count) {
 }
 
 async fn answered(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, count: &Count, counts: bool) {
+    // A ping is answered by ReadyForQuery and nothing before it.
+    let mut is_of_a_statement = false;
     while let Some(message) = message(&mut from).await {
-        if counts && message[0] == b'Z' && last(count) {
+        let ready = message[0] == b'Z';
+        if counts && ready && is_of_a_statement && last(count) {
             count.reached.notify_one();
         }
+        is_of_a_statement = !ready;
         let stopped = count.left.load(Ordering::SeqCst) == 0;
         if !stopped && to.write_all(&message).await.is_err() {
             return;

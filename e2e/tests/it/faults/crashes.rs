@@ -1,6 +1,5 @@
 //! Processes that end without notice.
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -26,19 +25,13 @@ async fn an_operator_killed_in_mid_rollout_goes_on() -> Result<()> {
         })
     })
     .await?;
-    kill_9(&stage.node.operator()?.id())?;
+    stage.node.operator()?.kill()?;
     stage.condition("Ready", "True", READY).await?;
     let jobs = ["-n", &stage.namespace, "get", "jobs", "-o", "name"];
     let jobs = stage.node.kubectl(&jobs)?;
     ensure!(jobs.lines().count() == 1, "one Job is left: {jobs}");
     operator_is_back(&stage).await?;
     stage.strike().await
-}
-
-fn kill_9(process: &str) -> Result<()> {
-    let status = Command::new("kill").args(["-9", process]).status()?;
-    ensure!(status.success(), "kill -9 {process} failed");
-    Ok(())
 }
 
 async fn operator_is_back(stage: &Stage) -> Result<()> {

@@ -7,7 +7,7 @@ use super::planned::Disturbance;
 use super::{Play, RATE};
 
 /// How many rotations: all of them, or a few.
-fn rounds(full: usize, few: usize) -> usize {
+pub(super) fn rounds(full: usize, few: usize) -> usize {
     match std::env::var("ERPGO_E2E_ROTATIONS").as_deref() {
         Ok("full") => full,
         _ => few,
@@ -33,6 +33,7 @@ async fn every_key_turns_in_aws() -> Result<()> {
     let mut play = Play::begin(stage, backend).await?;
     turn(&mut play, rounds(3, 1)).await?;
     play.an_edit_by_hand_is_refused().await?;
+    play.killed_processes_are_waited_for().await?;
     play.end().await
 }
 

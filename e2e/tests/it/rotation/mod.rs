@@ -3,12 +3,15 @@
 //!
 //! `ERPGO_E2E_ROTATIONS=full` (`make test-rotation`) plays the whole count; a test run plays less.
 
+mod deaths;
 mod emergencies;
 mod journeys;
 mod planned;
+mod roles;
 mod troubles;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use erpgo_e2e::{Answer, Backend, Canaries, Collector, Crowd, Session, Shown, Since, Stage, Turns};
@@ -18,6 +21,8 @@ use crate::first_run::{READY, admin};
 
 const KEYS: [&str; 5] = ["jwt", "refresh", "pepper", "database", "redis"];
 const RATE: u32 = 300;
+/// How long a step may take on a machine that does other things as well.
+const SOON: Duration = Duration::from_secs(120);
 
 /// An ErpGo on one backend with people who work on it.
 struct Play {

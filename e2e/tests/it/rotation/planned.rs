@@ -1,16 +1,13 @@
 //! One planned rotation of every key, from the request to the last old version's end.
 
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use erpgo_e2e::{Credentials, Kids, Shown, until};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams};
 
-use super::{KEYS, Play, accepted_by_every_pod, refused_by_every_pod};
-
-const SOON: Duration = Duration::from_secs(120);
+use super::{KEYS, Play, SOON, accepted_by_every_pod, refused_by_every_pod};
 
 /// What happens to the parts in mid-rotation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,10 +67,7 @@ impl Play {
             }
             Disturbance::OperatorDies => {
                 self.is_under_way(asked).await?;
-                let operator = self.stage.node.operator()?;
-                let status = Command::new("kill").args(["-9", &operator.id()]).status()?;
-                ensure!(status.success(), "the operator could not be killed");
-                Ok(())
+                self.stage.node.operator()?.kill()
             }
         }
     }

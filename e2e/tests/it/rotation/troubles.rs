@@ -1,18 +1,14 @@
 //! What the guide to rotations says of backends and documents that are not as they should be.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
 use erpgo_e2e::{Load, Session, until};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams};
 use serde_json::json;
 
-use super::{Play, RATE, accepted_by_every_pod};
+use super::{Play, RATE, SOON, accepted_by_every_pod};
 use crate::faults::named;
 use crate::first_run::READY;
-
-const SOON: Duration = Duration::from_secs(120);
 
 /// What must not change through a trouble.
 struct Calm {

@@ -4,8 +4,9 @@
 //! What needs a restart is in the environment of [`super::pod::app_container`]. No secret (I-04).
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-use erpgo_crds::LogLevel;
+use erpgo_crds::{LogLevel, RequestLimits};
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::reconcile::names::{Component, short_hash};
@@ -32,14 +33,32 @@ pub fn settings_hash(app: &ValidErpGo) -> String {
 
 fn file(app: &ValidErpGo) -> String {
     let limits = &app.settings.login_limits;
-    format!(
+    let mut file = format!(
         "# Written by erpgo-operator from spec.settings of the ErpGo; a change here is undone.\n\
          log:\n  level: {}\n\
          limits:\n  login_per_ip: {}\n  lockout_failures: {}\n",
         level(app.settings.log_level),
         limits.attempts_per_address,
         limits.failures_before_lock,
-    )
+    );
+    for (key, requests) in request_limits(&app.settings.request_limits) {
+        let _ = writeln!(file, "  {key}: {requests}");
+    }
+    file
+}
+
+/// Those that are set; the API knows the others.
+fn request_limits(limits: &RequestLimits) -> impl Iterator<Item = (&'static str, i32)> {
+    let all = [
+        ("read_per_ip", limits.reads.per_address),
+        ("read_per_user", limits.reads.per_user),
+        ("write_per_ip", limits.writes.per_address),
+        ("write_per_user", limits.writes.per_user),
+        ("export_per_ip", limits.exports.per_address),
+        ("export_per_user", limits.exports.per_user),
+    ];
+    all.into_iter()
+        .filter_map(|(key, requests)| Some((key, requests?)))
 }
 
 const fn level(level: LogLevel) -> &'static str {

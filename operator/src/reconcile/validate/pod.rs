@@ -2,7 +2,7 @@
 //!
 //! Owns the checks of scale, resources, pool, termination, migrations, settings and monitoring.
 
-use erpgo_crds::{Alerts, ErpGoSpec, Resources};
+use erpgo_crds::{Alerts, ErpGoSpec, RequestLimits, Resources};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::faults::Faults;
@@ -199,6 +199,22 @@ fn migrations(spec: &ErpGoSpec, faults: &mut Faults) {
     faults.range("spec.migrations.retries", migrations.retries, 0, 20);
 }
 
+fn request_limits(limits: &RequestLimits, faults: &mut Faults) {
+    for (kind, limit) in [
+        ("reads", &limits.reads),
+        ("writes", &limits.writes),
+        ("exports", &limits.exports),
+    ] {
+        for (whose, requests) in [
+            ("perAddress", limit.per_address),
+            ("perUser", limit.per_user),
+        ] {
+            let field = format!("spec.settings.requestLimits.{kind}.{whose}");
+            faults.range(&field, requests.unwrap_or(0), 0, 10_000_000);
+        }
+    }
+}
+
 fn settings(spec: &ErpGoSpec, faults: &mut Faults) {
     let limits = &spec.settings.login_limits;
     let attempts = limits.attempts_per_address;
@@ -215,6 +231,7 @@ fn settings(spec: &ErpGoSpec, faults: &mut Faults) {
         1,
         100,
     );
+    request_limits(&spec.settings.request_limits, faults);
     for (index, origin) in spec.settings.cors.allowed_origins.iter().enumerate() {
         faults.unless(
             is_origin(origin),

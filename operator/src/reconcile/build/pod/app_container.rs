@@ -62,6 +62,7 @@ fn environment(app: &ValidErpGo) -> Vec<EnvVar> {
             "ERPGO_DATABASE__MAX_LIFETIME",
             seconds(pool.max_lifetime_seconds),
         ),
+        env("ERPGO_REDIS__PREFIX", redis_prefix(app)),
         env(
             "ERPGO_SHUTDOWN__DRAIN",
             seconds(app.termination.drain_seconds),
@@ -74,6 +75,12 @@ fn environment(app: &ValidErpGo) -> Vec<EnvVar> {
     list.extend(mail(app));
     list.extend(tracing(app));
     list
+}
+
+// Installations may share a server and its users, whose rights cover `erpgo:*`; they share no count of
+// sign-ins and no permissions.
+fn redis_prefix(app: &ValidErpGo) -> String {
+    format!("erpgo:{}:{}:", app.names.namespace(), app.names.base())
 }
 
 fn mail(app: &ValidErpGo) -> Vec<EnvVar> {
