@@ -12,6 +12,7 @@ mod load;
 mod node;
 mod pods;
 mod process;
+mod quantile;
 mod roles;
 mod rotation;
 mod stage;

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
 
 use crate::Api;
+use crate::quantile::quantile;
 
 // A server that answers nothing for 10 s at 500/s has 5000 requests open; more is lost anyway.
 const MAX_IN_FLIGHT: usize = 5000;
@@ -38,7 +39,7 @@ pub struct LoadReport {
     pub examples: Vec<String>,
     /// Greatest delay of a departure behind its schedule.
     pub generator_lag: Duration,
-    /// Latency from the intended departure, sorted.
+    /// Latency from the intended departure.
     pub latencies: Vec<Duration>,
 }
 
@@ -59,15 +60,7 @@ impl LoadReport {
     /// The latency that `share` (0 to 1) of the requests did not exceed.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Duration {
-        let last = self.latencies.len().saturating_sub(1);
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "an index below 2^32"
-        )]
-        let index = (last as f64 * share).round() as usize;
-        self.latencies.get(index).copied().unwrap_or_default()
+        quantile(self.latencies.clone(), share)
     }
 }
 
@@ -205,9 +198,7 @@ where
 async fn finish(report: &Mutex<LoadReport>, places: &Semaphore) -> LoadReport {
     let all = u32::try_from(MAX_IN_FLIGHT).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(ANSWER_WITHIN * 2, places.acquire_many(all)).await;
-    let mut report = std::mem::take(&mut *report.lock().await);
-    report.latencies.sort_unstable();
-    report
+    std::mem::take(&mut *report.lock().await)
 }
 
 async fn note_departure(report: &Mutex<LoadReport>, due: Instant) {

@@ -140,7 +140,9 @@ pub fn main() -> ExitCode {
 
 fn run(args: RunArgs) -> ExitCode {
     erpgo_secret_set::leave_no_dump();
+    // Two threads, however many cores there are: each more keeps a heap of its own.
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build();
     let outcome = match runtime {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Class;
+use crate::quantile::quantile;
 
 /// One request.
 #[derive(Clone, Copy, Debug)]
@@ -175,19 +176,6 @@ impl Report {
             millis(self.lag(1.0)),
         )
     }
-}
-
-fn quantile(mut values: Vec<Duration>, share: f64) -> Duration {
-    values.sort_unstable();
-    let last = values.len().saturating_sub(1);
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an index below 2^32"
-    )]
-    let index = (last as f64 * share).round() as usize;
-    values.get(index).copied().unwrap_or_default()
 }
 
 fn millis(time: Duration) -> f64 {

@@ -25,9 +25,9 @@ pub(super) async fn run(applier: &Applier<'_>, job: &Job) -> Result<(), Reconcil
         return Ok(());
     };
     let secrets = &context.secrets;
-    if !secrets.is_at(erpgo, on).await.map_err(failed)? {
+    let Some(document) = secrets.read_at(erpgo, on).await.map_err(failed)? else {
         return Ok(());
-    }
+    };
     applier.create_once(job).await?;
     if errand.task == Task::Clear {
         return Ok(());
@@ -36,7 +36,7 @@ pub(super) async fn run(applier: &Applier<'_>, job: &Job) -> Result<(), Reconcil
     let Some(owner) = owner(applier, &name).await? else {
         return Ok(());
     };
-    let made = secrets.ensure_verifier(erpgo, &name, owner, &errand.kid);
+    let made = secrets.ensure_verifier(erpgo, &document, &name, owner, &errand.kid);
     if made.await.map_err(failed)? == Ensured::Created {
         context.health.metrics.wrote("Secret");
     }

@@ -1,11 +1,11 @@
 //! What the Job that gives a role its password is given.
 //!
-//! Owns [`Secrets::is_at`] and [`Secrets::ensure_verifier`]: the Secret beside the Job holds the
+//! Owns [`Secrets::read_at`] and [`Secrets::ensure_verifier`]: the Secret beside the Job holds the
 //! verifier and never the password, which lies in the document alone. The Job owns it, so that it goes
 //! with it.
 
 use erpgo_crds::ErpGo;
-use erpgo_secret_set::{Generation, KeyName, Kid};
+use erpgo_secret_set::{Document, Generation, KeyName, Kid};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::ObjectMeta;
 
@@ -16,30 +16,33 @@ use crate::reconcile::names::{Component, Names};
 pub const VERIFIER_KEY: &str = "verifier";
 
 impl Secrets {
-    /// Whether the document is still of `generation`: a Job that was decided on an older one is not run.
+    /// The document if it is still of `generation`: a Job that was decided on an older one is not run.
     ///
     /// # Errors
     /// When the backend cannot be asked.
-    pub async fn is_at(&self, erpgo: &ErpGo, generation: Generation) -> Result<bool, SecretsError> {
+    pub async fn read_at(
+        &self,
+        erpgo: &ErpGo,
+        generation: Generation,
+    ) -> Result<Option<Document>, SecretsError> {
         let held = self.read(erpgo).await?;
-        Ok(held.is_some_and(|held| held.document.generation == generation))
+        let document = held.map(|held| held.document);
+        Ok(document.filter(|document| document.generation == generation))
     }
 
-    /// Makes the Secret `name` with the verifier of the prepared version `kid`, if that still waits.
+    /// Makes the Secret `name` with the verifier of the version `kid` that waits in `document`, if it does.
     ///
     /// # Errors
-    /// When the backend or the API fails.
+    /// When the API fails.
     pub async fn ensure_verifier(
         &self,
         erpgo: &ErpGo,
+        document: &Document,
         name: &str,
         owner: OwnerReference,
         kid: &Kid,
     ) -> Result<Ensured, SecretsError> {
-        let Some(held) = self.read(erpgo).await? else {
-            return Ok(Ensured::Present);
-        };
-        let waiting = held.document.prepared.get(&KeyName::Database);
+        let waiting = document.prepared.get(&KeyName::Database);
         let password = waiting
             .filter(|version| version.kid == *kid)
             .and_then(|version| database_url::password(&version.value));

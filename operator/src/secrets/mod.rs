@@ -40,17 +40,6 @@ use crate::reconcile::names::{Component, FIELD_MANAGER, MANAGED_BY_LABEL, Names}
 /// The key of the document in the Kubernetes backend's Secret.
 pub const DOCUMENT_KEY: &str = "document.json";
 
-/// What lies in the backend.
-#[derive(Debug)]
-pub enum Found {
-    /// Nothing yet.
-    Absent,
-    /// A valid document.
-    Generation(u64),
-    /// A document that no pod will accept; the reasons show no value.
-    Invalid(Vec<String>),
-}
-
 /// Access to every backend, with its sessions.
 pub struct Secrets {
     client: Client,
@@ -73,19 +62,6 @@ impl Secrets {
     #[must_use]
     pub fn store(&self, erpgo: &ErpGo) -> Store {
         Store::new(self.client.clone(), &namespace(erpgo))
-    }
-
-    /// Reads which generation the backend holds.
-    ///
-    /// # Errors
-    /// When the backend cannot be asked.
-    pub async fn find(&self, erpgo: &ErpGo) -> Result<Found, SecretsError> {
-        match self.read(erpgo).await {
-            Ok(None) => Ok(Found::Absent),
-            Ok(Some(held)) => Ok(Found::Generation(held.document.generation.0)),
-            Err(SecretsError::Invalid { reasons }) => Ok(Found::Invalid(reasons)),
-            Err(error) => Err(error),
-        }
     }
 
     /// Reads the document with its revision; `None` when nothing was ever written.

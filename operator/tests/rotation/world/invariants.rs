@@ -1,0 +1,114 @@
+//! What must hold, against what the pods truly hold and not what they said.
+
+use std::collections::BTreeSet;
+
+use erpgo_operator::rotation::Edit;
+use erpgo_secret_set::KeyName;
+
+use super::World;
+use super::pod::Pod;
+
+impl World {
+    // I-03.
+    pub(super) fn check_edit(&mut self, edit: &Edit) {
+        let view = self.view().clone();
+        match edit {
+            Edit::Promote(keys) => {
+                for (key, pod) in pairs(keys, &self.pods) {
+                    let next = &view.keys[key].next.as_ref().unwrap().kid;
+                    if pod.accepts(*key, next) {
+                        continue;
+                    }
+                    let revoked = self.revoked.contains(&view.keys[key].current.kid);
+                    assert!(revoked, "{} does not accept the next {key}", pod.name);
+                    self.hasty.insert(*key);
+                }
+            }
+            Edit::Retire(keys) => {
+                if keys.contains(&KeyName::Database) && self.database.is_some() {
+                    let old = &view.keys[&KeyName::Database].previous.as_ref().unwrap().kid;
+                    let known = self.database.iter().any(|database| database.turns(old));
+                    assert!(
+                        !known || !self.connects(old),
+                        "{old} goes and still connects"
+                    );
+                }
+                for (key, pod) in pairs(keys, &self.pods) {
+                    let current = &view.keys[key].current.kid;
+                    assert!(
+                        pod.signs(*key) == Some(current),
+                        "I-03: {} uses an old {key}",
+                        pod.name
+                    );
+                }
+                if keys.contains(&KeyName::Pepper) {
+                    let old = &view.keys[&KeyName::Pepper].previous.as_ref().unwrap().kid;
+                    assert_eq!(
+                        self.hashes.get(old).copied().unwrap_or(0),
+                        0,
+                        "hashes are lost"
+                    );
+                }
+            }
+            Edit::Revoke(key, kid) => {
+                if view.keys[key]
+                    .previous
+                    .as_ref()
+                    .is_none_or(|old| old.kid != *kid)
+                    || self.serving().any(|pod| pod.signs(*key) == Some(kid))
+                {
+                    self.hasty.insert(*key);
+                }
+            }
+            Edit::Stage(keys) if keys.contains(&KeyName::Database) => {
+                let ready = view.keys[&KeyName::Database].prepared.as_ref();
+                let ready = ready.is_some_and(|next| self.connects(&next.kid));
+                assert!(
+                    ready || self.database.is_none(),
+                    "it is staged without a password"
+                );
+            }
+            Edit::Prepare(..) | Edit::Stage(_) | Edit::Abort(_) => {}
+        }
+    }
+
+    pub(super) fn serving(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.iter().filter(|pod| pod.holds.is_some())
+    }
+
+    pub(crate) fn check(&mut self) {
+        let view = self.view().clone();
+        let current = &view.keys[&KeyName::Database].current.kid;
+        assert!(
+            self.connects(current),
+            "{current} is current and does not connect"
+        );
+        let settled = |key: &KeyName| {
+            self.serving()
+                .all(|pod| pod.signs(*key) == Some(&view.keys[key].current.kid))
+        };
+        let healed: Vec<KeyName> = self.hasty.iter().copied().filter(settled).collect();
+        for key in healed {
+            self.hasty.remove(&key);
+        }
+        for key in KeyName::ALL.iter().filter(|key| !self.hasty.contains(key)) {
+            let signed: BTreeSet<_> = self.serving().filter_map(|pod| pod.signs(*key)).collect();
+            assert!(signed.len() <= 2, "{key} is signed with {signed:?}");
+            for (kid, pod) in signed
+                .iter()
+                .flat_map(|kid| self.serving().map(move |pod| (kid, pod)))
+            {
+                assert!(
+                    pod.accepts(*key, kid),
+                    "{} refuses {kid}, which a live pod uses",
+                    pod.name
+                );
+            }
+        }
+    }
+}
+
+fn pairs<'a>(keys: &'a [KeyName], pods: &'a [Pod]) -> impl Iterator<Item = (&'a KeyName, &'a Pod)> {
+    let serving = pods.iter().filter(|pod| pod.holds.is_some());
+    serving.flat_map(move |pod| keys.iter().map(move |key| (key, pod)))
+}

@@ -1,0 +1,187 @@
+//! What the two operators see, and what they do with it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use erpgo_operator::rotation::{
+    Decision, DocumentView, Edit, ErrandView, PodView, Policy, Record, Request, Revocation,
+    Situation, Triggers, Write, decide,
+};
+use erpgo_secret_set::{
+    Document, KeyName, NewValue, Secret, abort, prepare, promote, retire, revoke, stage,
+};
+
+use super::pod::Pod;
+use super::{DAY, World};
+use crate::database::Database;
+
+/// What one operator knows; it acts on this however old it is.
+#[derive(Clone)]
+pub(crate) struct Sight {
+    document: DocumentView,
+    revision: u64,
+    record: Record,
+    pods: Vec<PodView>,
+    errands: Vec<ErrandView>,
+}
+
+impl World {
+    fn policy(&self) -> Policy {
+        Policy {
+            paused: false,
+            interval: Duration::from_secs(90 * DAY),
+            jwt_grace: Duration::from_secs(DAY),
+            refresh_grace: Duration::from_secs(7 * DAY),
+            scheduled: self.scheduled.clone(),
+            seed: "5f0c6a52".into(),
+        }
+    }
+
+    /// Reads everything; `behind` generations back where the backend is eventually consistent.
+    pub(crate) fn look(&mut self, operator: usize, behind: usize) {
+        let at = self.views.len().saturating_sub(1 + behind);
+        let view = |pod: &Pod| PodView {
+            name: pod.name.clone(),
+            ready: pod.ready,
+            terminating: pod.terminating,
+            state: pod.told.clone(),
+        };
+        self.sights[operator] = Some(Sight {
+            document: self.views[at].clone(),
+            revision: u64::try_from(at).unwrap(),
+            record: self.record.clone(),
+            pods: self.pods.iter().map(view).collect(),
+            errands: self.database.iter().flat_map(Database::seen).collect(),
+        });
+    }
+
+    pub(crate) fn decide(&self, sight: &Sight) -> Decision {
+        let triggers = Triggers {
+            rotate: self
+                .rotate
+                .clone()
+                .map(|text| (text.clone(), Request::parse(&text))),
+            revoke: self
+                .revoke
+                .clone()
+                .map(|text| (text.clone(), Revocation::parse(&text))),
+        };
+        let database = self.database.as_ref();
+        let roles = database.map(|database| database.roles(&sight.document));
+        let mut offered = self.offered.clone();
+        offered.extend(roles.as_ref().map(|_| KeyName::Database));
+        decide(&Situation {
+            document: &sight.document,
+            pods: &sight.pods,
+            record: &sight.record,
+            policy: &self.policy(),
+            triggers: &triggers,
+            offered: &offered,
+            changed: &BTreeSet::new(),
+            roles: roles.as_ref(),
+            errands: &sight.errands,
+            now: self.now,
+        })
+    }
+
+    fn note_revocation(&mut self) {
+        let asked = self.revoke.as_deref().map(Revocation::parse);
+        let asked = asked.and_then(Result::ok);
+        self.revoked.extend(asked.map(|revocation| revocation.kid));
+    }
+
+    /// Acts on what was seen; dies after `writes` writes. Returns how many it made.
+    pub(crate) fn act(&mut self, operator: usize, writes: usize) -> usize {
+        let Some(sight) = self.sights[operator].take() else {
+            return 0;
+        };
+        self.note_revocation();
+        let decision = self.decide(&sight);
+        assert_eq!(
+            decision,
+            self.decide(&sight),
+            "the same sight gives another decision"
+        );
+        let mut made = 0;
+        if let Some(write) = &decision.write {
+            let meant = |record: &Record| {
+                let active = record.active.as_ref();
+                active.map(|active| (active.id.clone(), active.step))
+            };
+            let known = meant(&sight.record);
+            assert_eq!(
+                meant(&decision.record),
+                known,
+                "I-10: a write before its intent"
+            );
+            if made == writes {
+                return made;
+            }
+            made += usize::from(self.replace(&sight, write));
+        }
+        // The Job is made on the generation that it was decided on, or not at all.
+        let fresh = sight.document.generation == self.view().generation;
+        if let Some(errand) = decision.errand.as_ref().filter(|_| fresh)
+            && let Some(database) = &mut self.database
+            && database.lacks(errand)
+        {
+            if made == writes {
+                return made;
+            }
+            database.make(errand);
+            made += 1;
+        }
+        if decision.record != self.record {
+            if made == writes {
+                return made;
+            }
+            self.record = decision.record;
+            made += 1;
+        }
+        made
+    }
+
+    fn replace(&mut self, sight: &Sight, write: &Write) -> bool {
+        let id = (write.rotation.clone(), write.edit.step());
+        let revision = u64::try_from(self.views.len()).unwrap() - 1;
+        if self.last_write.as_ref() == Some(&id) || sight.revision != revision {
+            return false;
+        }
+        assert_eq!(write.on, self.view().generation);
+        self.check_edit(&write.edit);
+        let document = self.document.take().unwrap();
+        let edited = self.edit(document, &write.edit);
+        assert_eq!(edited.generation, write.on.next());
+        self.views.push(DocumentView::from(&edited));
+        self.document = Some(edited);
+        self.last_write = Some(id);
+        self.backend_writes += 1;
+        true
+    }
+
+    fn edit(&mut self, document: Document, edit: &Edit) -> Document {
+        let number = self.backend_writes;
+        let new = |key: KeyName| {
+            let value = Secret::new(format!("{key}-{number}"));
+            NewValue { key, value }
+        };
+        match edit {
+            Edit::Prepare(key, role) => {
+                let prepared = prepare(document, new(*key), self.now);
+                let database = self.database.as_mut().unwrap();
+                database.draw(&prepared.prepared[key].kid, role);
+                prepared
+            }
+            Edit::Stage(keys) => {
+                let waits = |key: &KeyName| document.prepared.contains_key(key);
+                let (ready, drawn): (Vec<_>, Vec<_>) = keys.iter().copied().partition(waits);
+                let drawn = drawn.into_iter().map(new).collect();
+                stage(document, &ready, drawn, self.now)
+            }
+            Edit::Promote(keys) => promote(document, keys),
+            Edit::Retire(keys) => retire(document, keys),
+            Edit::Abort(keys) => abort(document, keys),
+            Edit::Revoke(key, kid) => revoke(document, *key, kid),
+        }
+    }
+}
