@@ -27,9 +27,10 @@ impl Roles {
     /// When PostgreSQL or the API server refuses.
     pub async fn begin(stage: &Stage) -> Result<Self> {
         let password = || uuid::Uuid::new_v4().simple().to_string();
+        let shop = stage.namespace.replace('-', "_");
         let roles = Self {
-            names: ["a", "b"].map(|side| format!("{}_{side}", stage.namespace)),
-            admin: format!("{}_rotation", stage.namespace),
+            names: ["a", "b"].map(|side| format!("{shop}_{side}")),
+            admin: format!("{shop}_rotation"),
             passwords: [password(), password()],
         };
         let mut superuser = stage::admin_connection().await?;

@@ -24,6 +24,10 @@ const READY: Duration = Duration::from_secs(30);
 /// As shipped, but for the limit of sign-ins: all come from one address here.
 const CONFIG: &str = "limits: { login_per_ip: 0 }\n";
 
+/// The `n`th has the number `P-n`, as a mix takes it.
+const IN_ORDER: &str =
+    "SELECT id::text FROM products WHERE sku LIKE 'P-%' ORDER BY substr(sku, 3)::int";
+
 /// What the program takes from the environment in development.
 const SECRETS: [(&str, &str); 4] = [
     ("ERPGO_DEV_SECRETS", "env"),
@@ -154,10 +158,9 @@ impl Ground {
         ensure!(status == 200, "the sign-in answers {status}: {answer}");
         let token = answer["access_token"].as_str().context("no access token")?;
         let mut database = PgConnection::connect(&self.postgres.url()).await?;
-        let products =
-            sqlx::query_scalar("SELECT id::text FROM products WHERE sku LIKE 'P-%' ORDER BY id")
-                .fetch_all(&mut database)
-                .await?;
+        let products = sqlx::query_scalar(IN_ORDER)
+            .fetch_all(&mut database)
+            .await?;
         Ok(Mix {
             token: token.to_owned(),
             products,

@@ -36,7 +36,7 @@ pub(super) async fn run(applier: &Applier<'_>, job: &Job) -> Result<(), Reconcil
     let Some(owner) = owner(applier, &name).await? else {
         return Ok(());
     };
-    let made = secrets.ensure_verifier(erpgo, &document, &name, owner, &errand.kid);
+    let made = secrets.ensure_verifier(erpgo, &document, owner, &errand.kid);
     if made.await.map_err(failed)? == Ensured::Created {
         context.health.metrics.wrote("Secret");
     }

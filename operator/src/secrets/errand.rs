@@ -30,7 +30,8 @@ impl Secrets {
         Ok(document.filter(|document| document.generation == generation))
     }
 
-    /// Makes the Secret `name` with the verifier of the version `kid` that waits in `document`, if it does.
+    /// Makes the Secret with the verifier of the version `kid` that waits in `document`, if one does. It
+    /// is called as the Job that owns it.
     ///
     /// # Errors
     /// When the API fails.
@@ -38,7 +39,6 @@ impl Secrets {
         &self,
         erpgo: &ErpGo,
         document: &Document,
-        name: &str,
         owner: OwnerReference,
         kid: &Kid,
     ) -> Result<Ensured, SecretsError> {
@@ -50,6 +50,7 @@ impl Secrets {
             return Ok(Ensured::Present);
         };
         let verifier = scram::verifier(&password, &generate::salt()?);
+        let name = owner.name.clone();
         let metadata = ObjectMeta {
             owner_references: Some(vec![owner]),
             ..Names::of(erpgo).metadata(name, Component::Credentials)

@@ -9,16 +9,14 @@ impl Play {
     /// Sidecar and API of one pod are held still until a rotation waits for that pod, and then killed:
     /// nobody uses the new key before the pod is back, and then everybody does.
     pub(super) async fn killed_processes_are_waited_for(&self) -> Result<()> {
-        for (process, reason) in [
-            ("sidecar-secrets", "while a sidecar dies"),
-            ("erpgo", "while an API dies"),
-        ] {
-            self.one_dies(process, reason).await?;
+        // Another key each time: the old version of the first stays for its grace.
+        for (process, key) in [("sidecar-secrets", "jwt"), ("erpgo", "refresh")] {
+            self.one_dies(process, key).await?;
         }
         Ok(())
     }
 
-    async fn one_dies(&self, name: &str, reason: &str) -> Result<()> {
+    async fn one_dies(&self, name: &str, key: &str) -> Result<()> {
         let witness = self.witness().await?;
         let (before, restarts) = (self.stage.kids().await?, self.stage.restarts().await?);
         let pods = self.stage.pods().await?;
@@ -26,7 +24,7 @@ impl Play {
         let uid = pod.uid.as_deref().context("a pod without a uid")?;
         let process = Process::of_pod(uid, name)?;
         process.freeze()?;
-        self.stage.rotate("jwt", reason).await?;
+        self.stage.rotate(key, &format!("{name} dies")).await?;
         self.is_waited_for(pod.name.as_deref().unwrap_or_default())
             .await?;
         ensure!(
@@ -34,7 +32,7 @@ impl Play {
             "the key turned without a pod"
         );
         process.kill()?;
-        self.stage.turned(&before, &["jwt"]).await?;
+        self.stage.turned(&before, &[key]).await?;
         self.stage.condition("Ready", "True", SOON).await?;
         let now = self.stage.restarts().await?;
         ensure!(now == restarts + 1, "{now} restarts after {restarts}");
