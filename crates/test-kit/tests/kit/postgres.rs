@@ -113,16 +113,27 @@ async fn a_template_is_filled_once_and_cloned_quickly() {
 
 #[tokio::test]
 async fn a_template_that_fails_leaves_nothing_behind_for_the_next_caller() {
-    let failing = tokio::spawn(TestDatabase::template("kit_fails", async |_| {
-        anyhow::bail!("no such table")
-    }));
+    // Of this run alone: a template outlives it, and what one run has filled the next finds filled.
+    let name = format!("kit_fails_{}", std::process::id());
+    let failing = name.clone();
+    let failing = tokio::spawn(async move {
+        TestDatabase::template(&failing, async |_| anyhow::bail!("no such table")).await
+    });
     let message = failing
         .await
         .err()
         .and_then(|error| error.into_panic().downcast::<String>().ok());
     assert!(message.is_some_and(|message| message.contains("no such table")));
-    let database = TestDatabase::template("kit_fails", async |_| Ok(())).await;
+    let database = TestDatabase::template(&name, async |_| Ok(())).await;
     assert_eq!(text(&database.url(), "SELECT 1::text").await, "1");
+    let admin = database.admin_url();
+    let template =
+        format!("SELECT datname::text FROM pg_database WHERE datname LIKE '%{name}\\_%'");
+    let template = text(&admin, &template).await;
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE {template}")))
+        .execute(&mut connect(&admin).await)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
