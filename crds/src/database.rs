@@ -55,8 +55,8 @@ pub struct DatabaseRotation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Pool {
-    /// Most connections, 1 to 100. Default 10. Pods times this must stay below the server's
-    /// `max_connections`.
+    /// Most connections, 1 to 100. Default 10. Each pod holds one more, on which it hears of changes:
+    /// pods times both must stay below the server's `max_connections`.
     #[schemars(range(min = 1, max = 100))]
     pub max_connections: i32,
     /// Connections kept open when idle, 0 to 100. Default 1.

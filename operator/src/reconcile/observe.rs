@@ -79,10 +79,10 @@ pub async fn observe(
         context.complaints.of(&serving)
     );
     reader.remember(serving, &complaints, &secret_set);
-    let changed = match &document {
-        None => BTreeSet::new(),
-        Some(document) => offers::changed(context, erpgo, document).await?,
-    };
+    let changed = document
+        .as_ref()
+        .map(|document| offers::changed(&sources.offered, document))
+        .unwrap_or_default();
     Ok(Observed {
         database_secret: sources.database,
         redis_secret: sources.redis,

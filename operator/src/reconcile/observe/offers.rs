@@ -5,33 +5,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use erpgo_crds::{ErpGo, SecretKey};
-use erpgo_secret_set::{Document, KeyName, Kid, RotatingKey};
+use erpgo_crds::ErpGo;
+use erpgo_secret_set::{Document, KeyName, Kid, Secret};
 
-use crate::reconcile::context::Context;
-use crate::reconcile::error::ReconcileError;
-use crate::secrets::{Lookup, Store, database_url};
+use super::sources::Offered;
+use crate::secrets::database_url;
 
-pub(super) async fn changed(
-    context: &Context,
-    erpgo: &ErpGo,
-    document: &Document,
-) -> Result<BTreeSet<KeyName>, ReconcileError> {
-    let store = context.secrets.store(erpgo);
-    let redis = erpgo.spec.redis.as_ref().map(|redis| &redis.secret_ref);
+pub(super) fn changed(offered: &Offered, document: &Document) -> BTreeSet<KeyName> {
     let sources = [
-        (KeyName::Database, Some(&erpgo.spec.database.secret_ref)),
-        (KeyName::Redis, redis),
+        (KeyName::Database, &offered.database),
+        (KeyName::Redis, &offered.redis),
     ];
-    let mut changed = BTreeSet::new();
-    for (name, source) in sources {
-        if let (Some(source), Some(key)) = (source, document.keys.get(name))
-            && is_new(&store, source, key).await?
-        {
-            changed.insert(name);
-        }
-    }
-    Ok(changed)
+    let is_new = |(name, value): (KeyName, &Option<Secret>)| {
+        let (value, key) = (value.as_ref()?, document.keys.get(name)?);
+        let value = value.expose_secret().as_bytes();
+        let mut versions = key.versions();
+        versions
+            .all(|(_, version)| !version.value.ct_eq(value))
+            .then_some(name)
+    };
+    sources.into_iter().filter_map(is_new).collect()
 }
 
 /// Which versions of the database's URL log in as one of the roles that take turns. Names of other
@@ -52,22 +45,4 @@ pub(super) fn logins(erpgo: &ErpGo, document: &Document) -> BTreeMap<Kid, String
         Some((version.kid.clone(), role.clone()))
     })
     .collect()
-}
-
-async fn is_new(
-    store: &Store,
-    source: &SecretKey,
-    key: &RotatingKey,
-) -> Result<bool, ReconcileError> {
-    let found = store.lookup(&source.name, &source.key).await;
-    let found = found.map_err(|source| ReconcileError::ObserveSecret {
-        what: "the Secrets that the spec names",
-        source,
-    })?;
-    let Lookup::Found(value) = found else {
-        return Ok(false);
-    };
-    let offered = value.expose_secret().as_bytes();
-    let mut versions = key.versions();
-    Ok(versions.all(|(_, version)| !version.value.ct_eq(offered)))
 }

@@ -1,7 +1,7 @@
 //! The Secrets that the user provides.
 //!
-//! Owns whether each is there and of the right form. A value is looked at and dropped; a reason never
-//! shows it (I-04).
+//! Owns whether each is there and of the right form. What is read is kept for [`super::offers`] alone,
+//! so that each Secret is asked for once; a reason never shows a value (I-04).
 
 use erpgo_crds::{ErpGo, SecretKey};
 use erpgo_secret_set::Secret;
@@ -15,6 +15,13 @@ pub(super) struct Sources {
     pub database: SecretSource,
     pub redis: Option<SecretSource>,
     pub bootstrap: Option<SecretSource>,
+    pub offered: Offered,
+}
+
+/// The URLs that the user's Secrets hold now.
+pub(super) struct Offered {
+    pub database: Option<Secret>,
+    pub redis: Option<Secret>,
 }
 
 const DATABASE_FORM: &str =
@@ -25,21 +32,27 @@ pub(super) async fn read(context: &Context, erpgo: &ErpGo) -> Result<Sources, Re
     let store = context.secrets.store(erpgo);
     let database = &erpgo.spec.database.secret_ref;
     let is_postgres = |value: &Secret| has_scheme(value, &["postgres", "postgresql"]);
-    let redis = match &erpgo.spec.redis {
-        None => None,
+    let (redis, offered_redis) = match &erpgo.spec.redis {
+        None => (None, None),
         Some(redis) => {
             let is_redis = |value: &Secret| has_scheme(value, &["redis", "rediss"]);
-            Some(url(&store, &redis.secret_ref, is_redis, REDIS_FORM).await?)
+            let (state, value) = url(&store, &redis.secret_ref, is_redis, REDIS_FORM).await?;
+            (Some(state), value)
         }
     };
     let bootstrap = match &erpgo.spec.bootstrap_admin {
         None => None,
         Some(admin) => Some(credentials(&store, &admin.secret_ref.name).await?),
     };
+    let (database, offered_database) = url(&store, database, is_postgres, DATABASE_FORM).await?;
     Ok(Sources {
-        database: url(&store, database, is_postgres, DATABASE_FORM).await?,
+        database,
         redis,
         bootstrap,
+        offered: Offered {
+            database: offered_database,
+            redis: offered_redis,
+        },
     })
 }
 
@@ -55,19 +68,24 @@ async fn url(
     key: &SecretKey,
     valid: impl Fn(&Secret) -> bool,
     form: &str,
-) -> Result<SecretSource, ReconcileError> {
-    Ok(
-        match store.lookup(&key.name, &key.key).await.map_err(failed)? {
-            Lookup::NoSecret => SecretSource::Missing,
-            Lookup::NoKey => SecretSource::KeyMissing {
-                key: key.key.clone(),
-            },
-            Lookup::Found(value) if valid(&value) => SecretSource::Present,
-            Lookup::Found(_) | Lookup::NotText => SecretSource::Invalid {
-                reason: form.to_owned(),
-            },
+) -> Result<(SecretSource, Option<Secret>), ReconcileError> {
+    let invalid = || SecretSource::Invalid {
+        reason: form.to_owned(),
+    };
+    let found = store.lookup(&key.name, &key.key).await.map_err(failed)?;
+    let state = match &found {
+        Lookup::NoSecret => SecretSource::Missing,
+        Lookup::NoKey => SecretSource::KeyMissing {
+            key: key.key.clone(),
         },
-    )
+        Lookup::Found(value) if valid(value) => SecretSource::Present,
+        Lookup::Found(_) | Lookup::NotText => invalid(),
+    };
+    let value = match found {
+        Lookup::Found(value) => Some(value),
+        Lookup::NoSecret | Lookup::NoKey | Lookup::NotText => None,
+    };
+    Ok((state, value))
 }
 
 async fn credentials(store: &Store, name: &str) -> Result<SecretSource, ReconcileError> {
