@@ -156,16 +156,7 @@ async fn failures_are_retried_after_a_jittered_and_bounded_wait() {
         }
     };
     tokio::time::timeout(LIMIT, five).await.unwrap();
-    let gaps: Vec<_> = faulty
-        .times()
-        .windows(2)
-        .map(|pair| pair[1] - pair[0])
-        .collect();
-    // Jitter from half a second up to 1, 2, 4 and 8 s; an attempt takes a moment more.
-    for (gap, most) in gaps.iter().zip([1, 2, 4, 8].map(Duration::from_secs)) {
-        assert!(*gap >= Duration::from_millis(480), "{gaps:?}");
-        assert!(*gap <= most + Duration::from_secs(4), "{gaps:?}");
-    }
+    faulty.was_asked_ever_more_slowly();
     drop(sidecar);
 }
 

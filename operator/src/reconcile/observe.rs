@@ -11,7 +11,6 @@ mod pods;
 mod refusals;
 mod sources;
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 

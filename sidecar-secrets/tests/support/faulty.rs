@@ -50,6 +50,18 @@ impl Faulty {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Holds the waits between the first five requests to the bounds of the schedule: jitter from half a
+    /// second up to 1, 2, 4 and 8 s, and a moment more for an attempt.
+    pub fn was_asked_ever_more_slowly(&self) {
+        let times = self.times();
+        let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.len() >= 4, "{gaps:?}");
+        for (gap, most) in gaps.iter().zip([1, 2, 4, 8].map(Duration::from_secs)) {
+            assert!(*gap >= Duration::from_millis(480), "{gaps:?}");
+            assert!(*gap <= most + Duration::from_secs(4), "{gaps:?}");
+        }
+    }
+
     /// When each request came.
     pub fn times(&self) -> Vec<Instant> {
         self.requests
