@@ -33,8 +33,6 @@ const DEADLINE: Duration = Duration::from_millis(150);
 const AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(100)];
 /// How long Redis is left alone once it has failed five calls in a row.
 const REST: Duration = Duration::from_secs(1);
-/// What every key and channel begins with unless the settings say more.
-const PREFIX: &str = "erpgo:";
 /// Channel on which changed users are announced, behind the prefix.
 const CHANNEL: &str = "auth-changed";
 /// Key that is asked for to see whether keys may be read; nothing is kept there.
@@ -45,7 +43,7 @@ const HANDED: usize = 4;
 const MAX_ANNOUNCED: usize = 500;
 
 /// The connection, if there is one.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Redis {
     inner: Arc<Inner>,
 }
@@ -67,12 +65,6 @@ struct Inner {
     handed: mpsc::Sender<Link>,
     // Until the supervisor takes it.
     arriving: Mutex<Option<mpsc::Receiver<Link>>>,
-}
-
-impl Default for Inner {
-    fn default() -> Self {
-        Self::named(PREFIX)
-    }
 }
 
 impl Inner {

@@ -1,7 +1,7 @@
 //! Settings of what lies outside the process: secret set, database, Redis, migrations.
 //!
-//! Owns [`SecretSettings`], [`DatabaseSettings`], [`RedisSettings`] and [`MigrationSettings`]. Only places and bounds:
-//! the values of secrets never pass here (I-04).
+//! Owns [`SecretSettings`], [`DatabaseSettings`], [`RedisSettings`] and [`MigrationSettings`]. Only
+//! places and bounds: the values of secrets never pass here (I-04).
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -257,7 +257,10 @@ mod tests {
     fn limits(per_ip: u32, per_user: u32) -> RateLimits {
         let mut live = crate::config::default_live();
         live.limits.rates.read = Rate { per_ip, per_user };
-        RateLimits::new(Redis::default(), Arc::new(ArcSwap::from_pointee(live)))
+        RateLimits::new(
+            Redis::named("erpgo:"),
+            Arc::new(ArcSwap::from_pointee(live)),
+        )
     }
 
     fn address(last: u8) -> Subject {

@@ -2,7 +2,8 @@
 //!
 //! Owns the document in the backend, the files on the tmpfs, the manifest beside them and the
 //! acknowledgement that a pod gives. It does no I/O, reads no clock and knows no backend; a value
-//! leaves a [`Secret`] only through [`Secret::expose_secret`] (invariant I-04).
+//! leaves a [`Secret`] only through [`Secret::expose_secret`], and no core dump of a process that called
+//! [`leave_no_dump`] holds one (invariant I-04).
 //!
 //! ```text
 //! backend document ──Document::parse──▶ Document ──render──▶ RenderedSet ──(sidecar writes files)

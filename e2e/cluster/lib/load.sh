@@ -31,6 +31,8 @@ lib=$(dirname "${BASH_SOURCE[0]}")
 . "$lib/runtime.sh"
 # shellcheck source=kubelet.sh
 . "$lib/kubelet.sh"
+# shellcheck source=static.sh
+. "$lib/static.sh"
 # shellcheck source=oci.sh
 . "$lib/oci.sh"
 # shellcheck source=addons.sh

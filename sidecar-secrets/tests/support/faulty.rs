@@ -52,7 +52,7 @@ impl Faulty {
 
     /// Holds the waits between the first five requests to the bounds of the schedule: jitter from half a
     /// second up to 1, 2, 4 and 8 s, and a moment more for an attempt.
-    pub fn was_asked_ever_more_slowly(&self) {
+    pub fn was_asked_within_the_bounds(&self) {
         let times = self.times();
         let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(gaps.len() >= 4, "{gaps:?}");

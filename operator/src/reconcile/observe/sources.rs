@@ -73,19 +73,16 @@ async fn url(
         reason: form.to_owned(),
     };
     let found = store.lookup(&key.name, &key.key).await.map_err(failed)?;
-    let state = match &found {
-        Lookup::NoSecret => SecretSource::Missing,
-        Lookup::NoKey => SecretSource::KeyMissing {
-            key: key.key.clone(),
-        },
-        Lookup::Found(value) if valid(value) => SecretSource::Present,
-        Lookup::Found(_) | Lookup::NotText => invalid(),
+    let missing = || SecretSource::KeyMissing {
+        key: key.key.clone(),
     };
-    let value = match found {
-        Lookup::Found(value) => Some(value),
-        Lookup::NoSecret | Lookup::NoKey | Lookup::NotText => None,
-    };
-    Ok((state, value))
+    Ok(match found {
+        Lookup::NoSecret => (SecretSource::Missing, None),
+        Lookup::NoKey => (missing(), None),
+        Lookup::NotText => (invalid(), None),
+        Lookup::Found(value) if valid(&value) => (SecretSource::Present, Some(value)),
+        Lookup::Found(value) => (invalid(), Some(value)),
+    })
 }
 
 async fn credentials(store: &Store, name: &str) -> Result<SecretSource, ReconcileError> {
