@@ -9,7 +9,14 @@ use clap::{Parser, Subcommand};
 
 use crate::audit::seal::Head;
 use crate::config::{self, Settings, Sources};
-use crate::credentials::Order;
+use crate::credentials;
+
+const DB_CREDENTIALS: &str = "Examples:
+  erpgo db-credentials set --role erp_b --admin-file admin-url --verifier-file verifier
+  erpgo db-credentials clear --role erp_a --admin-file admin-url";
+const REDIS_CREDENTIALS: &str = "Examples:
+  erpgo redis-credentials set --user erp_b --admin-file admin-url --verifier-file verifier
+  erpgo redis-credentials clear --user erp_a --admin-file admin-url";
 
 /// The ERP REST API.
 #[derive(Debug, Parser)]
@@ -35,8 +42,11 @@ pub enum Command {
     /// Print the OpenAPI document.
     Openapi,
     /// Give a database role its password, or take it away; a Job of the operator runs this.
-    #[command(subcommand)]
-    DbCredentials(Order),
+    #[command(subcommand, after_help = DB_CREDENTIALS)]
+    DbCredentials(credentials::database::Order),
+    /// Give a Redis user its password, or take it away; a Job of the operator runs this.
+    #[command(subcommand, after_help = REDIS_CREDENTIALS)]
+    RedisCredentials(credentials::redis::Order),
     /// The audit log.
     Audit {
         /// What to do with it.
@@ -93,7 +103,10 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Migrate => with_settings(cli, crate::migrate::run),
         Command::CheckConfig => with_settings(cli, crate::serve::check),
         Command::DbCredentials(order) => with_settings(cli, |settings, sources| {
-            crate::credentials::run(order, &settings, &sources)
+            credentials::database::run(order, &settings, &sources)
+        }),
+        Command::RedisCredentials(order) => with_settings(cli, |settings, sources| {
+            credentials::redis::run(order, &settings, &sources)
         }),
         Command::Audit {
             command: AuditCommand::Verify { anchor },

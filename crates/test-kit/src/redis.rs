@@ -1,4 +1,4 @@
-//! A Redis server of one's own: no persistence, a password, killed on drop.
+//! A Redis server of one's own: no persistence of data, a password, killed on drop.
 //!
 //! Starting one takes a few ten milliseconds, so nothing is shared between tests.
 
@@ -22,11 +22,17 @@ pub struct TestRedis {
     private: Private,
     port: u16,
     password: String,
+    keeps_users: bool,
 }
 
 /// Starts a Redis server on a free loopback port.
 pub async fn server() -> TestRedis {
-    fail::unless(fail::blocking(TestRedis::launch).await)
+    fail::unless(fail::blocking(|| TestRedis::launch(false)).await)
+}
+
+/// Starts one that keeps its users in a file: those that were saved are there after a restart.
+pub async fn server_with_acl_file() -> TestRedis {
+    fail::unless(fail::blocking(|| TestRedis::launch(true)).await)
 }
 
 impl TestRedis {
@@ -43,6 +49,12 @@ impl TestRedis {
     /// The password of the default user.
     pub fn password(&self) -> &str {
         &self.password
+    }
+
+    /// Removes the file in which users are kept, with its directory: none can be saved any more.
+    pub fn remove_acl_file(&self) {
+        let removed = std::fs::remove_dir_all(self.acl_dir());
+        fail::unless(removed.context("removing the file of users"));
     }
 
     /// Stops the server; its data is lost, and connections to it are refused from now on.
@@ -65,12 +77,13 @@ impl TestRedis {
         fail::unless(self.private.signal(Signal::CONT));
     }
 
-    fn launch() -> anyhow::Result<Self> {
+    fn launch(keeps_users: bool) -> anyhow::Result<Self> {
         let password = uuid::Uuid::new_v4().simple().to_string();
         let mut redis = Self {
             private: Private::new("redis")?,
             port: port::free()?,
             password,
+            keeps_users,
         };
         for _ in 1..port::ATTEMPTS {
             match redis.run() {
@@ -97,15 +110,33 @@ impl TestRedis {
 
     fn write_config(&self) -> anyhow::Result<PathBuf> {
         let path = self.private.dir().join("redis.conf");
+        let users = self.write_users()?;
         let text = format!(
-            "bind 127.0.0.1\nport {}\nrequirepass {}\ndir {}\nsave \"\"\nappendonly no\ndatabases 16\n\
+            "bind 127.0.0.1\nport {}\n{users}\ndir {}\nsave \"\"\nappendonly no\ndatabases 16\n\
              maxmemory 128mb\nlogfile \"\"\ndaemonize no\n",
             self.port,
-            self.password,
             self.private.dir().display(),
         );
         std::fs::write(&path, text)?;
         Ok(path)
+    }
+
+    fn acl_dir(&self) -> PathBuf {
+        self.private.dir().join("users")
+    }
+
+    // Redis looks at `requirepass` only where there is no file of users.
+    fn write_users(&self) -> anyhow::Result<String> {
+        if !self.keeps_users {
+            return Ok(format!("requirepass {}", self.password));
+        }
+        let file = self.acl_dir().join("users.acl");
+        if !file.exists() {
+            std::fs::create_dir_all(self.acl_dir())?;
+            let default = format!("user default on >{} ~* &* +@all\n", self.password);
+            std::fs::write(&file, default)?;
+        }
+        Ok(format!("aclfile {}", file.display()))
     }
 
     fn ping(&self) -> anyhow::Result<()> {

@@ -6,4 +6,5 @@ mod keys;
 mod pepper;
 pub mod pod;
 mod redis;
+mod redis_credentials;
 mod sequences;

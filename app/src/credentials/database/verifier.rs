@@ -1,22 +1,13 @@
-//! The two files.
+//! What PostgreSQL stores of a password.
 //!
-//! Owns [`read`] and [`Verifier`], which can only hold what PostgreSQL stores of a password. Its
-//! characters are such that it can stand between quotes in a statement.
+//! Owns [`Verifier`], which can hold nothing else. Its characters are such that it can stand between
+//! quotes in a statement.
 
 use std::path::Path;
 
 use erpgo_secret_set::Secret;
 
-use super::CredentialsError;
-use crate::secret_file;
-
-/// Reads the file's one line.
-pub(super) fn read(path: &Path) -> Result<Secret, CredentialsError> {
-    secret_file::read(path).map_err(|source| CredentialsError::File {
-        path: path.to_owned(),
-        source,
-    })
-}
+use crate::credentials::{CredentialsError, read};
 
 /// `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>`.
 pub struct Verifier(Secret);
@@ -26,6 +17,7 @@ impl Verifier {
     pub(super) fn read(path: &Path) -> Result<Self, CredentialsError> {
         Self::parse(read(path)?).ok_or_else(|| CredentialsError::Verifier {
             path: path.to_owned(),
+            expected: "a SCRAM-SHA-256 verifier",
         })
     }
 

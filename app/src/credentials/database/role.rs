@@ -8,7 +8,8 @@ use std::str::FromStr;
 
 use sqlx::{PgConnection, Row as _};
 
-use super::{CredentialsError, Verifier};
+use super::Verifier;
+use crate::credentials::CredentialsError;
 
 /// A role's name, plain enough to stand in a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
