@@ -33,7 +33,7 @@ pub use mail::Mail;
 pub use migrations::Migrations;
 pub use monitoring::{Alerts, Monitoring, Tracing};
 pub use pod::{DisruptionBudget, NetworkPolicy, PullPolicy, Resources, Termination};
-pub use redis::Redis;
+pub use redis::{Redis, RedisRotation};
 pub use references::{ConfigMapKey, LocalName, SecretKey};
 pub use rotation::{
     ActiveRotation, FinishedRotation, Grace, MissingPod, RemovedVersion, RotatingKeyStatus,

@@ -1,13 +1,12 @@
-//! The Job for a database role, from what was observed to the object.
+//! The Jobs for database roles and Redis users, from what was observed to the objects.
 #![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
 
 mod situation;
 
-use std::collections::BTreeMap;
-
 use erpgo_crds::ErpGo;
 use erpgo_operator::reconcile::observed::Observed;
 use erpgo_operator::reconcile::plan::Effect;
+use erpgo_operator::rotation::LoginKey::{self, Database, Redis};
 use erpgo_operator::rotation::{DocumentView, Edit, ErrandState, ErrandView, Record};
 use erpgo_secret_set::Kid;
 use serde_json::{Value, json};
@@ -15,156 +14,238 @@ use situation::{example, planned, succeeded};
 
 const IMAGE: &str = "registry.example.com/erpgo:0.1.0";
 
-/// A rotation of the database has begun; `next` is where its next version is.
-fn begun(document: Value, logins: &[(&str, &str)]) -> (ErpGo, Observed) {
+/// What differs from one server to the other.
+struct Case {
+    key: LoginKey,
+    command: &'static str,
+    flag: &'static str,
+    mounts: [&'static str; 2],
+    admin: &'static str,
+}
+
+const CASES: [Case; 2] = [
+    Case {
+        key: Database,
+        command: "db-credentials",
+        flag: "--role",
+        mounts: ["/etc/erpgo/db-admin", "/etc/erpgo/db-rotation"],
+        admin: "shop-database-admin",
+    },
+    Case {
+        key: Redis,
+        command: "redis-credentials",
+        flag: "--user",
+        mounts: ["/etc/erpgo/redis-admin", "/etc/erpgo/redis-rotation"],
+        admin: "shop-redis-admin",
+    },
+];
+
+/// A rotation of `keys` has begun; `document` tells where the next version of each is.
+fn begun(keys: &[LoginKey], document: impl Fn(LoginKey) -> Value) -> (ErpGo, Observed) {
     let mut erpgo = example("production");
+    let turns: Vec<_> = keys
+        .iter()
+        .map(|key| json!({"key": key, "from": format!("{key}-1")}))
+        .collect();
     let record: Record = serde_json::from_value(json!({"keys": [], "active": {
-        "id": "r8-1", "reason": "test", "keys": [{"key": "database", "from": "database-1"}],
+        "id": "r8-1", "reason": "test", "keys": turns,
         "step": "Begin", "begunAt": "1970-01-01T00:00:00Z", "since": "1970-01-01T00:00:00Z"}}))
     .unwrap();
     let mut seen = succeeded(&erpgo);
-    seen.document = Some(view(document));
-    let kid = |text: &str| Kid::try_from(text.to_owned()).unwrap();
-    let logins = logins
-        .iter()
-        .map(|(name, role)| (kid(name), (*role).to_owned()));
-    seen.logins = logins.collect::<BTreeMap<_, _>>();
+    seen.document = Some(view(keys, &document));
+    let kid = |text: String| Kid::try_from(text).unwrap();
+    for key in keys {
+        let held = document(*key).to_string();
+        let logins = [("1", "erp_a"), ("8-1", "erp_b")]
+            .into_iter()
+            .map(|(end, login)| (format!("{key}-{end}"), login.to_owned()))
+            .filter(|(name, _)| held.contains(&format!("\"{name}\"")))
+            .map(|(name, login)| (kid(name), login));
+        seen.logins.insert(*key, logins.collect());
+    }
     let status = erpgo.status.get_or_insert_default();
     status.rotation = Some(record.to_status());
-    // What is seen first is remembered first.
-    let decided = planned(&erpgo, &seen).rotation.unwrap();
-    let status = erpgo.status.get_or_insert_default();
-    status.rotation = Some(decided.record.to_status());
+    remember(&mut erpgo, &seen);
     (erpgo, seen)
 }
 
-fn view(database: Value) -> DocumentView {
-    serde_json::from_value(json!({"generation": 8, "keys": {"database": database}})).unwrap()
+/// What is seen first is remembered first.
+fn remember(erpgo: &mut ErpGo, seen: &Observed) {
+    let decided = planned(erpgo, seen).rotation.unwrap();
+    erpgo.status.get_or_insert_default().rotation = Some(decided.record.to_status());
 }
 
-fn version(kid: &str) -> Value {
-    json!({"kid": kid, "created_at": "1970-01-01T00:00:00Z"})
+fn view(keys: &[LoginKey], document: impl Fn(LoginKey) -> Value) -> DocumentView {
+    let all: serde_json::Map<_, _> = keys
+        .iter()
+        .map(|key| (key.to_string(), document(*key)))
+        .collect();
+    serde_json::from_value(json!({"generation": 8, "keys": all})).unwrap()
 }
 
-fn prepared() -> (ErpGo, Observed) {
-    let document = json!({"current": version("database-1"), "prepared": version("database-8-1")});
+fn version(key: LoginKey, end: &str) -> Value {
+    json!({"kid": format!("{key}-{end}"), "created_at": "1970-01-01T00:00:00Z"})
+}
+
+fn prepared(keys: &[LoginKey]) -> (ErpGo, Observed) {
     begun(
-        document,
-        &[("database-1", "erp_a"), ("database-8-1", "erp_b")],
+        keys,
+        |key| json!({"current": version(key, "1"), "prepared": version(key, "8-1")}),
     )
 }
 
-fn job(erpgo: &ErpGo, seen: &Observed) -> Option<Value> {
+fn jobs(erpgo: &ErpGo, seen: &Observed) -> Vec<Value> {
     let plan = planned(erpgo, seen);
     assert_eq!(plan.notes, []);
-    let job = plan.desired.unwrap().credentials_job?;
-    Some(serde_json::to_value(job).unwrap())
+    let jobs = plan.desired.unwrap().credentials_jobs;
+    jobs.iter()
+        .map(|job| serde_json::to_value(job).unwrap())
+        .collect()
+}
+
+fn job(erpgo: &ErpGo, seen: &Observed) -> Value {
+    let mut jobs = jobs(erpgo, seen);
+    assert_eq!(jobs.len(), 1);
+    jobs.remove(0)
+}
+
+fn write(erpgo: &ErpGo, seen: &Observed) -> Option<Edit> {
+    let effects = planned(erpgo, seen).effects;
+    effects.iter().find_map(|effect| match effect {
+        Effect::WriteSecrets { write, .. } => Some(write.edit.clone()),
+        _ => None,
+    })
 }
 
 #[test]
 fn a_password_is_laid_by_before_there_is_a_job() {
-    let document = json!({"current": version("database-1")});
-    let (erpgo, seen) = begun(document, &[("database-1", "erp_a")]);
-    let plan = planned(&erpgo, &seen);
-    let write = plan.effects.iter().find_map(|effect| match effect {
-        Effect::WriteSecrets { write, .. } => Some(write.edit.clone()),
-        _ => None,
-    });
-    let key = erpgo_secret_set::KeyName::Database;
-    assert_eq!(write, Some(Edit::Prepare(key, "erp_b".into())));
-    assert!(plan.desired.unwrap().credentials_job.is_none());
+    for Case { key, .. } in CASES {
+        let (erpgo, seen) = begun(&[key], |key| json!({"current": version(key, "1")}));
+        let expected = Edit::Prepare(key.key(), "erp_b".into());
+        assert_eq!(write(&erpgo, &seen), Some(expected));
+        assert_eq!(jobs(&erpgo, &seen), Vec::<Value>::new());
+    }
 }
 
 #[test]
 fn i04_the_job_alone_mounts_the_administrators_url_and_sees_no_password() {
-    let (erpgo, seen) = prepared();
-    let job = job(&erpgo, &seen).unwrap();
-    let name = job["metadata"]["name"].as_str().unwrap();
-    assert!(
-        name.starts_with("shop-credentials-") && name.len() <= 63,
-        "{name}"
-    );
-    assert_eq!(
-        job["metadata"]["annotations"],
-        json!({"erpgo.io/errand": "set erp_b database-8-1", "erpgo.io/made-with": "8"})
-    );
-    let pod = &job["spec"]["template"]["spec"];
-    assert_eq!(pod["automountServiceAccountToken"], false);
-    assert_eq!(pod["restartPolicy"], "Never");
-    assert_eq!(pod["initContainers"], Value::Null);
-    let container = &pod["containers"][0];
-    assert_eq!(container["image"], IMAGE);
-    assert_eq!(
-        container["args"],
-        json!(["db-credentials", "set", "--role", "erp_b"])
-    );
-    assert_eq!(container["env"], Value::Null);
-    let mounts: Vec<_> = container["volumeMounts"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .collect();
-    let paths: Vec<_> = mounts
-        .iter()
-        .map(|mount| mount["mountPath"].as_str().unwrap())
-        .collect();
-    assert_eq!(paths, ["/etc/erpgo/db-admin", "/etc/erpgo/db-rotation"]);
-    let secrets: Vec<_> = pod["volumes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|volume| volume["secret"]["secretName"].as_str().unwrap())
-        .collect();
-    assert_eq!(secrets, ["shop-database-admin", name]);
-    let others = planned(&erpgo, &seen).desired.unwrap().manifests();
-    for object in others.iter().filter(|object| **object != job) {
+    for case in CASES {
+        let (erpgo, seen) = prepared(&[case.key]);
+        let job = job(&erpgo, &seen);
+        let name = job["metadata"]["name"].as_str().unwrap();
         assert!(
-            !object.to_string().contains("shop-database-admin"),
-            "{}",
-            object["kind"]
+            name.starts_with("shop-credentials-") && name.len() <= 63,
+            "{name}"
         );
+        let key = case.key;
+        assert_eq!(
+            job["metadata"]["annotations"],
+            json!({"erpgo.io/errand": format!("set {key} erp_b {key}-8-1"), "erpgo.io/made-with": "8"})
+        );
+        let pod = &job["spec"]["template"]["spec"];
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        assert_eq!(pod["restartPolicy"], "Never");
+        assert_eq!(pod["initContainers"], Value::Null);
+        let container = &pod["containers"][0];
+        assert_eq!(container["image"], IMAGE);
+        assert_eq!(
+            container["args"],
+            json!([case.command, "set", case.flag, "erp_b"])
+        );
+        assert_eq!(container["env"], Value::Null);
+        let mounts = container["volumeMounts"].as_array().unwrap();
+        let paths = mounts.iter().map(|mount| &mount["mountPath"]);
+        assert_eq!(paths.collect::<Vec<_>>(), case.mounts);
+        let volumes = pod["volumes"].as_array().unwrap();
+        let secrets = volumes.iter().map(|volume| &volume["secret"]["secretName"]);
+        assert_eq!(secrets.collect::<Vec<_>>(), [case.admin, name]);
+        let others = planned(&erpgo, &seen).desired.unwrap().manifests();
+        for object in others.iter().filter(|object| **object != job) {
+            let text = object.to_string();
+            assert!(!text.contains(case.admin), "{}", object["kind"]);
+        }
+    }
+}
+
+#[test]
+fn both_have_a_job_of_their_own_at_the_same_time() {
+    let (erpgo, seen) = prepared(&[Database, Redis]);
+    let jobs = jobs(&erpgo, &seen);
+    let errands: Vec<_> = jobs
+        .iter()
+        .map(|job| &job["metadata"]["annotations"]["erpgo.io/errand"])
+        .collect();
+    assert_eq!(
+        errands,
+        [
+            "set database erp_b database-8-1",
+            "set redis erp_b redis-8-1"
+        ]
+    );
+    assert_ne!(jobs[0]["metadata"]["name"], jobs[1]["metadata"]["name"]);
+    let shown = planned(&erpgo, &seen).desired.unwrap().manifests();
+    assert!(jobs.iter().all(|job| shown.contains(job)));
+    for (job, case) in jobs.iter().zip(CASES) {
+        let text = job.to_string();
+        let other = CASES.into_iter().find(|other| other.key != case.key);
+        assert!(text.contains(case.admin) && !text.contains(other.unwrap().admin));
     }
 }
 
 #[test]
 fn what_has_its_password_is_staged_and_needs_no_job_any_more() {
-    let (erpgo, mut seen) = prepared();
-    seen.errands = vec![ErrandView {
-        errand: "set erp_b database-8-1".parse().unwrap(),
+    let (erpgo, mut seen) = prepared(&[Database, Redis]);
+    let done = |key: LoginKey| ErrandView {
+        errand: format!("set {key} erp_b {key}-8-1").parse().unwrap(),
         state: ErrandState::Succeeded,
-    }];
-    assert_eq!(job(&erpgo, &seen), None);
-    let effects = planned(&erpgo, &seen).effects;
-    let key = erpgo_secret_set::KeyName::Database;
-    let staged = effects.iter().any(|effect| {
-        matches!(effect, Effect::WriteSecrets { write, .. } if write.edit == Edit::Stage(vec![key]))
-    });
-    assert!(staged, "{effects:?}");
+    };
+    seen.errands = vec![done(Redis)];
+    assert_eq!(write(&erpgo, &seen), None, "the role has none yet");
+    let open = job(&erpgo, &seen);
+    let errand = &open["metadata"]["annotations"]["erpgo.io/errand"];
+    assert_eq!(errand, "set database erp_b database-8-1");
+    seen.errands.push(done(Database));
+    assert_eq!(jobs(&erpgo, &seen), Vec::<Value>::new());
+    let staged = Edit::Stage(vec![Database.key(), Redis.key()]);
+    assert_eq!(write(&erpgo, &seen), Some(staged));
+    let notes = planned(&erpgo, &seen).rotation.unwrap().notes;
+    let told: Vec<_> = notes
+        .iter()
+        .map(|note| (note.reason, note.message.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "DatabasePasswordSet",
+                "database role erp_b has its next password"
+            ),
+            ("RedisPasswordSet", "Redis user erp_b has its next password"),
+        ]
+    );
 }
 
 #[test]
 fn the_old_password_goes_by_a_job_without_a_verifier_before_the_old_version_does() {
-    let mut erpgo = example("production");
-    let document = json!({"current": version("database-8-1"), "previous": version("database-1")});
-    let (_, mut seen) = begun(
-        document,
-        &[("database-8-1", "erp_b"), ("database-1", "erp_a")],
-    );
-    // Twice: what is seen first is remembered first.
-    for _ in 0..2 {
-        let decided = planned(&erpgo, &seen).rotation.unwrap();
-        erpgo.status.get_or_insert_default().rotation = Some(decided.record.to_status());
+    for case in CASES {
+        let turned = |key| json!({"current": version(key, "8-1"), "previous": version(key, "1")});
+        let (_, mut seen) = begun(&[case.key], turned);
+        let mut erpgo = example("production");
+        remember(&mut erpgo, &seen);
+        remember(&mut erpgo, &seen);
+        let job = job(&erpgo, &seen);
+        let pod = &job["spec"]["template"]["spec"];
+        assert_eq!(
+            pod["containers"][0]["args"],
+            json!([case.command, "clear", case.flag, "erp_a"])
+        );
+        assert_eq!(pod["volumes"].as_array().unwrap().len(), 1);
+        // Without the setting nobody's password is changed.
+        match case.key {
+            Database => erpgo.spec.database.rotation = None,
+            Redis => erpgo.spec.redis.as_mut().unwrap().rotation = None,
+        }
+        seen.logins.clear();
+        assert_eq!(jobs(&erpgo, &seen), Vec::<Value>::new());
     }
-    let job = job(&erpgo, &seen).unwrap();
-    let pod = &job["spec"]["template"]["spec"];
-    assert_eq!(
-        pod["containers"][0]["args"],
-        json!(["db-credentials", "clear", "--role", "erp_a"])
-    );
-    assert_eq!(pod["volumes"].as_array().unwrap().len(), 1);
-    // Without the setting nobody's password is changed.
-    erpgo.spec.database.rotation = None;
-    seen.logins.clear();
-    let plan = planned(&erpgo, &seen);
-    assert!(plan.desired.unwrap().credentials_job.is_none());
 }

@@ -44,12 +44,13 @@ fn a_rotation_is_told_by_keys_pods_steps_and_graces() {
             "rotate   refresh: a drawn value; the old one is accepted for 7 days more",
             "rotate   database: a drawn password for erp_a or erp_b, whichever is idle; the old one \
              goes when no connection of it is left",
-            "rotate   redis: the URL in key url of Secret shop-redis, if it is new; the old one goes \
+            "rotate   redis: a drawn password for erp_a or erp_b, whichever is idle; the old one goes \
              when no connection of it is left",
             "pods     all of the 3 to 12 that there are must agree; none is restarted",
-            "steps    Job: the idle role gets its password -> Stage: every pod accepts it within 5 min \
-             or it is rolled back -> Promote: every pod uses it -> grace -> Job: the old role loses \
-             its own -> Retire",
+            "steps    Job: the idle database role gets its password -> Job: the idle Redis user gets its \
+             password -> Stage: every pod accepts it within 5 min or it is rolled back -> Promote: every \
+             pod uses it -> grace -> Job: the old database role loses its own -> Job: the old Redis user \
+             loses its own -> Retire",
         ]
     );
 }

@@ -50,7 +50,7 @@ pub async fn apply(
         role_binding,
         config_map,
         migration_job,
-        credentials_job,
+        credentials_jobs,
         network_policy,
         service,
         deployment,
@@ -71,7 +71,7 @@ pub async fn apply(
     if let Some(job) = migration_job {
         applier.create_once(job).await?;
     }
-    if let Some(job) = credentials_job {
+    for job in credentials_jobs {
         errands::run(&applier, job).await?;
     }
     applier.ensure(Wanted::of(service)?).await?;

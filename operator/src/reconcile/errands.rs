@@ -1,4 +1,4 @@
-//! Runs the Job that changes a role's password.
+//! Runs the Job that changes the password of a login.
 //!
 //! Owns [`run`]: the Job is created once, on the generation that it was decided on or not at all; then
 //! the Secret that it mounts, which it owns. After a crash between the two, the next reconcile finds
@@ -36,7 +36,7 @@ pub(super) async fn run(applier: &Applier<'_>, job: &Job) -> Result<(), Reconcil
     let Some(owner) = owner(applier, &name).await? else {
         return Ok(());
     };
-    let made = secrets.ensure_verifier(erpgo, &document, owner, &errand.kid);
+    let made = secrets.ensure_verifier(erpgo, &document, owner, &errand);
     if made.await.map_err(failed)? == Ensured::Created {
         context.health.metrics.wrote("Secret");
     }
@@ -44,7 +44,7 @@ pub(super) async fn run(applier: &Applier<'_>, job: &Job) -> Result<(), Reconcil
 }
 
 fn failed(source: SecretsError) -> ReconcileError {
-    let what = "the Job for a database role";
+    let what = "the Job for a password";
     ReconcileError::Effect { what, source }
 }
 

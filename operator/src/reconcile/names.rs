@@ -25,7 +25,7 @@ pub const SPEC_HASH: &str = "erpgo.io/spec-hash";
 pub const ATTEMPT: &str = "erpgo.io/attempt";
 /// Annotation of a migration Job: secret generation and settings that it was made with.
 pub const MADE_WITH: &str = "erpgo.io/made-with";
-/// Annotation of a Job that changes a role's password: its errand, `TASK ROLE KID`.
+/// Annotation of a Job that changes the password of a login: its errand, `TASK KEY LOGIN KID`.
 pub const ERRAND: &str = "erpgo.io/errand";
 /// Annotation of the secret set's Secret: id of the write that it came from.
 pub const WRITE_ID: &str = "erpgo.io/write-id";
@@ -59,7 +59,7 @@ pub enum Component {
     Migration,
     /// Giving pods their secrets.
     Secrets,
-    /// Changing passwords of database roles.
+    /// Changing passwords of database roles and Redis users.
     Credentials,
     /// Watching over it all.
     Monitoring,

@@ -11,7 +11,7 @@ use erpgo_secret_set::{KeyName, Kid, PodState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::rotation::{DocumentView, ErrandView};
+use crate::rotation::{DocumentView, ErrandView, LoginKey};
 
 /// Longest message of a pod or a report that is kept, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4096;
@@ -57,9 +57,9 @@ pub struct Observed {
     pub document: Option<DocumentView>,
     /// Keys whose source in the spec holds a value that the secret set does not have.
     pub changed: BTreeSet<KeyName>,
-    /// Versions of the database's URL that log in as one of the roles of `spec.database.rotation`.
-    pub logins: BTreeMap<Kid, String>,
-    /// Jobs that change passwords of those roles.
+    /// Versions of a URL that log in as one of the two that take turns with it.
+    pub logins: BTreeMap<LoginKey, BTreeMap<Kid, String>>,
+    /// Jobs that change passwords of those logins.
     pub errands: Vec<ErrandView>,
 }
 

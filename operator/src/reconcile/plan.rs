@@ -154,7 +154,7 @@ fn decide(
         .as_ref()
         .and_then(|_| rotation::rotation(app, status, seen, now));
     let decided = Decided {
-        errand: rotation::errand(rotation.as_ref(), seen, serving_image.as_deref()),
+        errands: rotation::errands(rotation.as_ref(), seen, serving_image.as_deref()),
         migration: standing.attempt.map(run),
         images: serving_image.clone().map(|image| Images {
             app: image,

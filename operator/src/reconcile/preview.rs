@@ -9,8 +9,8 @@ use erpgo_secret_set::KeyName;
 
 use super::observed::{Observed, PodComponent};
 use super::rotation::{ACCEPTANCE, policy};
-use super::valid::{Scale, ValidErpGo};
-use crate::rotation::{KeyView, Request, Revocation};
+use super::valid::{Scale, ValidErpGo, ValidTurns};
+use crate::rotation::{KeyView, LoginKey, Request, Revocation};
 
 /// Most pods that are named.
 const MAX_NAMED: usize = 10;
@@ -66,19 +66,23 @@ fn of_key(app: &ValidErpGo, seen: &Observed, key: KeyName) -> String {
 }
 
 fn source(app: &ValidErpGo, key: KeyName) -> String {
-    let secret = match (key, &app.database_rotation, &app.redis) {
-        (KeyName::Database, Some(rotation), _) => {
-            let [first, second] = &rotation.roles;
-            return format!("a drawn password for {first} or {second}, whichever is idle");
-        }
-        (KeyName::Database, None, _) => &app.database,
-        (KeyName::Redis, _, Some(redis)) => redis,
+    if let Some(turns) = turns(app, key) {
+        let [first, second] = &turns.pair;
+        return format!("a drawn password for {first} or {second}, whichever is idle");
+    }
+    let secret = match (key, &app.redis) {
+        (KeyName::Database, _) => &app.database,
+        (KeyName::Redis, Some(redis)) => redis,
         _ => return "a drawn value".into(),
     };
     format!(
         "the URL in key {} of Secret {}, if it is new",
         secret.key, secret.name
     )
+}
+
+fn turns(app: &ValidErpGo, key: KeyName) -> Option<&ValidTurns> {
+    app.turns.get(&LoginKey::of(key)?)
 }
 
 fn grace(app: &ValidErpGo, key: KeyName) -> String {
@@ -129,20 +133,21 @@ fn pods(app: &ValidErpGo, seen: &Observed) -> String {
 }
 
 fn steps(app: &ValidErpGo, keys: &[KeyName]) -> String {
-    let by_job = app.database_rotation.is_some() && keys.contains(&KeyName::Database);
-    let job = |text: &str| {
-        if by_job {
-            text.to_owned()
-        } else {
-            String::new()
-        }
+    let by_job: Vec<LoginKey> = keys
+        .iter()
+        .filter_map(|key| LoginKey::of(*key))
+        .filter(|key| app.turns.contains_key(key))
+        .collect();
+    let jobs = |which: &str, what: &str| -> String {
+        let job = |key: &LoginKey| format!("Job: the {which} {} {what} -> ", key.noun());
+        by_job.iter().map(job).collect()
     };
     format!(
         "{}Stage: every pod accepts it within {} min or it is rolled back -> Promote: every pod uses \
          it -> grace -> {}Retire",
-        job("Job: the idle role gets its password -> "),
+        jobs("idle", "gets its password"),
         ACCEPTANCE.as_secs() / 60,
-        job("Job: the old role loses its own -> "),
+        jobs("old", "loses its own"),
     )
 }
 

@@ -3,7 +3,7 @@
 //! Owns the way from spec, annotations and observation to [`decide`], and from its decision to an
 //! effect. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use erpgo_crds::ErpGoStatus;
@@ -13,9 +13,11 @@ use jiff::Timestamp;
 use super::build::credentials_job::ErrandRun;
 use super::observed::{Observed, PodComponent, PodFacts};
 use super::plan::Effect;
-use super::valid::ValidErpGo;
+use super::valid::{ValidErpGo, ValidTurns};
 pub use crate::rotation::ACCEPTANCE;
-use crate::rotation::{Decision, PodView, Policy, Record, Roles, Situation, decide};
+use crate::rotation::{
+    Decision, Errand, LoginKey, Logins, PodView, Policy, Record, Situation, decide,
+};
 
 /// Keys whose values the operator draws in any case.
 const DRAWN: [KeyName; 3] = [KeyName::Jwt, KeyName::Refresh, KeyName::Pepper];
@@ -32,16 +34,13 @@ pub fn rotation(
 ) -> Option<Decision> {
     let document = seen.document.as_ref()?;
     let record = Record::of(status.and_then(|status| status.rotation.as_ref()));
-    let roles = app.database_rotation.as_ref().map(|rotation| Roles {
-        pair: rotation.roles.clone(),
-        of: seen.logins.clone(),
-    });
+    let logins = logins(app, seen);
     let mut changed = seen.changed.clone();
     let mut offered = BTreeSet::from(DRAWN);
-    if roles.is_some() {
+    for key in logins.keys().map(|key| key.key()) {
         // Its source is the first URL only; every other one is drawn.
-        changed.remove(&KeyName::Database);
-        offered.insert(KeyName::Database);
+        changed.remove(&key);
+        offered.insert(key);
     }
     offered.extend(&changed);
     let pods: Vec<PodView> = api_pods(seen).map(pod).collect();
@@ -53,10 +52,21 @@ pub fn rotation(
         triggers: &app.triggers,
         offered: &offered,
         changed: &changed,
-        roles: roles.as_ref(),
+        logins: &logins,
         errands: &seen.errands,
         now,
     }))
+}
+
+fn logins(app: &ValidErpGo, seen: &Observed) -> BTreeMap<LoginKey, Logins> {
+    let of = |(key, turns): (&LoginKey, &ValidTurns)| {
+        let logins = Logins {
+            pair: turns.pair.clone(),
+            of: seen.logins.get(key).cloned().unwrap_or_default(),
+        };
+        (*key, logins)
+    };
+    app.turns.iter().map(of).collect()
 }
 
 /// The write that `decided` asks for.
@@ -67,25 +77,25 @@ pub fn effect(decided: Option<&Decision>, seen: &Observed) -> Option<Effect> {
     Some(Effect::WriteSecrets { write, pods })
 }
 
-/// The Job that `decided` asks for.
+/// The Jobs that `decided` asks for.
 #[must_use]
-pub fn errand(
-    decided: Option<&Decision>,
-    seen: &Observed,
-    image: Option<&str>,
-) -> Option<ErrandRun> {
-    Some(ErrandRun {
-        errand: decided?.errand.clone()?,
-        on: seen.document.as_ref()?.generation,
-        image: image?.to_owned(),
-    })
+pub fn errands(decided: Option<&Decision>, seen: &Observed, image: Option<&str>) -> Vec<ErrandRun> {
+    let (Some(decided), Some(document), Some(image)) = (decided, &seen.document, image) else {
+        return Vec::new();
+    };
+    let run = |errand: &Errand| ErrandRun {
+        errand: errand.clone(),
+        on: document.generation,
+        image: image.to_owned(),
+    };
+    decided.errands.iter().map(run).collect()
 }
 
 /// Keys that are rotated by age.
 #[must_use]
 pub fn scheduled(app: &ValidErpGo) -> Vec<KeyName> {
-    let database = app.database_rotation.as_ref().map(|_| KeyName::Database);
-    DRAWN.into_iter().chain(database).collect()
+    let turning = app.turns.keys().map(|key| key.key());
+    DRAWN.into_iter().chain(turning).collect()
 }
 
 // A pod without an address has no sidecar yet and reads what is there when it begins.

@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::ObjectMeta;
 
 use super::names::{Component, Names};
-use crate::rotation::Triggers;
+use crate::rotation::{LoginKey, Triggers};
 
 /// A spec without faults.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +36,8 @@ pub struct ValidErpGo {
     pub resources: Resources,
     /// Where the database's URL lies.
     pub database: SecretKey,
-    /// Which roles take turns there, when the operator changes their passwords.
-    pub database_rotation: Option<ValidDatabaseRotation>,
+    /// Which logins take turns, at each server where the operator changes their passwords.
+    pub turns: BTreeMap<LoginKey, ValidTurns>,
     /// Connections of each pod.
     pub pool: Pool,
     /// Where Redis' URL lies.
@@ -200,12 +200,12 @@ pub enum VaultLogin {
     AppRole(VaultAppRole),
 }
 
-/// Two database roles that take turns.
+/// Two database roles or Redis users that take turns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ValidDatabaseRotation {
+pub struct ValidTurns {
     /// The two.
-    pub roles: [String; 2],
-    /// Where the URL lies of the role that changes their passwords.
+    pub pair: [String; 2],
+    /// Where the URL lies of who changes their passwords.
     pub admin: SecretKey,
 }
 

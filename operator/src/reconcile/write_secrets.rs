@@ -16,7 +16,7 @@ use super::context::Context;
 use super::error::ReconcileError;
 use super::names::Names;
 use crate::rotation::{Edit, Write};
-use crate::secrets::{SecretsError, WriteId, Written, database_url};
+use crate::secrets::{SecretsError, WriteId, Written, login};
 
 pub(super) async fn carry_out(
     context: &Context,
@@ -75,9 +75,13 @@ async fn edit(
     edit: &Edit,
 ) -> Result<Document, SecretsError> {
     Ok(match edit {
-        Edit::Prepare(key, role) => {
-            let current = &document.keys.database.current.value;
-            let value = database_url::with_new_password(current, role)?;
+        Edit::Prepare(key, login) => {
+            let Some(held) = document.keys.get(*key) else {
+                return Err(SecretsError::Invalid {
+                    reasons: vec![format!("{key} is not in it")],
+                });
+            };
+            let value = login::with_new_password(&held.current.value, login)?;
             prepare(document, NewValue { key: *key, value }, Timestamp::now())
         }
         Edit::Stage(keys) => {

@@ -10,6 +10,7 @@ use erpgo_secret_set::KeyName;
 
 use super::decide::{Decision, list};
 use super::errand;
+use super::logins::LoginKey;
 use super::quorum::{Holding, Quorum, ask};
 use super::record::{Active, Outcome, Step, Turn};
 use super::situation::{Edit, Situation, Write};
@@ -145,7 +146,7 @@ fn accepting(s: &Situation<'_>, mut decision: Decision, active: &Active) -> Deci
             return decision;
         };
         // A password that a Job takes away goes when pods have the next one, which is a moment later.
-        let by_job = s.roles.is_some() && turn.key == KeyName::Database;
+        let by_job = LoginKey::of(turn.key).is_some_and(|key| s.logins.contains_key(&key));
         let edit = if by_job && is_alone(s, turn.key) {
             Edit::Promote(vec![turn.key])
         } else {

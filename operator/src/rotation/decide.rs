@@ -29,8 +29,8 @@ pub struct Decision {
     pub record: Record,
     /// The one write of the document; none while `record` has something new to intend.
     pub write: Option<Write>,
-    /// The Job that is to run, if it does not yet.
-    pub errand: Option<Errand>,
+    /// The Jobs that are to run, if they do not yet.
+    pub errands: Vec<Errand>,
     /// What is waited on.
     pub wait: Option<Wait>,
     /// When to decide again, if nothing changes before.
@@ -87,6 +87,17 @@ impl Decision {
 
     pub(super) fn waiting(mut self, message: String, fault: bool) -> Self {
         self.wait = Some(Wait { message, fault });
+        self.again.get_or_insert(SOON);
+        self
+    }
+
+    /// What is waited on beside what was found before.
+    pub(super) fn also_waiting(mut self, message: String, fault: bool) -> Self {
+        let Some(wait) = &mut self.wait else {
+            return self.waiting(message, fault);
+        };
+        wait.message = format!("{}; {message}", wait.message);
+        wait.fault |= fault;
         self.again.get_or_insert(SOON);
         self
     }

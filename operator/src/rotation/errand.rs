@@ -1,11 +1,10 @@
-//! Passwords of database roles: who has one, and the Jobs that give and take them.
+//! Passwords of logins that take turns, and the Jobs that give and take them.
 //!
-//! Owns [`Roles`], [`Errand`] and the two questions of a rotation: does the idle role have the password
-//! that waits in the document ([`given`]), and has the old role lost its own ([`taken`])? A password
+//! Owns [`Errand`] and the two questions of a rotation: does each idle login have the password that
+//! waits for it in the document ([`given`]), and has the old login lost its own ([`taken`])? A password
 //! is taken away while the document still names its version as previous, so that the document alone
-//! says what is left to do (I-10), and no role that another version uses ever loses one (I-03).
+//! says what is left to do (I-10), and no login that another version uses ever loses one (I-03).
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::str::FromStr;
@@ -16,46 +15,21 @@ use serde::{Deserialize, Serialize};
 
 use super::active::abort;
 use super::decide::Decision;
+use super::logins::{LoginKey, Logins};
 use super::record::Active;
 use super::situation::{Edit, Situation};
 use super::trigger::after;
 
-/// How long a Job may take to give a role its password. Its own deadline is shorter.
+/// How long the Jobs of a rotation may take to give passwords. The deadline of each is shorter.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How soon a Job is looked at again; the watch on Jobs tells earlier.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Two roles that take turns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Roles {
-    /// The two.
-    pub pair: [String; 2],
-    /// As which of them the versions in the document log in; one that logs in as another role is not
-    /// here.
-    pub of: BTreeMap<Kid, String>,
-}
-
-impl Roles {
-    /// The role that no version in the document logs in as.
-    #[must_use]
-    pub fn idle(&self) -> Option<&String> {
-        let used = |role: &String| self.of.values().any(|of| of == role);
-        self.pair.iter().find(|role| !used(role))
-    }
-
-    /// The role of `kid`, if no other version logs in as it.
-    fn alone(&self, kid: &Kid) -> Option<&String> {
-        let role = self.of.get(kid)?;
-        let sharing = self.of.values().filter(|of| *of == role).count();
-        (sharing == 1).then_some(role)
-    }
-}
-
-/// What a Job does to a role's password.
+/// What a Job does to the password of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
-    /// Gives the role the password of a prepared version.
+    /// Gives the login the password of a prepared version.
     Set,
     /// Takes away the password of a previous version.
     Clear,
@@ -77,40 +51,53 @@ impl Task {
 pub struct Errand {
     /// What is done.
     pub task: Task,
-    /// To which role.
-    pub role: String,
+    /// For which key.
+    pub key: LoginKey,
+    /// To which of its logins.
+    pub login: String,
     /// For which version.
     pub kid: Kid,
 }
 
+impl Errand {
+    /// Whose password changes, for people.
+    #[must_use]
+    pub fn whose(&self) -> String {
+        format!("{} {}", self.key.noun(), self.login)
+    }
+}
+
 impl fmt::Display for Errand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.task.as_str(), self.role, self.kid)
+        let task = self.task.as_str();
+        write!(f, "{task} {} {} {}", self.key, self.login, self.kid)
     }
 }
 
 /// Not the text of an errand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not TASK ROLE KID")]
+#[error("not TASK KEY LOGIN KID")]
 pub struct ErrandError;
 
 impl FromStr for Errand {
     type Err = ErrandError;
 
     fn from_str(text: &str) -> Result<Self, ErrandError> {
-        let mut parts = text.split(' ');
-        let (Some(task), Some(role), Some(kid), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let parts: Vec<&str> = text.splitn(5, ' ').collect();
+        let [task, key, login, kid] = parts.as_slice() else {
             return Err(ErrandError);
         };
-        let task = [Task::Set, Task::Clear]
-            .into_iter()
-            .find(|known| known.as_str() == task);
+        let mut tasks = [Task::Set, Task::Clear].into_iter();
+        let mut keys = LoginKey::ALL.into_iter();
         Ok(Self {
-            task: task.ok_or(ErrandError)?,
-            role: role.to_owned(),
-            kid: Kid::try_from(kid.to_owned()).map_err(|_| ErrandError)?,
+            task: tasks
+                .find(|known| known.as_str() == *task)
+                .ok_or(ErrandError)?,
+            key: keys
+                .find(|known| known.key().as_str() == *key)
+                .ok_or(ErrandError)?,
+            login: (*login).to_owned(),
+            kid: Kid::try_from((*kid).to_owned()).map_err(|_| ErrandError)?,
         })
     }
 }
@@ -145,103 +132,168 @@ fn state<'a>(s: &'a Situation<'_>, errand: &Errand) -> Option<&'a ErrandState> {
     found.map(|view| &view.state)
 }
 
-/// Whether a Job that was begun before may yet give or take the password of a role.
-fn busy(s: &Situation<'_>, role: &str, except: Option<&Errand>) -> bool {
+/// Whether a Job that was begun before may yet give or take the password of a login.
+fn busy(s: &Situation<'_>, key: LoginKey, login: &str, except: Option<&Errand>) -> bool {
     let running = |view: &&ErrandView| view.state == ErrandState::Running;
     let mut all = s.errands.iter().filter(running).map(|view| &view.errand);
-    all.any(|errand| errand.role == role && Some(errand) != except)
+    all.any(|errand| errand.key == key && errand.login == login && Some(errand) != except)
 }
 
-/// Goes on when the next versions may be staged: when the role that the next database URL logs in as
-/// has its password, or none is needed.
+/// Goes on when the next versions may be staged: when every login that one of them uses has its
+/// password, or none is needed. All passwords are laid by first; then their Jobs run at once.
 pub(super) fn given(
     s: &Situation<'_>,
     decision: Decision,
     active: &Active,
 ) -> ControlFlow<Decision, Decision> {
-    let key = KeyName::Database;
-    if active.keys.iter().all(|turn| turn.key != key) {
-        return ControlFlow::Continue(decision);
+    let mut errands = Vec::new();
+    for key in active.keys.iter().filter_map(|turn| LoginKey::of(turn.key)) {
+        let view = s.document.keys.get(&key.key());
+        let waiting = view.and_then(|view| view.prepared.as_ref());
+        match (s.logins.get(&key), waiting) {
+            (None, None) => {}
+            (Some(logins), None) => {
+                return ControlFlow::Break(draw(s, decision, active, key, logins));
+            }
+            (logins, Some(version)) => {
+                match logins.and_then(|logins| logins.of.get(&version.kid)) {
+                    None => return ControlFlow::Break(abort(s, decision, gone(key))),
+                    Some(login) => errands.push(errand(Task::Set, key, login, &version.kid)),
+                }
+            }
+        }
     }
-    let waiting = s.document.keys.get(&key);
-    let waiting = waiting.and_then(|view| view.prepared.as_ref());
-    let gone = "spec.database.rotation was removed or names other roles";
-    match (s.roles, waiting) {
-        (None, None) => ControlFlow::Continue(decision),
-        (None, Some(_)) => ControlFlow::Break(abort(s, decision, gone.into())),
-        (Some(roles), None) => ControlFlow::Break(draw(s, decision, active, roles)),
-        (Some(roles), Some(version)) => match roles.of.get(&version.kid) {
-            None => ControlFlow::Break(abort(s, decision, gone.into())),
-            Some(role) => give(s, decision, active, errand(Task::Set, role, &version.kid)),
-        },
-    }
+    give(s, decision, active, errands)
 }
 
-fn errand(task: Task, role: &str, kid: &Kid) -> Errand {
+fn gone(key: LoginKey) -> String {
+    format!("spec.{key}.rotation was removed or names others")
+}
+
+fn errand(task: Task, key: LoginKey, login: &str, kid: &Kid) -> Errand {
     Errand {
         task,
-        role: role.to_owned(),
+        key,
+        login: login.to_owned(),
         kid: kid.clone(),
     }
 }
 
-// Lays a new password by for the idle role; no pod is given it yet.
-fn draw(s: &Situation<'_>, decision: Decision, active: &Active, roles: &Roles) -> Decision {
-    let Some(role) = roles.idle() else {
+// Lays a new password by for the idle login; no pod is given it yet.
+fn draw(
+    s: &Situation<'_>,
+    decision: Decision,
+    active: &Active,
+    key: LoginKey,
+    logins: &Logins,
+) -> Decision {
+    let Some(login) = logins.idle() else {
         let both =
-            "both roles of spec.database.rotation are in use: revoke the previous version first";
-        return abort(s, decision, both.into());
+            format!("both of spec.{key}.rotation are in use: revoke the previous version first");
+        return abort(s, decision, both);
     };
+    let whose = format!("{} {login}", key.noun());
     if after(active.since, PATIENCE) <= s.now {
-        let trouble = format!("no password for {role} could be laid by in time");
+        let trouble = format!("no password for {whose} could be laid by in time");
         return abort(s, decision, trouble);
     }
-    if busy(s, role, None) {
-        return decision.waiting(not_ended(role), false);
+    if busy(s, key, login, None) {
+        return decision.waiting(not_ended(&whose), false);
     }
-    let edit = Edit::Prepare(KeyName::Database, role.clone());
+    let edit = Edit::Prepare(key.key(), login.clone());
     decision.writing(super::active::write(s, active, edit))
 }
 
-fn not_ended(role: &str) -> String {
-    format!("an earlier Job for {role} has not ended yet")
+fn not_ended(whose: &str) -> String {
+    format!("an earlier Job for {whose} has not ended yet")
 }
 
+// The Jobs run beside each other; one that fails rolls back what the others did.
 fn give(
     s: &Situation<'_>,
     mut decision: Decision,
     active: &Active,
-    errand: Errand,
+    errands: Vec<Errand>,
 ) -> ControlFlow<Decision, Decision> {
-    let role = &errand.role;
-    match state(s, &errand) {
-        Some(ErrandState::Succeeded) => {
-            let message = format!("{role} has its next password");
-            decision.note("DatabasePasswordSet", errand.kid.as_str(), message);
-            ControlFlow::Continue(decision)
+    for errand in &errands {
+        if let Some(ErrandState::Failed { reason }) = state(s, errand) {
+            let trouble = format!("{} got no password: {reason}", errand.whose());
+            return ControlFlow::Break(abort(s, decision, trouble));
         }
-        Some(ErrandState::Failed { reason }) => {
-            let trouble = format!("{role} got no password: {reason}");
-            ControlFlow::Break(abort(s, decision, trouble))
+    }
+    let is_done = |errand: &Errand| state(s, errand) == Some(&ErrandState::Succeeded);
+    let (done, open): (Vec<_>, Vec<_>) = errands.into_iter().partition(is_done);
+    if let Some(errand) = open.first()
+        && after(active.since, PATIENCE) <= s.now
+    {
+        let trouble = format!("{} got no password in time", errand.whose());
+        return ControlFlow::Break(abort(s, decision, trouble));
+    }
+    // Told once, when there is nothing to wait for any more.
+    if open.is_empty() {
+        for errand in done {
+            let message = format!("{} has its next password", errand.whose());
+            decision.note(set_reason(errand.key), errand.kid.as_str(), message);
         }
-        _ if after(active.since, PATIENCE) <= s.now => {
-            let trouble = format!("{role} got no password in time");
-            ControlFlow::Break(abort(s, decision, trouble))
-        }
-        None | Some(ErrandState::Running) => {
-            let wait = format!("a Job gives {role} its next password");
-            ControlFlow::Break(running(decision, errand, wait, false))
-        }
+        return ControlFlow::Continue(decision);
+    }
+    ControlFlow::Break(open.into_iter().fold(decision, |decision, errand| {
+        let wait = format!("a Job gives {} its next password", errand.whose());
+        running(decision, errand, wait, false)
+    }))
+}
+
+const fn set_reason(key: LoginKey) -> &'static str {
+    match key {
+        LoginKey::Database => "DatabasePasswordSet",
+        LoginKey::Redis => "RedisPasswordSet",
+    }
+}
+
+const fn cleared_reason(key: LoginKey) -> &'static str {
+    match key {
+        LoginKey::Database => "DatabasePasswordCleared",
+        LoginKey::Redis => "RedisPasswordCleared",
     }
 }
 
 fn running(mut decision: Decision, errand: Errand, wait: String, fault: bool) -> Decision {
-    decision.errand = Some(errand);
+    decision.errands.push(errand);
     decision.again = Some(decision.again.map_or(LOOK, |again| again.min(LOOK)));
-    decision.waiting(wait, fault)
+    decision.also_waiting(wait, fault)
 }
 
-/// Goes on when the previous version `kid` may go: when its role has lost its password, or is none of
+/// How far the end of an old password is.
+enum Taking {
+    /// It is none of those that the operator changes.
+    NoNeed,
+    /// It is gone.
+    Done(Errand),
+    /// A Job is to take it, or runs.
+    Open(Errand),
+    /// An earlier Job may yet change it.
+    Busy(Errand),
+    /// The Job was given up; it is made anew when it is gone.
+    Failed(Errand, String),
+}
+
+fn taking(s: &Situation<'_>, key: KeyName, kid: &Kid) -> Taking {
+    let login = LoginKey::of(key).and_then(|key| Some((key, s.logins.get(&key)?.alone(kid)?)));
+    let Some((key, login)) = login else {
+        return Taking::NoNeed;
+    };
+    let errand = errand(Task::Clear, key, login, kid);
+    if busy(s, key, login, Some(&errand)) {
+        return Taking::Busy(errand);
+    }
+    match state(s, &errand) {
+        Some(ErrandState::Succeeded) => Taking::Done(errand),
+        Some(ErrandState::Failed { reason }) => Taking::Failed(errand, reason.clone()),
+        None | Some(ErrandState::Running) => Taking::Open(errand),
+    }
+}
+
+/// Goes on when the previous version `kid` may go: when its login has lost its password, or is none of
 /// those that the operator changes.
 pub(super) fn taken(
     s: &Situation<'_>,
@@ -249,29 +301,40 @@ pub(super) fn taken(
     key: KeyName,
     kid: &Kid,
 ) -> ControlFlow<Decision, Decision> {
-    let roles = s.roles.filter(|_| key == KeyName::Database);
-    let Some(role) = roles.and_then(|roles| roles.alone(kid)) else {
-        return ControlFlow::Continue(decision);
-    };
-    let errand = errand(Task::Clear, role, kid);
-    if busy(s, role, Some(&errand)) {
-        return ControlFlow::Break(decision.waiting(not_ended(role), false));
-    }
-    match state(s, &errand) {
-        Some(ErrandState::Succeeded) => {
-            let message = format!("the password of {role} was taken away");
-            decision.note("DatabasePasswordCleared", kid.as_str(), message);
+    match taking(s, key, kid) {
+        Taking::NoNeed => ControlFlow::Continue(decision),
+        Taking::Done(errand) => {
+            let message = format!("the password of {} was taken away", errand.whose());
+            decision.note(cleared_reason(errand.key), kid.as_str(), message);
             ControlFlow::Continue(decision)
         }
-        Some(ErrandState::Failed { reason }) => {
-            let wait = format!("{role} keeps its old password for now: {reason}");
+        Taking::Busy(errand) => {
+            ControlFlow::Break(decision.also_waiting(not_ended(&errand.whose()), false))
+        }
+        Taking::Failed(errand, reason) => {
+            let wait = format!(
+                "{} keeps its old password for now: {reason}",
+                errand.whose()
+            );
             ControlFlow::Break(running(decision, errand, wait, true))
         }
-        None | Some(ErrandState::Running) => {
-            let wait = format!("a Job takes the old password of {role} away");
+        Taking::Open(errand) => {
+            let wait = format!("a Job takes the old password of {} away", errand.whose());
             ControlFlow::Break(running(decision, errand, wait, false))
         }
     }
+}
+
+/// Those of `old` that are asked about now: one whose password is gone waits for the others' Jobs, so
+/// that all go in one generation, but for none that failed.
+pub(super) fn together(s: &Situation<'_>, old: Vec<(KeyName, Kid)>) -> Vec<(KeyName, Kid)> {
+    let taking = |(key, kid): &(KeyName, Kid)| taking(s, *key, kid);
+    let is_open = |old| matches!(taking(old), Taking::Open(_) | Taking::Busy(_));
+    if !old.iter().any(is_open) {
+        return old;
+    }
+    let is_done = |old: &(KeyName, Kid)| matches!(taking(old), Taking::Done(_));
+    old.into_iter().filter(|old| !is_done(old)).collect()
 }
 
 #[cfg(test)]
@@ -286,10 +349,12 @@ mod tests {
     proptest! {
         #[test]
         fn an_errand_survives_its_annotation(
-            role in "[a-z_][a-z0-9_]{0,62}", name in "[a-z0-9][a-z0-9-]{0,62}", set in any::<bool>(),
+            login in "[a-z_][a-z0-9_-]{0,62}", name in "[a-z0-9][a-z0-9-]{0,62}",
+            set in any::<bool>(), redis in any::<bool>(),
         ) {
             let task = if set { Task::Set } else { Task::Clear };
-            let errand = errand(task, &role, &kid(&name));
+            let key = if redis { LoginKey::Redis } else { LoginKey::Database };
+            let errand = errand(task, key, &login, &kid(&name));
             prop_assert_eq!(errand.to_string().parse::<Errand>(), Ok(errand));
         }
     }
@@ -299,31 +364,14 @@ mod tests {
         for text in [
             "",
             "set",
-            "set erp_a",
-            "drop erp_a database-1",
-            "set erp_a database-1 x",
-            "set a A",
+            "set database erp_a",
+            "set erp_a database-1",
+            "set jwt erp_a jwt-1",
+            "drop database erp_a database-1",
+            "set database erp_a database-1 x",
+            "set redis a A",
         ] {
             assert_eq!(text.parse::<Errand>(), Err(ErrandError), "{text}");
         }
-    }
-
-    #[test]
-    fn i03_a_role_that_another_version_uses_is_neither_idle_nor_alone() {
-        let of = |pairs: &[(&str, &str)]| Roles {
-            pair: ["erp_a".into(), "erp_b".into()],
-            of: pairs
-                .iter()
-                .map(|(name, role)| (kid(name), (*role).to_owned()))
-                .collect(),
-        };
-        let first = of(&[]);
-        assert_eq!(first.idle().unwrap(), "erp_a");
-        let turned = of(&[("database-2", "erp_b"), ("database-1", "erp_a")]);
-        assert_eq!(turned.idle(), None);
-        assert_eq!(turned.alone(&kid("database-1")).unwrap(), "erp_a");
-        let shared = of(&[("database-2", "erp_a"), ("database-1", "erp_a")]);
-        assert_eq!(shared.idle().unwrap(), "erp_b");
-        assert_eq!(shared.alone(&kid("database-1")), None);
     }
 }

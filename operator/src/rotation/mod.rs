@@ -1,15 +1,16 @@
 //! The rotation of secrets as a state machine.
 //!
 //! Owns [`decide`]: from the document's kids and dates, the pods' acknowledgements, what the status
-//! remembers, the triggers and the time it gives one write, one Job, one wait with its reason, or nothing. It
-//! does no I/O, reads no clock and never sees a value (I-04).
+//! remembers, the triggers and the time it gives one write, the Jobs that should run, one wait with its reason, or
+//! nothing. It does no I/O, reads no clock and never sees a value (I-04).
 //!
 //! ```text
 //! Stable ─Begin─▶ Stage ─every pod accepts─▶ Promote ─every pod uses it─▶ grace ─Retire─▶ Stable
 //!                   └─ NACK or deadline ─▶ Abort ─▶ Stable
 //! ```
-//! Where two database roles take turns, the next URL is prepared before Stage: it waits in the document
-//! until a Job has given its role the password; and before Retire another Job takes the old one away.
+//! Where two database roles or two Redis users take turns, the next URL is prepared before Stage: it
+//! waits in the document until a Job has given its login the password; and before Retire another Job
+//! takes the old one away.
 //!
 //! What is meant to happen is written to the status before the document changes, and how far it came
 //! is read from the document, so that a crash between any two writes loses nothing (I-10). A version
@@ -19,6 +20,7 @@ mod active;
 mod decide;
 mod errand;
 pub mod log;
+mod logins;
 mod quorum;
 mod record;
 mod retire;
@@ -30,7 +32,8 @@ mod view;
 
 pub use active::ACCEPTANCE;
 pub use decide::{Decision, Note, Wait, decide};
-pub use errand::{Errand, ErrandError, ErrandState, ErrandView, Roles, Task};
+pub use errand::{Errand, ErrandError, ErrandState, ErrandView, Task};
+pub use logins::{LoginKey, Logins};
 pub use quorum::{Missing, PodView, Quorum};
 pub use record::{Active, Finished, KeyRecord, Outcome, Record, Removed, Step, Turn};
 pub use situation::{Edit, Policy, Situation, Triggers, Write};

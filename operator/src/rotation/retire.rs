@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::active::{PATIENCE, uses};
 use super::decide::Decision;
-use super::errand::taken;
+use super::errand::{taken, together};
 use super::quorum::{Holding, ask};
 use super::situation::{Edit, Situation, Write};
 use super::trigger::after;
@@ -32,7 +32,7 @@ pub(super) fn retire(s: &Situation<'_>, mut decision: Decision) -> Decision {
         .filter(|(_, view)| view.previous.is_some() && view.next.is_none())
         .map(|(key, view)| (*key, view.clone()))
         .collect();
-    let mut ready = Vec::new();
+    let mut left = Vec::new();
     for (key, view) in waiting {
         let Some(old) = view.previous.map(|version| version.kid) else {
             continue;
@@ -46,23 +46,18 @@ pub(super) fn retire(s: &Situation<'_>, mut decision: Decision) -> Decision {
         let since = switched.and_then(|seen| seen.switched_at);
         match since.filter(|_| is_switched(&decision, key)) {
             Some(since) => match still_needed(s, key, &old, since) {
-                Ok(()) => match taken(s, decision, key, &old) {
-                    ControlFlow::Continue(gone) => {
-                        decision = gone;
-                        ready.push(key);
-                    }
-                    ControlFlow::Break(later) => decision = later,
-                },
+                Ok(()) => left.push((key, old)),
                 Err(look) => sooner(&mut decision, look),
             },
             None if is_switched(&decision, key) => sooner(&mut decision, Duration::ZERO),
             None => {
                 let quorum = ask(s.pods, s.document.generation, |held| uses(s, held, &[key]));
-                decision =
-                    decision.waiting(format!("{key}/{old} is left by {}", quorum.told()), false);
+                let wait = format!("{key}/{old} is left by {}", quorum.told());
+                decision = decision.also_waiting(wait, false);
             }
         }
     }
+    let (decision, ready) = without_passwords(s, decision, left);
     if ready.is_empty() {
         return decision;
     }
@@ -72,6 +67,25 @@ pub(super) fn retire(s: &Situation<'_>, mut decision: Decision) -> Decision {
         edit: Edit::Retire(ready),
     };
     decision.writing(write)
+}
+
+// Those of `left` whose logins have lost their passwords, or have none to lose.
+fn without_passwords(
+    s: &Situation<'_>,
+    mut decision: Decision,
+    left: Vec<(KeyName, Kid)>,
+) -> (Decision, Vec<KeyName>) {
+    let mut ready = Vec::new();
+    for (key, old) in together(s, left) {
+        match taken(s, decision, key, &old) {
+            ControlFlow::Continue(gone) => {
+                decision = gone;
+                ready.push(key);
+            }
+            ControlFlow::Break(later) => decision = later,
+        }
+    }
+    (decision, ready)
 }
 
 fn is_switched(decision: &Decision, key: KeyName) -> bool {

@@ -2,13 +2,14 @@
 //!
 //! Owns [`Situation`], [`Policy`] and [`Write`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use erpgo_secret_set::{Generation, KeyName, Kid};
 use jiff::Timestamp;
 
-use super::errand::{ErrandView, Roles};
+use super::errand::ErrandView;
+use super::logins::{LoginKey, Logins};
 use super::quorum::PodView;
 use super::record::Record;
 use super::trigger::{Request, RequestError, Revocation};
@@ -31,9 +32,9 @@ pub struct Situation<'a> {
     pub offered: &'a BTreeSet<KeyName>,
     /// Keys whose source has a new value that is not in the document.
     pub changed: &'a BTreeSet<KeyName>,
-    /// The roles whose passwords the operator changes; none when the database's credentials come from a
+    /// The logins whose passwords the operator changes; those of a key that is not here come from a
     /// Secret.
-    pub roles: Option<&'a Roles>,
+    pub logins: &'a BTreeMap<LoginKey, Logins>,
     /// The Jobs that do so, as they stand.
     pub errands: &'a [ErrandView],
     /// The time.
@@ -80,7 +81,7 @@ pub struct Write {
 /// What a write changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// Draws a password for this role and lays the version by; no pod is given it yet.
+    /// Draws a password for this login and lays the version by; no pod is given it yet.
     Prepare(KeyName, String),
     /// Adds next versions: new ones, or what was prepared.
     Stage(Vec<KeyName>),
@@ -99,7 +100,7 @@ impl Edit {
     #[must_use]
     pub fn step(&self) -> String {
         let (word, keys) = match self {
-            Self::Prepare(key, role) => return format!("prepare {key} {role}"),
+            Self::Prepare(key, login) => return format!("prepare {key} {login}"),
             Self::Stage(keys) => ("stage", keys),
             Self::Promote(keys) => ("promote", keys),
             Self::Retire(keys) => ("retire", keys),

@@ -1,4 +1,4 @@
-//! The login in a PostgreSQL URL.
+//! The login in the URL of a database or of Redis.
 //!
 //! Owns reading it and putting another in its place. The text is spliced and not parsed into parts, so
 //! that no copy of a password is left in memory that nobody overwrites (I-04).
@@ -9,8 +9,8 @@ use super::error::SecretsError;
 use super::generate;
 
 /// A URL without a login in its authority, or with one in its query, where it would win.
-const NO_LOGIN: &str = "the URL of the database has no login of the form //user:password@: two roles \
-                        cannot take turns with it";
+const NO_LOGIN: &str = "the URL has no login of the form //user:password@: two logins cannot take turns \
+                        with it";
 
 struct Parts<'a> {
     scheme: &'a str,
@@ -46,11 +46,11 @@ pub(super) fn password(url: &Secret) -> Option<Secret> {
     parts(url).map(|parts| Secret::new(parts.password.to_owned()))
 }
 
-/// `url` with `role` and a password of 256 random bits as its login.
+/// `url` with `login` and a password of 256 random bits as its login.
 ///
 /// # Errors
 /// When the system has no randomness, or `url` has no login to be replaced.
-pub fn with_new_password(url: &Secret, role: &str) -> Result<Secret, SecretsError> {
+pub fn with_new_password(url: &Secret, login: &str) -> Result<Secret, SecretsError> {
     let Some(parts) = parts(url) else {
         return Err(SecretsError::Invalid {
             reasons: vec![NO_LOGIN.into()],
@@ -60,7 +60,7 @@ pub fn with_new_password(url: &Secret, role: &str) -> Result<Secret, SecretsErro
     let pieces = [
         parts.scheme,
         "://",
-        role,
+        login,
         ":",
         password.expose_secret(),
         parts.rest,
@@ -95,6 +95,12 @@ mod tests {
                 "@[::1]/d?sslmode=verify-full",
             ),
             ("postgres://u:a@b@h", "postgres://erp_b:", "@h"),
+            ("redis://:p@cache:6379/0", "redis://erp_b:", "@cache:6379/0"),
+            (
+                "rediss://erp_a:p@[::1]/0?protocol=resp3#insecure",
+                "rediss://erp_b:",
+                "@[::1]/0?protocol=resp3#insecure",
+            ),
         ] {
             let made = with_new_password(&url(from), "erp_b").unwrap();
             let text = made.expose_secret();
@@ -117,6 +123,8 @@ mod tests {
             "postgres://a:canary@db/erp?password=canary",
             "canary",
             "postgres://db/erp@canary:x",
+            "redis://cache:6379/0",
+            "redis://canary@cache:6379/0",
         ] {
             assert_eq!(user(&url(text)), None, "{text}");
             let Err(error) = with_new_password(&url(text), "erp_b") else {

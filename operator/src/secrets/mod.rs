@@ -7,13 +7,14 @@
 //! the administrator carry no owner, so that a deletion takes neither unless the policy says so (I-08).
 
 mod account;
+mod acl;
 mod aws;
-pub mod database_url;
 mod errand;
 mod error;
 mod follow;
 mod generate;
 mod kubernetes;
+pub mod login;
 mod place;
 mod scram;
 mod secret_set;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
 
 mod crashes;
-mod database;
 mod model;
-mod roles;
+mod server;
+mod turns;
 mod world;

@@ -1,14 +1,18 @@
-//! PostgreSQL with two roles, and the Jobs that change their passwords.
+//! PostgreSQL with two roles or Redis with two users, and the Jobs that change their passwords.
 
 use std::collections::BTreeMap;
 
-use erpgo_operator::rotation::{DocumentView, Errand, ErrandState, ErrandView, Roles, Task};
-use erpgo_secret_set::{KeyName, Kid};
+use erpgo_operator::rotation::{
+    DocumentView, Errand, ErrandState, ErrandView, LoginKey, Logins, Task,
+};
+use erpgo_secret_set::Kid;
 
+// The same names at both: nothing of one may be taken for the other.
 const PAIR: [&str; 2] = ["erp_a", "erp_b"];
 
-pub(crate) struct Database {
-    /// Which version's password a role has.
+pub(crate) struct Server {
+    key: LoginKey,
+    /// Which version's password a login has.
     passwords: BTreeMap<String, Kid>,
     /// As whom a version logs in.
     logins: BTreeMap<Kid, String>,
@@ -16,19 +20,20 @@ pub(crate) struct Database {
     pub(crate) jobs_made: usize,
 }
 
-impl Database {
-    pub(crate) fn new(kid: Kid, role: &str) -> Self {
+impl Server {
+    pub(crate) fn new(key: LoginKey, kid: Kid, login: &str) -> Self {
         Self {
-            passwords: BTreeMap::from([(role.to_owned(), kid.clone())]),
-            logins: BTreeMap::from([(kid, role.to_owned())]),
+            key,
+            passwords: BTreeMap::from([(login.to_owned(), kid.clone())]),
+            logins: BTreeMap::from([(kid, login.to_owned())]),
             jobs: BTreeMap::new(),
             jobs_made: 0,
         }
     }
 
     pub(crate) fn lets_in(&self, kid: &Kid) -> bool {
-        let role = &self.logins[kid];
-        self.passwords.get(role) == Some(kid)
+        let login = &self.logins[kid];
+        self.passwords.get(login) == Some(kid)
     }
 
     /// Whether `kid` logs in as one of the two.
@@ -36,22 +41,22 @@ impl Database {
         PAIR.contains(&self.logins[kid].as_str())
     }
 
-    /// A version is drawn that will log in as `role`.
-    pub(crate) fn draw(&mut self, kid: &Kid, role: &str) {
-        self.logins.insert(kid.clone(), role.to_owned());
+    /// A version is drawn that will log in as `login`.
+    pub(crate) fn draw(&mut self, kid: &Kid, login: &str) {
+        self.logins.insert(kid.clone(), login.to_owned());
     }
 
-    pub(crate) fn roles(&self, view: &DocumentView) -> Roles {
-        let key = &view.keys[&KeyName::Database];
+    pub(crate) fn logins(&self, view: &DocumentView) -> Logins {
+        let key = &view.keys[&self.key.key()];
         let kids = key
             .versions()
             .chain(&key.prepared)
             .map(|version| &version.kid);
         let of = kids.map(|kid| (kid.clone(), self.logins[kid].clone()));
-        Roles {
+        Logins {
             pair: PAIR.map(str::to_owned),
             of: of
-                .filter(|(_, role)| PAIR.contains(&role.as_str()))
+                .filter(|(_, login)| PAIR.contains(&login.as_str()))
                 .collect(),
         }
     }
@@ -61,6 +66,7 @@ impl Database {
     }
 
     pub(crate) fn make(&mut self, errand: &Errand) {
+        assert_eq!(errand.key, self.key);
         self.jobs.insert(errand.clone(), ErrandState::Running);
         self.jobs_made += 1;
     }
@@ -80,15 +86,15 @@ impl Database {
                 continue;
             }
             if !well {
-                let reason = "the database is away".into();
+                let reason = format!("the {} is away", self.key);
                 *state = ErrandState::Failed { reason };
                 continue;
             }
             *state = ErrandState::Succeeded;
-            let (role, kid) = (errand.role.clone(), errand.kid.clone());
+            let (login, kid) = (errand.login.clone(), errand.kid.clone());
             match errand.task {
-                Task::Set => drop(self.passwords.insert(role, kid)),
-                Task::Clear => taken.extend(self.passwords.remove(&role)),
+                Task::Set => drop(self.passwords.insert(login, kid)),
+                Task::Clear => taken.extend(self.passwords.remove(&login)),
             }
         }
         taken

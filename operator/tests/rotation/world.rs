@@ -10,11 +10,11 @@ mod pod;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use erpgo_operator::rotation::{DocumentView, ErrandState, Record};
+use erpgo_operator::rotation::{DocumentView, ErrandState, LoginKey, Record};
 use erpgo_secret_set::{DatabaseUrl, Document, KeyName, Kid, RedisUrl, Secret, first_generation};
 use jiff::Timestamp;
 
-use crate::database::Database;
+use crate::server::Server;
 use operators::Sight;
 use pod::Pod;
 
@@ -33,8 +33,8 @@ pub(crate) struct World {
     pub(crate) revoke: Option<String>,
     pub(crate) offered: BTreeSet<KeyName>,
     hashes: BTreeMap<Kid, u64>,
-    /// Set where two roles take turns at the database.
-    pub(crate) database: Option<Database>,
+    /// Where two logins take turns.
+    pub(crate) servers: BTreeMap<LoginKey, Server>,
     /// What somebody ever wanted gone.
     revoked: BTreeSet<Kid>,
     scheduled: Vec<KeyName>,
@@ -65,7 +65,7 @@ impl World {
             revoke: None,
             offered: KeyName::ALL.into(),
             hashes: BTreeMap::from([(pepper, 3)]),
-            database: None,
+            servers: BTreeMap::new(),
             revoked: BTreeSet::new(),
             scheduled: vec![KeyName::Jwt, KeyName::Refresh, KeyName::Pepper],
             hasty: BTreeSet::new(),
@@ -80,42 +80,52 @@ impl World {
         world
     }
 
-    /// A world in which two roles take turns at the database.
-    pub(crate) fn with_roles(pods: usize) -> Self {
+    /// A world in which two logins take turns at each of `keys`.
+    pub(crate) fn with_turns(pods: usize, keys: &[LoginKey]) -> Self {
         let mut world = Self::new(pods);
-        world.first_role("erp_a");
-        world.scheduled.push(KeyName::Database);
+        for key in keys {
+            world.first_login(*key, "erp_a");
+            world.scheduled.push(key.key());
+        }
         world
     }
 
-    /// The first URL logs in as `role`.
-    pub(crate) fn first_role(&mut self, role: &str) {
-        let kid = self.view().keys[&KeyName::Database].current.kid.clone();
-        self.database = Some(Database::new(kid, role));
+    /// The first URL of `key` logs in as `login`.
+    pub(crate) fn first_login(&mut self, key: LoginKey, login: &str) {
+        let kid = self.view().keys[&key.key()].current.kid.clone();
+        self.servers.insert(key, Server::new(key, kid, login));
     }
 
-    /// Whether a new connection with the version `kid` of the database's URL is let in.
-    fn connects(&self, kid: &Kid) -> bool {
-        let mut databases = self.database.iter();
-        databases.all(|database| database.lets_in(kid))
+    /// Whether a new connection with the version `kid` of `key` is let in.
+    fn connects(&self, key: LoginKey, kid: &Kid) -> bool {
+        let server = self.servers.get(&key);
+        server.is_none_or(|server| server.lets_in(kid))
     }
 
     /// Each Job that runs comes to its end.
     pub(crate) fn run_jobs(&mut self, well: bool) {
-        let done = self.database.as_mut().map(|database| database.run(well));
+        for key in LoginKey::ALL {
+            self.run_jobs_of(key, well);
+        }
+    }
+
+    /// Each Job of `key` that runs comes to its end.
+    pub(crate) fn run_jobs_of(&mut self, key: LoginKey, well: bool) {
+        let server = self.servers.get_mut(&key);
+        let done = server.map(|server| server.run(well));
         for kid in done.into_iter().flatten() {
-            let used = |pod: &Pod| pod.signs(KeyName::Database) == Some(&kid);
+            let used = |pod: &Pod| pod.signs(key.key()) == Some(&kid);
             if self.serving().any(used) {
                 assert!(self.revoked.contains(&kid), "I-03: {kid} is in use");
-                self.hasty.insert(KeyName::Database);
+                self.hasty.insert(key.key());
             }
         }
     }
 
     /// Jobs that have ended go after a while.
     pub(crate) fn forget_jobs(&mut self) {
-        if let Some(database) = &mut self.database {
-            database.forget(|_| true);
+        for server in self.servers.values_mut() {
+            server.forget(|_| true);
         }
     }
 
@@ -144,10 +154,12 @@ impl World {
     pub(crate) fn render(&mut self, pod: usize) {
         let view = self.view().clone();
         // The app tries each new login before it takes a generation up.
-        let key = &view.keys[&KeyName::Database];
-        let lets_in = key.versions().all(|version| {
-            let old = key.previous.as_ref() == Some(version);
-            old || self.connects(&version.kid)
+        let lets_in = LoginKey::ALL.into_iter().all(|login| {
+            let key = &view.keys[&login.key()];
+            key.versions().all(|version| {
+                let old = key.previous.as_ref() == Some(version);
+                old || self.connects(login, &version.kid)
+            })
         });
         let Some(pod) = self.pods.get_mut(pod) else {
             return;
@@ -228,8 +240,8 @@ impl World {
         }
         for round in 0..80 {
             self.all_well();
-            if let Some(database) = &mut self.database {
-                database.forget(|state| matches!(state, ErrandState::Failed { .. }));
+            for server in self.servers.values_mut() {
+                server.forget(|state| matches!(state, ErrandState::Failed { .. }));
             }
             // Long enough for every grace, short enough for the interval not to come round.
             let wait = if round % 4 == 3 { 12 * 3600 } else { 1 };

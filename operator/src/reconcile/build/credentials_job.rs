@@ -1,12 +1,13 @@
-//! The Job that gives a database role its password, or takes it away.
+//! The Job that gives a database role or a Redis user its password, or takes it away.
 //!
-//! Owns the run of `erpgo db-credentials`. It is created once and never patched; its name says for
+//! Owns the run of `erpgo db-credentials` and `erpgo redis-credentials`. It is created once and never patched; its name says for
 //! which version it is. It alone mounts the administrator's URL, and it has no secret set, no sidecar
 //! and no rights of its own. It goes by itself ten minutes after it ended; one that failed is then made
 //! anew if it is still wanted.
 
 use std::collections::BTreeMap;
 
+use erpgo_crds::SecretKey;
 use erpgo_secret_set::Generation;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
@@ -15,7 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::migration_job::{EXIT_CONFIG, EXIT_SQL, failure_policy};
 use super::pod::{self, CREDENTIALS, credentials_container, volumes};
 use crate::reconcile::names::{Component, ERRAND, MADE_WITH, errand_job};
-use crate::reconcile::valid::{ValidDatabaseRotation, ValidErpGo};
+use crate::reconcile::valid::ValidErpGo;
 use crate::rotation::{Errand, Task};
 
 /// Pods that are tried, after the first.
@@ -36,10 +37,10 @@ pub struct ErrandRun {
     pub image: String,
 }
 
-/// The Job of `run`; none without roles that take turns.
+/// The Job of `run`; none without logins that take turns there.
 #[must_use]
 pub fn credentials_job(app: &ValidErpGo, run: &ErrandRun) -> Option<Job> {
-    let rotation = app.database_rotation.as_ref()?;
+    let turns = app.turns.get(&run.errand.key)?;
     let name = errand_job(&app.names, &app.owner.uid, &run.errand);
     let annotations = BTreeMap::from([
         (ERRAND.to_owned(), run.errand.to_string()),
@@ -55,20 +56,15 @@ pub fn credentials_job(app: &ValidErpGo, run: &ErrandRun) -> Option<Job> {
             active_deadline_seconds: Some(DEADLINE),
             ttl_seconds_after_finished: Some(KEPT),
             pod_failure_policy: Some(failure_policy(CREDENTIALS, &[EXIT_SQL, EXIT_CONFIG])),
-            template: template(app, rotation, run, &name),
+            template: template(app, &turns.admin, run, &name),
             ..JobSpec::default()
         }),
         ..Job::default()
     })
 }
 
-fn template(
-    app: &ValidErpGo,
-    rotation: &ValidDatabaseRotation,
-    run: &ErrandRun,
-    name: &str,
-) -> PodTemplateSpec {
-    let mut volumes = vec![volumes::database_admin(&rotation.admin)];
+fn template(app: &ValidErpGo, admin: &SecretKey, run: &ErrandRun, name: &str) -> PodTemplateSpec {
+    let mut volumes = vec![volumes::login_admin(admin)];
     if run.errand.task == Task::Set {
         volumes.push(volumes::verifier(name));
     }

@@ -53,8 +53,9 @@ pub struct Desired {
     pub config_map: ConfigMap,
     /// The wanted image's migrations: create it when it is absent, never patch it.
     pub migration_job: Option<Job>,
-    /// What a database role's password needs next: create it when it is absent, never patch it.
-    pub credentials_job: Option<Job>,
+    /// What passwords of logins that take turns need next: create each when it is absent, never patch
+    /// it.
+    pub credentials_jobs: Vec<Job>,
     /// Who may reach the pods.
     pub network_policy: Option<NetworkPolicy>,
     /// The address of the API.
@@ -82,8 +83,8 @@ pub struct Decided<'a> {
     pub images: Option<Images>,
     /// The run of the wanted image's migrations; none when it needs none.
     pub migration: Option<MigrationRun>,
-    /// The run that a database role's password needs next.
-    pub errand: Option<ErrandRun>,
+    /// The runs that passwords of logins that take turns need next.
+    pub errands: Vec<ErrandRun>,
     /// Optional APIs of the cluster.
     pub apis: ApiPresence,
     /// Namespace of the operator.
@@ -104,10 +105,11 @@ pub fn desired(app: &ValidErpGo, decided: &Decided<'_>) -> Desired {
         role_binding: role_binding::role_binding(app),
         config_map: config_map::config_map(app),
         migration_job: run.map(|run| migration_job::migration_job(app, run)),
-        credentials_job: decided
-            .errand
-            .as_ref()
-            .and_then(|run| credentials_job::credentials_job(app, run)),
+        credentials_jobs: decided
+            .errands
+            .iter()
+            .filter_map(|run| credentials_job::credentials_job(app, run))
+            .collect(),
         network_policy: network_policy::network_policy(app, decided.operator_namespace),
         service: service::service(app),
         deployment,
@@ -130,7 +132,7 @@ impl Desired {
             role_binding,
             config_map,
             migration_job,
-            credentials_job,
+            credentials_jobs,
             network_policy,
             service,
             deployment,
@@ -141,14 +143,15 @@ impl Desired {
             service_monitor,
             prometheus_rule,
         } = self;
-        [
+        let first = [
             json(service_account),
             role.as_ref().and_then(json),
             role_binding.as_ref().and_then(json),
             json(config_map),
             network_policy.as_ref().and_then(json),
             migration_job.as_ref().and_then(json),
-            credentials_job.as_ref().and_then(json),
+        ];
+        let then = [
             json(service),
             deployment.as_ref().and_then(json),
             hpa.as_ref().and_then(json),
@@ -157,10 +160,13 @@ impl Desired {
             http_route.as_ref().and_then(json),
             service_monitor.as_ref().and_then(json),
             prometheus_rule.as_ref().and_then(json),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        ];
+        first
+            .into_iter()
+            .chain(credentials_jobs.iter().map(json))
+            .chain(then)
+            .flatten()
+            .collect()
     }
 }
 

@@ -79,9 +79,9 @@ mod tests {
         }))
         .unwrap();
         let jobs = vec![
-            job("set erp_b database-2", Some("Failed")),
-            job("clear erp_a database-1", Some("Complete")),
-            job("clear erp_a database-0", None),
+            job("set database erp_b database-2", Some("Failed")),
+            job("clear database erp_a database-1", Some("Complete")),
+            job("clear redis erp_a redis-0", None),
             job("what", None),
         ];
         assert!(jobs.iter().all(is_one));
@@ -96,7 +96,7 @@ mod tests {
             states,
             [failed, ErrandState::Succeeded, ErrandState::Running]
         );
-        let first: Errand = "set erp_b database-2".parse().unwrap();
+        let first: Errand = "set database erp_b database-2".parse().unwrap();
         assert_eq!((&views[0].errand, first.task), (&first, Task::Set));
     }
 }

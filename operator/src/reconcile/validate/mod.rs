@@ -5,7 +5,6 @@
 //! changes nothing. Pure.
 
 mod aws;
-mod database;
 mod exposure;
 mod faults;
 mod image;
@@ -14,6 +13,7 @@ mod pod;
 pub(super) mod quantity;
 mod secrets;
 mod syntax;
+mod turns;
 
 use erpgo_crds::ErpGo;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -42,7 +42,7 @@ pub fn validate(erpgo: &ErpGo) -> Result<ValidErpGo, Vec<Invalid>> {
     let backend = secrets::backend(spec, &mut faults);
     secrets::check(spec, &mut faults);
     mail::check(spec, &mut faults);
-    let database_rotation = database::rotation(spec, &mut faults);
+    let turns = turns::turns(spec, &mut faults);
     let exposure = exposure::exposure(spec, &mut faults);
     exposure::check(spec, &mut faults);
     let bootstrap = match &spec.bootstrap_admin {
@@ -72,7 +72,7 @@ pub fn validate(erpgo: &ErpGo) -> Result<ValidErpGo, Vec<Invalid>> {
         scale,
         resources: spec.resources.clone(),
         database: spec.database.secret_ref.clone(),
-        database_rotation,
+        turns,
         pool: spec.database.pool.clone(),
         redis: spec.redis.as_ref().map(|redis| redis.secret_ref.clone()),
         backend,

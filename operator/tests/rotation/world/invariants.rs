@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use erpgo_operator::rotation::Edit;
+use erpgo_operator::rotation::{Edit, LoginKey};
 use erpgo_secret_set::KeyName;
 
 use super::World;
 use super::pod::Pod;
+use crate::server::Server;
 
 impl World {
     // I-03.
@@ -25,11 +26,10 @@ impl World {
                 }
             }
             Edit::Retire(keys) => {
-                if keys.contains(&KeyName::Database) && self.database.is_some() {
-                    let old = &view.keys[&KeyName::Database].previous.as_ref().unwrap().kid;
-                    let known = self.database.iter().any(|database| database.turns(old));
+                for (login, server) in self.servers_of(keys) {
+                    let old = &view.keys[&login.key()].previous.as_ref().unwrap().kid;
                     assert!(
-                        !known || !self.connects(old),
+                        !server.turns(old) || !server.lets_in(old),
                         "{old} goes and still connects"
                     );
                 }
@@ -60,16 +60,20 @@ impl World {
                     self.hasty.insert(*key);
                 }
             }
-            Edit::Stage(keys) if keys.contains(&KeyName::Database) => {
-                let ready = view.keys[&KeyName::Database].prepared.as_ref();
-                let ready = ready.is_some_and(|next| self.connects(&next.kid));
-                assert!(
-                    ready || self.database.is_none(),
-                    "it is staged without a password"
-                );
+            Edit::Stage(keys) => {
+                for (login, server) in self.servers_of(keys) {
+                    let ready = view.keys[&login.key()].prepared.as_ref();
+                    let ready = ready.is_some_and(|next| server.lets_in(&next.kid));
+                    assert!(ready, "{login} is staged without a password");
+                }
             }
-            Edit::Prepare(..) | Edit::Stage(_) | Edit::Abort(_) => {}
+            Edit::Prepare(..) | Edit::Abort(_) => {}
         }
+    }
+
+    fn servers_of(&self, keys: &[KeyName]) -> impl Iterator<Item = (LoginKey, &Server)> {
+        let keys = keys.iter().filter_map(|key| LoginKey::of(*key));
+        keys.filter_map(|key| Some((key, self.servers.get(&key)?)))
     }
 
     pub(super) fn serving(&self) -> impl Iterator<Item = &Pod> {
@@ -78,11 +82,13 @@ impl World {
 
     pub(crate) fn check(&mut self) {
         let view = self.view().clone();
-        let current = &view.keys[&KeyName::Database].current.kid;
-        assert!(
-            self.connects(current),
-            "{current} is current and does not connect"
-        );
+        for login in LoginKey::ALL {
+            let current = &view.keys[&login.key()].current.kid;
+            assert!(
+                self.connects(login, current),
+                "{current} is current and does not connect"
+            );
+        }
         let settled = |key: &KeyName| {
             self.serving()
                 .all(|pod| pod.signs(*key) == Some(&view.keys[key].current.kid))

@@ -1,11 +1,11 @@
 //! What the two operators see, and what they do with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use erpgo_operator::rotation::{
-    Decision, DocumentView, Edit, ErrandView, PodView, Policy, Record, Request, Revocation,
-    Situation, Triggers, Write, decide,
+    Decision, DocumentView, Edit, ErrandView, LoginKey, Logins, PodView, Policy, Record, Request,
+    Revocation, Situation, Triggers, Write, decide,
 };
 use erpgo_secret_set::{
     Document, KeyName, NewValue, Secret, abort, prepare, promote, retire, revoke, stage,
@@ -13,7 +13,7 @@ use erpgo_secret_set::{
 
 use super::pod::Pod;
 use super::{DAY, World};
-use crate::database::Database;
+use crate::server::Server;
 
 /// What one operator knows; it acts on this however old it is.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ impl World {
             revision: u64::try_from(at).unwrap(),
             record: self.record.clone(),
             pods: self.pods.iter().map(view).collect(),
-            errands: self.database.iter().flat_map(Database::seen).collect(),
+            errands: self.servers.values().flat_map(Server::seen).collect(),
         });
     }
 
@@ -66,10 +66,10 @@ impl World {
                 .clone()
                 .map(|text| (text.clone(), Revocation::parse(&text))),
         };
-        let database = self.database.as_ref();
-        let roles = database.map(|database| database.roles(&sight.document));
+        let of = |(key, server): (&LoginKey, &Server)| (*key, server.logins(&sight.document));
+        let logins: BTreeMap<LoginKey, Logins> = self.servers.iter().map(of).collect();
         let mut offered = self.offered.clone();
-        offered.extend(roles.as_ref().map(|_| KeyName::Database));
+        offered.extend(logins.keys().map(|key| key.key()));
         decide(&Situation {
             document: &sight.document,
             pods: &sight.pods,
@@ -78,7 +78,7 @@ impl World {
             triggers: &triggers,
             offered: &offered,
             changed: &BTreeSet::new(),
-            roles: roles.as_ref(),
+            logins: &logins,
             errands: &sight.errands,
             now: self.now,
         })
@@ -119,16 +119,17 @@ impl World {
             }
             made += usize::from(self.replace(&sight, write));
         }
-        // The Job is made on the generation that it was decided on, or not at all.
+        // A Job is made on the generation that it was decided on, or not at all.
         let fresh = sight.document.generation == self.view().generation;
-        if let Some(errand) = decision.errand.as_ref().filter(|_| fresh)
-            && let Some(database) = &mut self.database
-            && database.lacks(errand)
-        {
+        for errand in decision.errands.iter().filter(|_| fresh) {
+            let server = self.servers.get_mut(&errand.key).unwrap();
+            if !server.lacks(errand) {
+                continue;
+            }
             if made == writes {
                 return made;
             }
-            database.make(errand);
+            server.make(errand);
             made += 1;
         }
         if decision.record != self.record {
@@ -166,10 +167,10 @@ impl World {
             NewValue { key, value }
         };
         match edit {
-            Edit::Prepare(key, role) => {
+            Edit::Prepare(key, login) => {
                 let prepared = prepare(document, new(*key), self.now);
-                let database = self.database.as_mut().unwrap();
-                database.draw(&prepared.prepared[key].kid, role);
+                let server = LoginKey::of(*key).and_then(|key| self.servers.get_mut(&key));
+                server.unwrap().draw(&prepared.prepared[key].kid, login);
                 prepared
             }
             Edit::Stage(keys) => {

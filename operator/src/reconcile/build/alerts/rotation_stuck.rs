@@ -13,7 +13,7 @@ pub(super) fn rule(scope: &Scope<'_>) -> Rule {
         expr: format!(
             "max by (namespace, erpgo) ({step}) > 0 or max by (namespace, erpgo) ({fault}) > 0"
         ),
-        // Ten minutes for a database role's Job and five for the pods are rolled back by themselves.
+        // Ten minutes for the Jobs of new passwords and five for the pods are rolled back by themselves.
         lasts: "20m",
         severity: Severity::Warning,
         summary: format!(
@@ -22,7 +22,7 @@ pub(super) fn rule(scope: &Scope<'_>) -> Rule {
         ),
         description: "For twenty minutes a pod has not taken up a new version, has not refused one \
                       that was removed, or a Job could not take the old password of a database role \
-                      away. Nothing is removed meanwhile and requests are served; the condition \
+                      or a Redis user away. Nothing is removed meanwhile and requests are served; the condition \
                       RotationInProgress names who is missing."
             .into(),
     }

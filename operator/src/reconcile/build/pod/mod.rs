@@ -26,7 +26,7 @@ use crate::reconcile::valid::ValidErpGo;
 pub const APP: &str = "app";
 /// Container of the migration.
 pub const MIGRATE: &str = "migrate";
-/// Container that changes a database role's password.
+/// Container that changes the password of a database role or a Redis user.
 pub const CREDENTIALS: &str = "credentials";
 /// The native sidecar that renders secrets.
 pub const SIDECAR: &str = "secrets";

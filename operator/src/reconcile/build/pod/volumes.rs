@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use crate::reconcile::valid::{Aws, AwsLogin, SecretBackend, ValidErpGo, Vault, VaultLogin};
+use crate::rotation::LoginKey;
 use crate::secrets::VERIFIER_KEY;
 
 /// Where the secret set is rendered.
@@ -43,7 +44,11 @@ pub const MAIL_DIR: &str = "/etc/erpgo-mail";
 /// Where `erpgo db-credentials` finds the administrator's URL.
 const DATABASE_ADMIN_DIR: &str = "/etc/erpgo/db-admin";
 /// And the verifier of a new password.
-const VERIFIER_DIR: &str = "/etc/erpgo/db-rotation";
+const DATABASE_VERIFIER_DIR: &str = "/etc/erpgo/db-rotation";
+/// Where `erpgo redis-credentials` finds the administrator's URL.
+const REDIS_ADMIN_DIR: &str = "/etc/erpgo/redis-admin";
+/// And the verifier of a new password.
+const REDIS_VERIFIER_DIR: &str = "/etc/erpgo/redis-rotation";
 
 const SECRETS: &str = "secrets";
 const CONFIG: &str = "config";
@@ -55,7 +60,7 @@ const VAULT_APPROLE: &str = "vault-approle";
 const AWS_TOKEN: &str = "aws-token";
 const AWS_CA: &str = "aws-ca";
 const AWS_CREDENTIALS: &str = "aws-credentials";
-const DATABASE_ADMIN: &str = "database-admin";
+const LOGIN_ADMIN: &str = "login-admin";
 const VERIFIER: &str = "verifier";
 const MAIL: &str = "mail";
 const BOOTSTRAP: &str = "bootstrap";
@@ -156,9 +161,9 @@ pub(in crate::reconcile::build) fn mail(app: &ValidErpGo) -> Option<Volume> {
     Some(secret(MAIL, &credentials.name, &["username", "password"]))
 }
 
-/// The URL of the role that changes passwords, for that Job alone.
-pub(in crate::reconcile::build) fn database_admin(source: &SecretKey) -> Volume {
-    secret_files(DATABASE_ADMIN, &source.name, vec![path(&source.key, "url")])
+/// The URL of who changes passwords, for that Job alone.
+pub(in crate::reconcile::build) fn login_admin(source: &SecretKey) -> Volume {
+    secret_files(LOGIN_ADMIN, &source.name, vec![path(&source.key, "url")])
 }
 
 /// The verifier of a new password, for that Job alone.
@@ -293,12 +298,20 @@ pub(super) fn mail_mount() -> VolumeMount {
     read_only(MAIL, MAIL_DIR)
 }
 
-pub(super) fn database_admin_mount() -> VolumeMount {
-    read_only(DATABASE_ADMIN, DATABASE_ADMIN_DIR)
+pub(super) fn login_admin_mount(key: LoginKey) -> VolumeMount {
+    let dir = match key {
+        LoginKey::Database => DATABASE_ADMIN_DIR,
+        LoginKey::Redis => REDIS_ADMIN_DIR,
+    };
+    read_only(LOGIN_ADMIN, dir)
 }
 
-pub(super) fn verifier_mount() -> VolumeMount {
-    read_only(VERIFIER, VERIFIER_DIR)
+pub(super) fn verifier_mount(key: LoginKey) -> VolumeMount {
+    let dir = match key {
+        LoginKey::Database => DATABASE_VERIFIER_DIR,
+        LoginKey::Redis => REDIS_VERIFIER_DIR,
+    };
+    read_only(VERIFIER, dir)
 }
 
 pub(super) fn bootstrap_mount() -> VolumeMount {
