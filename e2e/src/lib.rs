@@ -19,6 +19,7 @@ mod stage;
 mod traces;
 pub mod traffic;
 mod turns;
+mod users;
 mod wait;
 
 pub use api::{Api, Session};
@@ -34,4 +35,5 @@ pub use rotation::Kids;
 pub use stage::{Alone, Stage, alone};
 pub use traces::Collector;
 pub use turns::{Credentials, Turns};
+pub use users::Users;
 pub use wait::until;

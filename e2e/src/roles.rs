@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::stage::{self, Stage};
-use crate::turns::with_login;
+use crate::turns::{of_url, with_login};
 
 /// The Secret with the URL of the role that changes passwords.
 const ADMIN: &str = "database-admin";
@@ -86,13 +86,7 @@ impl Roles {
     /// # Errors
     /// When the URL is of neither.
     pub fn of_url<'a>(&'a self, url: &str) -> Result<(&'a str, &'a str)> {
-        let [a, b] = &self.names;
-        let is_of = |name: &String| url.contains(&format!("//{name}:"));
-        match (is_of(a), is_of(b)) {
-            (true, _) => Ok((a, b)),
-            (_, true) => Ok((b, a)),
-            _ => anyhow::bail!("the database URL is of neither {a} nor {b}"),
-        }
+        of_url(&self.names, url)
     }
 
     /// Whether PostgreSQL lets anybody in as `role` by a password.

@@ -3,12 +3,13 @@
 //! Owns their names and passwords on the node's PostgreSQL and Redis. It is the person who gives the
 //! idle ones new passwords, writes the new URLs into the Secrets, and takes the old passwords away.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
 use crate::roles::{self, Roles};
 use crate::stage::{self, Stage};
+use crate::users::{self, acl, redis_admin};
 
 /// The URLs of one turn.
 #[derive(Clone)]
@@ -74,8 +75,8 @@ impl Turns {
             let role = format!("{}_{side}", stage.namespace);
             let drop = format!("DROP ROLE IF EXISTS \"{role}\"");
             admin.execute(AssertSqlSafe(drop)).await?;
-            let mut command = redis::cmd("ACL");
-            let removed = command.arg("DELUSER").arg(&role);
+            let mut removed = acl("DELUSER");
+            removed.arg(&role);
             removed.query_async::<()>(&mut redis).await?;
         }
         Ok(())
@@ -123,8 +124,8 @@ impl Credentials {
         let mut admin = stage::admin_connection().await?;
         let clear = format!("ALTER ROLE \"{}\" PASSWORD NULL", self.role);
         admin.execute(AssertSqlSafe(clear)).await?;
-        let mut command = redis::cmd("ACL");
-        let reset = command.arg("SETUSER").arg(&self.role).arg("resetpass");
+        let mut reset = acl("SETUSER");
+        reset.arg(&self.role).arg("resetpass");
         reset.query_async::<()>(&mut redis_admin().await?).await?;
         Ok(())
     }
@@ -163,22 +164,20 @@ impl Credentials {
             self.role, self.database_password
         );
         admin.execute(AssertSqlSafe(give)).await?;
-        let mut command = redis::cmd("ACL");
-        let give = command.arg("SETUSER").arg(&self.role).arg("on");
-        let give = give
-            .arg("resetpass")
-            .arg(format!(">{}", self.redis_password));
-        // As docs/guides/redis-users.md has it.
-        let give = give.arg("~erpgo:*").arg("&erpgo:*");
-        let give = give.arg("+@all").arg("-@admin").arg("-@dangerous");
-        give.query_async::<()>(&mut redis_admin().await?).await?;
-        Ok(())
+        let redis = &mut redis_admin().await?;
+        users::make_member(redis, &self.role, Some(&self.redis_password)).await
     }
 }
 
-async fn redis_admin() -> Result<redis::aio::MultiplexedConnection> {
-    let client = redis::Client::open(stage::service_url("REDIS_URL")?)?;
-    Ok(client.get_multiplexed_async_connection().await?)
+/// Who of the two `url` logs in as, and the other one.
+pub(crate) fn of_url<'a>(names: &'a [String; 2], url: &str) -> Result<(&'a str, &'a str)> {
+    let [a, b] = names;
+    let is_of = |name: &String| url.contains(&format!("//{name}:"));
+    match (is_of(a), is_of(b)) {
+        (true, _) => Ok((a, b)),
+        (_, true) => Ok((b, a)),
+        _ => bail!("the URL is of neither {a} nor {b}"),
+    }
 }
 
 // scheme://user:password@host/name

@@ -91,8 +91,13 @@ prepare_demo_database() {
 }
 
 start_redis() {
+  local before
   [[ -d $REDIS_DATA ]] || install -d -m 0700 -o redis -g redis "$REDIS_DATA"
+  before=$(cat "$REDIS_DATA/redis.conf" 2>/dev/null || true)
   write_redis_config
+  # Settings are read at the start alone.
+  [[ $before = "$(cat "$REDIS_DATA/redis.conf")" ]] || stop_redis
+  is_alive redis || write_redis_users
   start redis setpriv --reuid redis --regid redis --init-groups redis-server "$REDIS_DATA/redis.conf"
 }
 
@@ -101,7 +106,7 @@ write_redis_config() {
 bind 127.0.0.1 $NODE_IP
 port $REDIS_PORT
 dir $REDIS_DATA
-requirepass $(password redis)
+aclfile $REDIS_DATA/users.acl
 daemonize no
 save ""
 appendonly no
@@ -110,6 +115,16 @@ maxmemory-policy allkeys-lru
 CONF
   chown redis:redis "$REDIS_DATA/redis.conf"
   chmod 0600 "$REDIS_DATA/redis.conf"
+}
+
+# The default user has the node's password; others, which rotations make, stay as they were saved.
+write_redis_users() {
+  local file=$REDIS_DATA/users.acl
+  {
+    printf 'user default on >%s ~* &* +@all\n' "$(password redis)"
+    grep -v '^user default ' "$file" 2>/dev/null || true
+  } | put "$file"
+  chown redis:redis "$file"
 }
 
 stop_redis() {
