@@ -78,3 +78,26 @@ async fn a_server_goes_with_its_handle() {
     drop(server);
     assert!(std::net::TcpStream::connect(address).is_err());
 }
+
+#[tokio::test]
+async fn one_with_a_file_for_its_users_keeps_those_that_were_saved() {
+    let mut server = redis::server_with_acl_file().await;
+    let mut admin = connection(&server.url()).await.unwrap();
+    for words in [
+        ["SETUSER", "saved"].as_slice(),
+        &["SAVE"],
+        &["SETUSER", "other"],
+    ] {
+        let mut command = redis_client::cmd("ACL");
+        let () = command.arg(words).query_async(&mut admin).await.unwrap();
+    }
+    server.stop();
+    server.start();
+    let mut admin = connection(&server.url()).await.unwrap();
+    let users: Vec<String> = redis_client::cmd("ACL")
+        .arg("USERS")
+        .query_async(&mut admin)
+        .await
+        .unwrap();
+    assert_eq!(users, ["default", "saved"]);
+}
