@@ -4,9 +4,9 @@
 //! address and the policy that guards it, then the pods, then what scales and protects them, and at
 //! the end the optional ways in and the monitoring, so that a CRD that refuses stops nothing else.
 //!
-//! Each object is read and left alone when it is as wanted (I-05). Otherwise server-side apply with
-//! force takes the fields that are ours and no other (I-07). An object that belongs to somebody else
-//! is never taken over. A Job is created once and never patched.
+//! Each object is read, unless observe has just done so, and left alone when it is as wanted (I-05).
+//! Otherwise server-side apply with force takes the fields that are ours and no other (I-07). An
+//! object that belongs to somebody else is never taken over. A Job is created once and never patched.
 
 use erpgo_crds::ErpGo;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -16,21 +16,25 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::build::Desired;
+use super::children::Presence;
 use super::context::Context;
 use super::drift::{self, APPLIED_HASH};
 use super::error::ReconcileError;
+use super::live::Live;
 use super::names::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL};
 use super::objects::{Kind, Wanted};
 use super::{errands, handover, prune};
+use crate::runtime::progress::Key;
 
 /// One `ErpGo`'s writes.
 pub struct Applier<'a> {
     pub(super) context: &'a Context,
     pub(super) erpgo: &'a ErpGo,
-    pub(super) namespace: String,
+    pub(super) key: Key,
 }
 
 /// Writes `desired` and deletes what is wanted no more.
@@ -41,6 +45,7 @@ pub async fn apply(
     context: &Context,
     erpgo: &ErpGo,
     desired: &Desired,
+    live: &Live,
 ) -> Result<(), ReconcileError> {
     let applier = Applier::new(context, erpgo);
     let apis = *context.apis.borrow();
@@ -61,10 +66,10 @@ pub async fn apply(
         service_monitor,
         prometheus_rule,
     } = desired;
-    applier.ensure(Wanted::of(service_account)?).await?;
+    applier.look(Wanted::of(service_account)?).await?;
     applier.settle::<Role>(role.as_ref()).await?;
     applier.settle::<RoleBinding>(role_binding.as_ref()).await?;
-    applier.ensure(Wanted::of(config_map)?).await?;
+    applier.look(Wanted::of(config_map)?).await?;
     applier
         .settle::<NetworkPolicy>(network_policy.as_ref())
         .await?;
@@ -74,15 +79,16 @@ pub async fn apply(
     for job in credentials_jobs {
         errands::run(&applier, job).await?;
     }
-    applier.ensure(Wanted::of(service)?).await?;
+    applier.look(Wanted::of(service)?).await?;
     if let Some(deployment) = deployment {
         let wanted = Wanted::of(deployment)?;
-        handover::keep_replicas(&applier, &wanted).await?;
-        applier.ensure(wanted).await?;
+        handover::keep_replicas(&applier, &wanted, live.deployment.as_ref()).await?;
+        applier.ensure(wanted, live.deployment.as_ref()).await?;
     }
-    applier
-        .settle::<HorizontalPodAutoscaler>(hpa.as_ref())
-        .await?;
+    match hpa {
+        Some(hpa) => applier.ensure(Wanted::of(hpa)?, live.hpa.as_ref()).await?,
+        None => prune::remove(&applier, &Kind::of::<HorizontalPodAutoscaler>()).await?,
+    }
     applier.settle::<PodDisruptionBudget>(pdb.as_ref()).await?;
     applier.settle::<Ingress>(ingress.as_ref()).await?;
     applier
@@ -129,12 +135,15 @@ impl<'a> Applier<'a> {
         Self {
             context,
             erpgo,
-            namespace: erpgo.namespace().unwrap_or_default(),
+            key: Key {
+                namespace: erpgo.namespace().unwrap_or_default(),
+                name: erpgo.name_any(),
+            },
         }
     }
 
     pub(super) fn api(&self, kind: &Kind) -> Api<DynamicObject> {
-        kind.api(&self.context.client, &self.namespace)
+        kind.api(&self.context.client, &self.key.namespace)
     }
 
     async fn settle<K>(&self, wanted: Option<&K>) -> Result<(), ReconcileError>
@@ -142,7 +151,7 @@ impl<'a> Applier<'a> {
         K: kube::Resource<DynamicType = ()> + k8s_openapi::Resource + serde::Serialize,
     {
         match wanted {
-            Some(object) => self.ensure(Wanted::of(object)?).await,
+            Some(object) => self.look(Wanted::of(object)?).await,
             None => prune::remove(self, &Kind::of::<K>()).await,
         }
     }
@@ -155,25 +164,44 @@ impl<'a> Applier<'a> {
         for (served, kind, wanted) in objects {
             match wanted {
                 _ if !served => {}
-                Some(object) => self.ensure(Wanted::with_kind(kind, object)?).await?,
+                Some(object) => self.look(Wanted::with_kind(kind, object)?).await?,
                 None => prune::remove(self, &kind).await?,
             }
         }
         Ok(())
     }
 
-    /// Makes one object as it is wanted.
-    async fn ensure(&self, wanted: Wanted) -> Result<(), ReconcileError> {
+    /// Makes one object as it is wanted, after a look at it.
+    async fn look(&self, wanted: Wanted) -> Result<(), ReconcileError> {
         let live = self.read(&wanted.kind, &wanted.name).await?;
+        self.converge(&wanted, live.as_ref()).await
+    }
+
+    /// Makes one object as it is wanted. What was not there a moment ago is looked for again: it may
+    /// be somebody else's by now.
+    async fn ensure<K>(&self, wanted: Wanted, live: Option<&K>) -> Result<(), ReconcileError>
+    where
+        K: kube::Resource + Serialize,
+    {
+        match live {
+            Some(live) => self.converge(&wanted, Some(live)).await,
+            None => self.look(wanted).await,
+        }
+    }
+
+    async fn converge<K>(&self, wanted: &Wanted, live: Option<&K>) -> Result<(), ReconcileError>
+    where
+        K: kube::Resource + Serialize,
+    {
         let desired = with_hash(&wanted.json);
-        if let Some(live) = &live {
-            self.require_ours(live, &wanted)?;
+        if let Some(live) = live {
+            self.require_ours(live, wanted)?;
             let json = to_json(live, &wanted.kind)?;
             if drift::covers(&json, &desired) {
                 return Ok(());
             }
         }
-        self.patch(&wanted, FIELD_MANAGER, &desired).await
+        self.patch(wanted, FIELD_MANAGER, &desired).await
     }
 
     pub(super) async fn read(
@@ -197,17 +225,21 @@ impl<'a> Applier<'a> {
         let params = PatchParams::apply(manager).force();
         let api = self.api(&wanted.kind);
         let done = api.patch(&wanted.name, &params, &Patch::Apply(json)).await;
-        done.map_err(|source| ReconcileError::Apply {
+        let made = done.map_err(|source| ReconcileError::Apply {
             kind: wanted.kind.name,
             name: wanted.name.clone(),
             source,
         })?;
         self.wrote(&wanted.kind, &wanted.name, "applied");
+        self.remember(&wanted.kind, &made);
         Ok(())
     }
 
     pub(super) async fn create_once(&self, job: &Job) -> Result<(), ReconcileError> {
         let wanted = Wanted::of(job)?;
+        if self.presence(&wanted.kind, &wanted.name) == Presence::Known {
+            return Ok(());
+        }
         let api = self.api(&wanted.kind);
         let found = api.get_metadata_opt(&wanted.name).await;
         let found = found.map_err(|source| ReconcileError::Observe {
@@ -227,7 +259,10 @@ impl<'a> Applier<'a> {
             ..PostParams::default()
         };
         match api.create(&params, &object).await {
-            Ok(_) => self.wrote(&wanted.kind, &wanted.name, "created"),
+            Ok(made) => {
+                self.wrote(&wanted.kind, &wanted.name, "created");
+                self.remember(&wanted.kind, &made);
+            }
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
             Err(source) => {
                 return Err(ReconcileError::Apply {
@@ -240,11 +275,22 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
+    pub(super) fn presence(&self, kind: &Kind, name: &str) -> Presence {
+        let children = &self.context.children;
+        children.presence(kind.name, &self.key, name)
+    }
+
+    fn remember(&self, kind: &Kind, made: &DynamicObject) {
+        let version = made.resource_version().unwrap_or_default();
+        let children = &self.context.children;
+        children.wrote(kind.name, &self.key, &made.name_any(), &version);
+    }
+
     pub(super) fn wrote(&self, kind: &Kind, name: &str, how: &'static str) {
         self.context.health.metrics.wrote(kind.name);
         tracing::info!(
-            namespace = self.namespace,
-            erpgo = self.erpgo.name_any(),
+            namespace = self.key.namespace,
+            erpgo = self.key.name,
             kind = kind.name,
             name,
             "{how}"
@@ -252,13 +298,17 @@ impl<'a> Applier<'a> {
     }
 
     // An object without an owner is taken up if it bears our labels, as after a restore from a backup.
-    fn require_ours(&self, live: &DynamicObject, wanted: &Wanted) -> Result<(), ReconcileError> {
+    fn require_ours(
+        &self,
+        live: &impl kube::Resource,
+        wanted: &Wanted,
+    ) -> Result<(), ReconcileError> {
         let labels = live.labels();
         let ours = live.owner_references().is_empty()
             && labels
                 .get(MANAGED_BY_LABEL)
                 .is_some_and(|by| by == FIELD_MANAGER)
-            && labels.get(INSTANCE_LABEL) == Some(&self.erpgo.name_any());
+            && labels.get(INSTANCE_LABEL) == Some(&self.key.name);
         if ours || self.owns(live) {
             return Ok(());
         }
@@ -278,7 +328,7 @@ impl<'a> Applier<'a> {
     }
 }
 
-pub(super) fn to_json(live: &DynamicObject, kind: &Kind) -> Result<Value, ReconcileError> {
+pub(super) fn to_json(live: &impl Serialize, kind: &Kind) -> Result<Value, ReconcileError> {
     serde_json::to_value(live).map_err(|source| ReconcileError::Encode {
         kind: kind.name,
         source,

@@ -8,6 +8,7 @@ use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::watch;
 
+use super::children::Children;
 use super::config::Config;
 use super::memory::Memory;
 use super::names::FIELD_MANAGER;
@@ -37,6 +38,8 @@ pub struct Context {
     pub apis: watch::Receiver<ApiPresence>,
     /// What is remembered from one reconcile to the next.
     pub memory: Memory,
+    /// What the watches tell of children.
+    pub children: Children,
 }
 
 impl Context {
@@ -60,6 +63,7 @@ impl Context {
             complaints: Complaints::new()?,
             recorder: Recorder::new(client.clone(), reporter),
             memory: Memory::default(),
+            children: Children::default(),
             client,
             config,
             health,

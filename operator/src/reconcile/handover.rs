@@ -4,6 +4,7 @@
 //! applies no more is reset to its default, here to one pod. So the count is first applied under a
 //! second manager, which keeps it until the autoscaler writes (I-07).
 
+use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::{Value, json};
 
 use super::apply::{Applier, to_json};
@@ -18,10 +19,16 @@ const KEEPER: &str = "erpgo-operator-handover";
 pub(super) async fn keep_replicas(
     applier: &Applier<'_>,
     deployment: &Wanted,
+    seen: Option<&Deployment>,
 ) -> Result<(), ReconcileError> {
-    if deployment.json.pointer("/spec/replicas").is_some() {
+    let due = deployment.json.pointer("/spec/replicas").is_none();
+    let Some(seen) = seen.filter(|_| due) else {
+        return Ok(());
+    };
+    if count_that_is_ours_alone(&to_json(seen, &deployment.kind)?).is_none() {
         return Ok(());
     }
+    // The count that is written must be that of now.
     let Some(live) = applier.read(&deployment.kind, &deployment.name).await? else {
         return Ok(());
     };

@@ -7,6 +7,7 @@ pub mod apply;
 pub mod backoff;
 pub mod build;
 pub mod check;
+pub mod children;
 pub mod config;
 pub mod context;
 pub mod drift;
@@ -15,6 +16,7 @@ mod errands;
 pub mod error;
 pub mod finalize;
 mod handover;
+pub mod live;
 pub mod memory;
 pub mod migrate;
 pub mod names;
@@ -44,6 +46,8 @@ use erpgo_secret_set::KeyName;
 pub use error::ReconcileError;
 use jiff::Timestamp;
 use kube::Api;
+use live::Live;
+use observe::Reading;
 use observed::Observed;
 
 use crate::rotation::Outcome;
@@ -81,9 +85,9 @@ pub async fn reconcile(key: &Key, context: &Context) -> Result<Done, ReconcileEr
         forget_metrics(context, key);
         return finalize::finalize(context, key, &erpgo).await;
     }
-    let mut seen = observe::observe(context, key, &erpgo).await?;
+    let Reading { mut seen, live } = observe::observe(context, key, &erpgo).await?;
     let mut intent = plan(&erpgo, &seen, &context.config, Timestamp::now());
-    let applied = carry_out(context, &erpgo, &intent).await;
+    let applied = carry_out(context, &erpgo, &intent, &live).await;
     if note_outcome(context, key, &mut seen, &applied) {
         intent = plan(&erpgo, &seen, &context.config, Timestamp::now());
     }
@@ -105,13 +109,18 @@ async fn read(key: &Key, context: &Context) -> Result<Option<ErpGo>, ReconcileEr
 
 // Nothing is written for an ErpGo without desired objects, not even the finalizer: a paused or
 // refused one stays as it was found.
-async fn carry_out(context: &Context, erpgo: &ErpGo, plan: &Plan) -> Result<(), ReconcileError> {
+async fn carry_out(
+    context: &Context,
+    erpgo: &ErpGo,
+    plan: &Plan,
+    live: &Live,
+) -> Result<(), ReconcileError> {
     let Some(desired) = &plan.desired else {
         return Ok(());
     };
     finalize::ensure(context, erpgo).await?;
     effects::carry_out(context, erpgo, &plan.effects).await?;
-    apply::apply(context, erpgo, desired).await
+    apply::apply(context, erpgo, desired, live).await
 }
 
 /// Turns what apply met into an observation; tells whether that changed anything.

@@ -18,15 +18,15 @@ use erpgo_crds::ErpGo;
 use erpgo_secret_set::Document;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
 use kube::api::ListParams;
-use kube::{Api, ResourceExt as _};
 
 use super::context::Context;
 use super::error::ReconcileError;
+use super::live::Live;
 use super::memory::Heard;
-use super::names::{self, Component, Names};
+use super::names::{self, Names};
 use super::observed::{
     AckFacts, Complaint, HpaFacts, MAX_MESSAGE_BYTES, MAX_PODS, Observed, PodComponent, PodFacts,
     SecretSetState,
@@ -37,8 +37,13 @@ use crate::rotation::DocumentView;
 use crate::runtime::progress::Key;
 use crate::secrets::SecretsError;
 
-// One image change leaves one Job behind; more than this are not worth knowing.
-const MAX_JOBS: u32 = 50;
+/// What was read.
+pub struct Reading {
+    /// As plain data, for the plan.
+    pub seen: Observed,
+    /// Whole objects, for apply.
+    pub live: Live,
+}
 
 /// Reads what there is around `erpgo`.
 ///
@@ -48,7 +53,7 @@ pub async fn observe(
     context: &Context,
     key: &Key,
     erpgo: &ErpGo,
-) -> Result<Observed, ReconcileError> {
+) -> Result<Reading, ReconcileError> {
     let reader = Reader {
         context,
         erpgo,
@@ -60,7 +65,7 @@ pub async fn observe(
         reader.own_secrets(),
         reader.deployment(),
         reader.pods(),
-        reader.jobs(),
+        jobs::read(context, key, erpgo),
         reader.hpa(),
     )?;
     let wanted_job = names::migration_job(erpgo);
@@ -82,7 +87,7 @@ pub async fn observe(
         .as_ref()
         .map(|document| offers::changed(&sources.offered, document))
         .unwrap_or_default();
-    Ok(Observed {
+    let seen = Observed {
         database_secret: sources.database,
         redis_secret: sources.redis,
         bootstrap_secret: sources.bootstrap,
@@ -93,7 +98,7 @@ pub async fn observe(
         pods,
         migration_job,
         other_migration_jobs,
-        hpa,
+        hpa: hpa.as_ref().map(hpa_facts),
         quota_denied: context.memory.refusal(key),
         available_apis: *context.apis.borrow(),
         acks,
@@ -105,7 +110,9 @@ pub async fn observe(
             .map(|document| offers::logins(erpgo, document))
             .unwrap_or_default(),
         errands,
-    })
+    };
+    let live = Live { deployment, hpa };
+    Ok(Reading { seen, live })
 }
 
 /// The secret set in its backend. One that cannot be asked is an observation.
@@ -169,40 +176,20 @@ impl Reader<'_> {
 
     async fn pods(&self) -> Result<Vec<Pod>, ReconcileError> {
         let limit = u32::try_from(MAX_PODS).unwrap_or(u32::MAX);
-        let params = ListParams::default().labels(&self.selector()).limit(limit);
+        let params = ListParams::default()
+            .labels(&selector(self.key))
+            .limit(limit);
         let list = self.api::<Pod>().list(&params).await;
         Ok(list.map_err(failed("the pods"))?.items)
     }
 
-    async fn jobs(&self) -> Result<Vec<Job>, ReconcileError> {
-        let selector = format!(
-            "{},{} in ({},{})",
-            self.selector(),
-            names::COMPONENT_LABEL,
-            Component::Migration.as_str(),
-            Component::Credentials.as_str()
-        );
-        let params = ListParams::default().labels(&selector).limit(MAX_JOBS);
-        let list = self.api::<Job>().list(&params).await;
-        let mut jobs = list.map_err(failed("the Jobs"))?.items;
-        let uid = self.erpgo.metadata.uid.as_deref();
-        jobs.retain(|job| {
-            let mut owners = job.owner_references().iter();
-            owners.any(|owner| Some(owner.uid.as_str()) == uid)
-        });
-        Ok(jobs)
-    }
-
-    async fn hpa(&self) -> Result<Option<HpaFacts>, ReconcileError> {
+    async fn hpa(&self) -> Result<Option<HorizontalPodAutoscaler>, ReconcileError> {
         if self.erpgo.spec.autoscaling.is_none() {
             return Ok(None);
         }
         let api: Api<HorizontalPodAutoscaler> = self.api();
         let found = api.get_opt(&self.key.name).await;
-        Ok(found
-            .map_err(failed("the autoscaler"))?
-            .as_ref()
-            .map(hpa_facts))
+        found.map_err(failed("the autoscaler"))
     }
 
     // Asked only when there is something to ask for; a token that cannot be read leaves it unknown.
@@ -255,15 +242,12 @@ impl Reader<'_> {
     {
         Api::namespaced(self.context.client.clone(), &self.key.namespace)
     }
+}
 
-    fn selector(&self) -> String {
-        let (manager, instance) = (names::MANAGED_BY_LABEL, names::INSTANCE_LABEL);
-        format!(
-            "{manager}={},{instance}={}",
-            names::FIELD_MANAGER,
-            self.key.name
-        )
-    }
+// Everything of the ErpGo that bears our label.
+fn selector(key: &Key) -> String {
+    let (manager, instance) = (names::MANAGED_BY_LABEL, names::INSTANCE_LABEL);
+    format!("{manager}={},{instance}={}", names::FIELD_MANAGER, key.name)
 }
 
 fn failed(what: &'static str) -> impl FnOnce(kube::Error) -> ReconcileError {

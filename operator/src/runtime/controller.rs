@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _, stream};
+use futures::{FutureExt as _, Stream, StreamExt as _, stream};
 use kube::runtime::controller::{Action, Config as QueueConfig};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{applier, watcher};
@@ -27,6 +27,8 @@ const CONCURRENCY: u16 = 10;
 const DEBOUNCE: Duration = Duration::from_millis(250);
 /// The longest that one reconcile may take.
 const LIMIT: Duration = Duration::from_secs(120);
+/// How long the first reconciles wait for the watches of children.
+const FIRST_LOOK: Duration = Duration::from_secs(30);
 /// How long reconciles under way may go on after the process was told to end.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -35,7 +37,8 @@ pub async fn run(context: Arc<Context>, reach: &Reach, shutdown: watch::Receiver
     let (store, writer) = reflector::store::<Handle>();
     let health = &context.health;
     let own = watches::erpgos(&context.client, reach, writer, Arc::clone(health));
-    let children = watches::children(&context.client, reach, health);
+    let children = watches::children(&context, reach);
+    let own = after_first_look(Arc::clone(&context), own);
     let apis = all_on_change(context.apis.clone(), store.clone());
     let told = stream::select(apis, pulse::changes(Arc::clone(&context)));
     let triggers = stream::select(own, stream::select(children, told));
@@ -56,6 +59,18 @@ pub async fn run(context: Arc<Context>, reach: &Reach, shutdown: watch::Receiver
         () = forgetting => {}
         () = cut_off(shutdown) => tracing::warn!("reconciles still under way are cut off"),
     }
+}
+
+// The first reconciles then know what there is, and the lists that told of it wake no second one.
+fn after_first_look(
+    context: Arc<Context>,
+    own: impl Stream<Item = ObjectRef<Handle>> + Send + 'static,
+) -> impl Stream<Item = ObjectRef<Handle>> + Send {
+    async move {
+        context.children.first_look(FIRST_LOOK).await;
+        own
+    }
+    .flatten_stream()
 }
 
 // An object that is deleted while it is due is never reconciled, and must not look stuck.

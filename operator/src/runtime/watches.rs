@@ -2,14 +2,15 @@
 //!
 //! Owns the watches: metadata only, filtered by our label, small pages, managed fields stripped, so
 //! that memory does not grow with what else lives in the cluster. Secrets are not watched. Each event
-//! is mapped to the `ErpGo` that its label names. A watch that breaks is begun again with back-off;
-//! the periodic reconcile covers what was missed meanwhile.
+//! is noted in [`crate::reconcile::children`] and mapped to the `ErpGo` that its label names, if it is
+//! news. A watch that breaks is begun again with back-off; the periodic reconcile covers what was
+//! missed meanwhile.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use erpgo_crds::ErpGo;
-use futures::stream::{BoxStream, SelectAll};
+use futures::stream::{self, BoxStream, SelectAll};
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -22,11 +23,14 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, store::Writer};
 use kube::runtime::utils::{PredicateConfig, predicates};
-use kube::runtime::{Predicate as _, WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{Predicate as _, WatchStreamExt as _};
+use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
 use super::health::Health;
+use super::progress::Key;
+use crate::reconcile::Context;
 use crate::reconcile::names::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY_LABEL};
 
 /// An `ErpGo` as the queue knows it: its body is read afresh by each reconcile.
@@ -81,33 +85,28 @@ pub fn erpgos(
     })
 }
 
-/// Every change of a child.
+/// Every change of a child that is news.
 pub fn children(
-    client: &Client,
+    context: &Arc<Context>,
     reach: &Reach,
-    health: &Arc<Health>,
 ) -> SelectAll<BoxStream<'static, ObjectRef<Handle>>> {
-    futures::stream::select_all([
-        child::<ServiceAccount>(client, reach, health),
-        child::<Role>(client, reach, health),
-        child::<RoleBinding>(client, reach, health),
-        child::<ConfigMap>(client, reach, health),
-        child::<Job>(client, reach, health),
-        child::<Deployment>(client, reach, health),
-        child::<Service>(client, reach, health),
-        child::<HorizontalPodAutoscaler>(client, reach, health),
-        child::<PodDisruptionBudget>(client, reach, health),
-        child::<NetworkPolicy>(client, reach, health),
-        child::<Ingress>(client, reach, health),
-        child::<Pod>(client, reach, health),
+    stream::select_all([
+        child::<ServiceAccount>(context, reach),
+        child::<Role>(context, reach),
+        child::<RoleBinding>(context, reach),
+        child::<ConfigMap>(context, reach),
+        child::<Job>(context, reach),
+        child::<Deployment>(context, reach),
+        child::<Service>(context, reach),
+        child::<HorizontalPodAutoscaler>(context, reach),
+        child::<PodDisruptionBudget>(context, reach),
+        child::<NetworkPolicy>(context, reach),
+        child::<Ingress>(context, reach),
+        child::<Pod>(context, reach),
     ])
 }
 
-fn child<K>(
-    client: &Client,
-    reach: &Reach,
-    health: &Arc<Health>,
-) -> BoxStream<'static, ObjectRef<Handle>>
+fn child<K>(context: &Arc<Context>, reach: &Reach) -> BoxStream<'static, ObjectRef<Handle>>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + k8s_openapi::Resource
@@ -118,24 +117,47 @@ where
         + Sync
         + 'static,
 {
-    let health = Arc::clone(health);
+    let context = Arc::clone(context);
+    context.children.announce(K::KIND);
     let config = watcher::Config::default()
         .labels(&format!("{MANAGED_BY_LABEL}={FIELD_MANAGER}"))
         .page_size(PAGE);
-    watcher(reach.api::<PartialObjectMeta<K>>(client), config)
+    watcher(reach.api::<PartialObjectMeta<K>>(&context.client), config)
         .default_backoff()
-        .touched_objects()
-        .filter_map(move |item| {
-            let found = noted(item, K::KIND, &health);
-            async move { found.as_ref().and_then(parent) }
-        })
+        .flat_map(move |item| stream::iter(news(&context, K::KIND, item)))
+        .map(|key| ObjectRef::new(&key.name).within(&key.namespace))
         .boxed()
 }
 
-fn parent<K: Resource>(child: &PartialObjectMeta<K>) -> Option<ObjectRef<Handle>> {
-    let name = child.metadata.labels.as_ref()?.get(INSTANCE_LABEL)?;
-    let namespace = child.metadata.namespace.as_deref()?;
-    Some(ObjectRef::new(name).within(namespace))
+// Whose children have changed.
+fn news<K: Resource>(
+    context: &Context,
+    kind: &'static str,
+    item: watcher::Result<Event<PartialObjectMeta<K>>>,
+) -> Vec<Key> {
+    let children = &context.children;
+    match noted(item, kind, &context.health) {
+        None => children.failed(kind),
+        Some(Event::Init) => children.begun(kind),
+        Some(Event::InitDone) => return children.listed(kind),
+        Some(Event::InitApply(child) | Event::Apply(child)) => {
+            let version = child.resource_version().unwrap_or_default();
+            let is_news = |of: &Key| children.saw(kind, of, &child.name_any(), &version);
+            return parent(&child).filter(is_news).into_iter().collect();
+        }
+        Some(Event::Delete(child)) => {
+            let is_news = |of: &Key| children.saw_end(kind, of, &child.name_any());
+            return parent(&child).filter(is_news).into_iter().collect();
+        }
+    }
+    Vec::new()
+}
+
+fn parent<K: Resource>(child: &PartialObjectMeta<K>) -> Option<Key> {
+    Some(Key {
+        namespace: child.metadata.namespace.clone()?,
+        name: child.metadata.labels.as_ref()?.get(INSTANCE_LABEL)?.clone(),
+    })
 }
 
 fn noted<T>(item: watcher::Result<T>, kind: &'static str, health: &Health) -> Option<T> {

@@ -1,14 +1,78 @@
-//! What is read of migration Jobs.
+//! What is read of Jobs.
 //!
-//! Owns the reading of a Job's conditions and of the report that its newest pod left behind.
+//! Owns the reading of those that the watch tells of, of a migration Job's conditions and of the report
+//! that its newest pod left behind.
 
+use erpgo_crds::ErpGo;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt as _;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
 
 use super::pods::{JOB_NAME, MIGRATE, ended};
-use crate::reconcile::names::{ATTEMPT, MADE_WITH};
+use super::{failed, selector};
+use crate::reconcile::context::Context;
+use crate::reconcile::error::ReconcileError;
+use crate::reconcile::names::{ATTEMPT, COMPONENT_LABEL, Component, MADE_WITH};
 use crate::reconcile::observed::{ContainerTerminated, JobFacts, JobState};
+use crate::runtime::progress::Key;
+
+// One image change leaves one Job behind; more than this are not worth knowing.
+const MAX_JOBS: u32 = 50;
+const AT_ONCE: usize = 4;
+const KIND: &str = "Job";
+const COMPONENTS: [Component; 2] = [Component::Migration, Component::Credentials];
+
+/// The Jobs of `erpgo`. Those that the watch tells of are read by name, which spares the API server
+/// to go through all Jobs of the namespace; one that it does not tell of yet is created at most once.
+pub(super) async fn read(
+    context: &Context,
+    key: &Key,
+    erpgo: &ErpGo,
+) -> Result<Vec<Job>, ReconcileError> {
+    let api: Api<Job> = Api::namespaced(context.client.clone(), &key.namespace);
+    let mut jobs = match context.children.names(KIND, key) {
+        Some(names) => by_name(context, key, &api, names).await?,
+        None => list(key, &api).await?,
+    };
+    let uid = erpgo.metadata.uid.as_deref();
+    jobs.retain(|job| {
+        let mut owners = job.owner_references().iter();
+        owners.any(|owner| Some(owner.uid.as_str()) == uid)
+    });
+    Ok(jobs)
+}
+
+async fn by_name(
+    context: &Context,
+    key: &Key,
+    api: &Api<Job>,
+    mut names: Vec<String>,
+) -> Result<Vec<Job>, ReconcileError> {
+    names.truncate(usize::try_from(MAX_JOBS).unwrap_or(usize::MAX));
+    let found = stream::iter(names).map(|name| async move {
+        let found = api.get_opt(&name).await.map_err(failed("a Job"))?;
+        if found.is_none() {
+            context.children.is_gone(KIND, key, &name);
+        }
+        Ok(found)
+    });
+    let found: Vec<Option<Job>> = found.buffered(AT_ONCE).try_collect().await?;
+    let is_ours = |job: &Job| {
+        let component = job.labels().get(COMPONENT_LABEL);
+        component.is_some_and(|label| COMPONENTS.iter().any(|ours| ours.as_str() == label))
+    };
+    Ok(found.into_iter().flatten().filter(is_ours).collect())
+}
+
+async fn list(key: &Key, api: &Api<Job>) -> Result<Vec<Job>, ReconcileError> {
+    let components = COMPONENTS.map(Component::as_str).join(",");
+    let selector = format!("{},{COMPONENT_LABEL} in ({components})", selector(key));
+    let params = ListParams::default().labels(&selector).limit(MAX_JOBS);
+    let list = api.list(&params).await;
+    Ok(list.map_err(failed("the Jobs"))?.items)
+}
 
 /// The Job `wanted`, and all others.
 pub(super) fn split(
