@@ -6,6 +6,7 @@ mod api {
     mod defaults;
     mod finalizers;
     mod rbac;
+    mod requests;
     mod ssa_ownership;
     mod zero_writes;
 }
