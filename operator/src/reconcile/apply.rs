@@ -81,14 +81,9 @@ pub async fn apply(
     }
     applier.look(Wanted::of(service)?).await?;
     if let Some(deployment) = deployment {
-        let wanted = Wanted::of(deployment)?;
-        handover::keep_replicas(&applier, &wanted, live.deployment.as_ref()).await?;
-        applier.ensure(wanted, live.deployment.as_ref()).await?;
+        applier.roll(Wanted::of(deployment)?, live).await?;
     }
-    match hpa {
-        Some(hpa) => applier.ensure(Wanted::of(hpa)?, live.hpa.as_ref()).await?,
-        None => prune::remove(&applier, &Kind::of::<HorizontalPodAutoscaler>()).await?,
-    }
+    applier.scale(hpa.as_ref(), live).await?;
     applier.settle::<PodDisruptionBudget>(pdb.as_ref()).await?;
     applier.settle::<Ingress>(ingress.as_ref()).await?;
     applier
@@ -153,6 +148,23 @@ impl<'a> Applier<'a> {
         match wanted {
             Some(object) => self.look(Wanted::of(object)?).await,
             None => prune::remove(self, &Kind::of::<K>()).await,
+        }
+    }
+
+    async fn roll(&self, wanted: Wanted, live: &Live) -> Result<(), ReconcileError> {
+        let live = live.deployment.as_ref();
+        handover::keep_replicas(self, &wanted, live).await?;
+        self.ensure(wanted, live).await
+    }
+
+    async fn scale(
+        &self,
+        hpa: Option<&HorizontalPodAutoscaler>,
+        live: &Live,
+    ) -> Result<(), ReconcileError> {
+        match hpa {
+            Some(hpa) => self.ensure(Wanted::of(hpa)?, live.hpa.as_ref()).await,
+            None => prune::remove(self, &Kind::of::<HorizontalPodAutoscaler>()).await,
         }
     }
 

@@ -59,7 +59,7 @@ pub async fn observe(
         erpgo,
         key,
     };
-    let (sources, secret_set, own, deployment, pods, jobs, hpa) = tokio::try_join!(
+    let (sources, (secret_set, document), own, deployment, pods, jobs, hpa) = tokio::try_join!(
         sources::read(context, erpgo),
         async { Ok(document(context, erpgo).await) },
         reader.own_secrets(),
@@ -76,7 +76,6 @@ pub async fn observe(
         job.pods_refused = refusals::of_pods(context, key, job, &pods).await?;
     }
     let mut pods = pods::facts(&pods, &wanted_job);
-    let (secret_set, document) = secret_set;
     let serving = serving(&pods);
     let (acks, complaints) = tokio::join!(
         reader.acks(&secret_set, &mut pods),
