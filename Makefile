@@ -8,7 +8,7 @@ CLUSTER_BIN := e2e/cluster/bin
 # Everything but the crates that need a kube-apiserver of their own or the whole node.
 UNIT := --workspace --exclude erpgo-tests --exclude erpgo-e2e
 
-.PHONY: help demo demo-rotate down test check fmt lint docs deny shell test-unit test-api test-e2e test-rotation generate bench load images cluster status
+.PHONY: help demo demo-rotate down test check fmt lint docs deny shell test-unit test-api test-e2e test-rotation generate coverage bench load images cluster status
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ generate: ## regenerate the CRD, the chart's copy, install.yaml and the snapshot
 	UPDATE_GENERATED=1 $(CARGO) test $(UNIT) --locked --test generated
 	UPDATE_GENERATED=1 $(CARGO) test -p erpgo-tests --locked --test packaging
 	INSTA_UPDATE=always $(CARGO) test $(UNIT) --locked --test alerts --test desired --test preview
+
+coverage: packages ## lines of the API that its tests reach, part by part
+	@e2e/checks/coverage
 
 load: packages ## the seed's loads on one process of the API, with PostgreSQL and Redis beside it
 	@e2e/bench/load
