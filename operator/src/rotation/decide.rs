@@ -297,7 +297,7 @@ fn begin(s: &Situation<'_>, mut decision: Decision) -> Decision {
     if recently_aborted(s, &decision.record) {
         return decision;
     }
-    let due = due(s);
+    let due = trigger::first(&due(s), given_up(&decision.record));
     if !due.is_empty() {
         start(s, &mut decision, &due, "it is due by age".into());
         return decision.at_once();
@@ -369,6 +369,12 @@ fn due(s: &Situation<'_>) -> Vec<KeyName> {
         .filter(|key| s.offered.contains(key))
         .filter(old)
         .collect()
+}
+
+fn given_up(record: &Record) -> &[KeyName] {
+    let last = record.last.as_ref();
+    let last = last.filter(|last| last.outcome == Outcome::Aborted);
+    last.map_or(&[], |last| &last.keys)
 }
 
 fn recently_aborted(s: &Situation<'_>, record: &Record) -> bool {

@@ -9,6 +9,7 @@ use erpgo_secret_set::{KeyName, Kid};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::logins::LoginKey;
 use super::situation::Policy;
 
 /// Longest reason that is kept, in characters.
@@ -98,6 +99,18 @@ pub(super) fn due(policy: &Policy, key: KeyName, created_at: Timestamp) -> Times
     )
 }
 
+/// Which of the keys that are `due` turn first. A login needs its server, and one server that refuses must
+/// hold up no other key: so logins turn after the others and one at a time, what was `given_up` last.
+pub(super) fn first(due: &[KeyName], given_up: &[KeyName]) -> Vec<KeyName> {
+    let is_login = |key: &KeyName| LoginKey::of(*key).is_some();
+    let (logins, others): (Vec<_>, Vec<_>) = due.iter().copied().partition(is_login);
+    if !others.is_empty() {
+        return others;
+    }
+    let fresh = logins.iter().find(|key| !given_up.contains(key));
+    fresh.or(logins.first()).copied().into_iter().collect()
+}
+
 /// `at` and `wait` later, at most the end of time.
 pub(super) fn after(at: Timestamp, wait: Duration) -> Timestamp {
     at.saturating_add(wait).unwrap_or(Timestamp::MAX)
@@ -107,6 +120,19 @@ pub(super) fn after(at: Timestamp, wait: Duration) -> Timestamp {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_server_that_refuses_holds_up_no_other_key() {
+        use KeyName::{Database, Jwt, Redis, Refresh};
+        let all = [Jwt, Refresh, Database, Redis];
+        assert_eq!(first(&all, &[]), [Jwt, Refresh]);
+        assert_eq!(first(&all, &[Redis]), [Jwt, Refresh]);
+        assert_eq!(first(&[Database, Redis], &[]), [Database]);
+        assert_eq!(first(&[Database, Redis], &[Database]), [Redis]);
+        assert_eq!(first(&[Database, Redis], &[Database, Redis]), [Database]);
+        assert_eq!(first(&[Redis], &[Redis]), [Redis]);
+        assert_eq!(first(&[], &[Redis]), []);
+    }
 
     #[test]
     fn annotations_are_read_or_refused_with_a_way_out() {
