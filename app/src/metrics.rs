@@ -40,6 +40,7 @@ pub struct Metrics {
     pub pool_in_use: IntGauge,
     pub pool_wait: Histogram,
     pub pool_exhausted: IntCounter,
+    pub pool_shed: IntCounter,
     pub cache_operations: IntCounterVec,
     pub cache_hit_rate: Gauge,
     pub cache_evictions: IntCounter,
@@ -105,6 +106,10 @@ impl Metrics {
             pool_exhausted: make.counter(
                 "erpgo_db_pool_exhausted_total",
                 "Waits for a connection that ended without one",
+            )?,
+            pool_shed: make.counter(
+                "erpgo_db_pool_shed_total",
+                "Requests turned away because too many waited for a connection",
             )?,
             cache_operations: make.counters(
                 "cache_operations_total",

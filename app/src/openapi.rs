@@ -107,6 +107,7 @@ fn codes(path: &str, operation: &Operation) -> Vec<Code> {
         Code::MethodNotAllowed,
         Code::InternalError,
         Code::ServiceUnavailable,
+        Code::Overloaded,
         Code::RequestTimeout,
         // Of the class that the route is in.
         Code::RateLimitExceeded,
@@ -139,23 +140,15 @@ fn codes(path: &str, operation: &Operation) -> Vec<Code> {
 /// What only some operations can answer.
 fn special(path: &str) -> &'static [Code] {
     match path.trim_start_matches("/api/v1") {
-        path if path.ends_with("/erase") => &[
-            Code::Conflict,
-            Code::InvalidCredentials,
-            Code::Overloaded,
-            Code::NotFound,
-        ],
-        "/profile/export" => &[Code::NotFound],
-        "/auth/login" => &[Code::InvalidCredentials, Code::Overloaded],
-        "/auth/login/second-factor" => &[
-            Code::InvalidCredentials,
-            Code::Overloaded,
-            Code::TokenInvalid,
-        ],
-        "/auth/change-password" | "/auth/second-factor/enrol" | "/auth/second-factor/disable" => {
-            &[Code::InvalidCredentials, Code::Overloaded, Code::NotFound]
+        path if path.ends_with("/erase") => {
+            &[Code::Conflict, Code::InvalidCredentials, Code::NotFound]
         }
-        "/auth/reset-password" => &[Code::Overloaded],
+        "/profile/export" => &[Code::NotFound],
+        "/auth/login" => &[Code::InvalidCredentials],
+        "/auth/login/second-factor" => &[Code::InvalidCredentials, Code::TokenInvalid],
+        "/auth/change-password" | "/auth/second-factor/enrol" | "/auth/second-factor/disable" => {
+            &[Code::InvalidCredentials, Code::NotFound]
+        }
         path if path.starts_with("/email/send") => &[Code::Conflict],
         "/auth/refresh" => &[
             Code::TokenExpired,

@@ -19,6 +19,7 @@ pub(super) async fn list_api_keys(
 ) -> Result<Json<ApiKeyList>> {
     let mut connection = state.database.acquire().await?;
     let keys = store::list(&mut connection, caller.principal.user).await?;
+    connection.done();
     Ok(Json(ApiKeyList {
         api_keys: keys.into_iter().map(ApiKeyOut::from).collect(),
     }))

@@ -31,7 +31,7 @@ const NOBODY_MONTHS: std::ops::RangeInclusive<i32> = 13..=24;
 /// # Errors
 /// When the database does not answer.
 pub async fn prepare(database: &Database) -> Result<i32> {
-    let mut connection = database.acquire().await?;
+    let mut connection = database.acquire_in_turn().await?;
     let query = sqlx::query_scalar("SELECT audit_prepare($1)")
         .bind(AHEAD)
         .fetch_one(&mut *connection);
@@ -45,7 +45,7 @@ pub async fn prepare(database: &Database) -> Result<i32> {
 /// # Errors
 /// When the database does not answer.
 pub async fn retire(database: &Database) -> Result<Vec<String>> {
-    let mut tx = database.begin().await?;
+    let mut tx = database.begin_in_turn().await?;
     let query = sqlx::query_scalar("SELECT audit_retire()").fetch_one(&mut *tx);
     let gone: Vec<String> = observed(QueryType::Delete, "audit_events.retire", query)
         .await
@@ -123,7 +123,7 @@ pub async fn keep(
 
 async fn turn(database: &Database) -> Result<Option<Head>> {
     let pending = {
-        let mut connection = database.acquire().await?;
+        let mut connection = database.acquire_in_turn().await?;
         store::count_pending(&mut connection).await?
     };
     METRICS.audit_pending.set(pending);

@@ -41,7 +41,7 @@ pub(crate) fn stream(
             let Some(before) = before else {
                 return Ok(None);
             };
-            let mut connection = database.acquire().await?;
+            let mut connection = database.acquire_in_turn().await?;
             let events = part(&mut connection, &filter, before, PART).await?;
             let last = events.last().map(|event| Some(event.seq));
             Ok((!events.is_empty()).then_some((events, last)))

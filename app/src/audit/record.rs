@@ -57,7 +57,7 @@ pub async fn record(connection: &mut PgConnection, event: &Event) -> Result<()> 
 /// # Errors
 /// When the database does not take it.
 pub async fn record_alone(database: &Database, event: &Event) -> Result<()> {
-    let mut tx = database.begin().await?;
+    let mut tx = database.begin_in_turn().await?;
     record(&mut tx, event).await?;
     tx.commit()
         .await

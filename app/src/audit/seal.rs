@@ -41,8 +41,9 @@ pub enum Sealed {
 /// When the database does not answer; nothing is sealed then.
 pub async fn seal(database: &Database) -> Result<Sealed> {
     let fail = |error| Error::database("seal the audit log", error);
-    let mut tx = database.begin().await?;
+    let mut tx = database.begin_in_turn().await?;
     if !lock(&mut tx).await? {
+        tx.rollback().await.map_err(fail)?;
         return Ok(Sealed::Elsewhere);
     }
     let mut head = head(&mut tx).await?;

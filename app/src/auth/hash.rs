@@ -88,6 +88,17 @@ impl Hasher {
         }
     }
 
+    /// Asked before anything else is done for a sign-in, so that one that would be shed costs next to nothing.
+    ///
+    /// # Errors
+    /// OVERLOADED when as many wait as may.
+    pub fn has_room(&self) -> Result<()> {
+        if self.admitted.available_permits() == 0 {
+            return Err(self.shed());
+        }
+        Ok(())
+    }
+
     /// Hashes `password` with the current pepper.
     ///
     /// # Errors

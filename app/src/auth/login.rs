@@ -1,7 +1,7 @@
 //! POST /auth/login.
 //!
-//! Owns the order that keeps the answer uniform: count, look up, always hash once, then decide.
-//! Unknown, wrong and locked differ neither in body nor in the work that is done.
+//! Owns the order that keeps the answer uniform: is there room for a hash, count, look up, always hash
+//! once, then decide. Unknown, wrong and locked differ neither in body nor in the work that is done.
 
 use std::net::IpAddr;
 
@@ -36,6 +36,7 @@ pub(super) async fn login(
     ApiJson(body): ApiJson<LoginBody>,
 ) -> Result<Response> {
     body.check()?;
+    state.hasher.has_room().inspect_err(|_| count("error"))?;
     admit(&state, &origin, &body.email).await?;
     let identifier = Identifier::of(&body.email);
     let attempt = state.logins.attempt(&identifier).await;
@@ -98,8 +99,10 @@ enum Decision {
 async fn decide(state: &AppState, body: &LoginBody, attempt: Attempt) -> Result<Decision> {
     let found = {
         let mut connection = state.database.acquire().await?;
-        store::credentials(&mut connection, body.email.trim()).await?
-        // The connection goes back here: nothing waits in the pool for the hash below.
+        let found = store::credentials(&mut connection, body.email.trim()).await?;
+        // Nothing waits in the pool for the hash below.
+        connection.done();
+        found
     };
     let owner = found.as_ref().map(|found| found.user);
     let credentials = found.filter(|found| found.is_active && attempt.allowed);
@@ -128,7 +131,7 @@ pub(super) async fn notify(state: &AppState, ip: IpAddr, typed: &str, attempt: A
         address: ip.to_canonical().to_string(),
     };
     let written = async {
-        let mut connection = state.database.acquire().await?;
+        let mut connection = state.database.acquire_in_turn().await?;
         mail::enqueue(&mut connection, To::Whoever(typed.trim()), &message).await
     };
     if let Err(error) = written.await {

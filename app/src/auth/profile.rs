@@ -20,7 +20,9 @@ pub(super) async fn read_profile(
     State(state): State<AppState>,
 ) -> Result<Json<Profile>> {
     let mut connection = state.database.acquire().await?;
-    profile(&mut connection, &caller).await.map(Json)
+    let profile = profile(&mut connection, &caller).await?;
+    connection.done();
+    Ok(Json(profile))
 }
 
 /// Change your own account.

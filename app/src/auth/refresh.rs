@@ -56,7 +56,11 @@ pub(super) async fn refresh(
             tx.commit().await.map_err(commit)?;
             Ok(Json(answer))
         }
-        Exchange::Ended => Err(Error::refused(Code::TokenRevoked, "sign in again")),
+        Exchange::Ended => {
+            let undone = tx.rollback().await;
+            undone.map_err(|error| Error::database("leave a session that has ended", error))?;
+            Err(Error::refused(Code::TokenRevoked, "sign in again"))
+        }
         Exchange::Reused => {
             revoke::session(&mut tx, claims.sub, claims.sid, revoke::Reason::Reuse).await?;
             // Whose address this is nobody knows: perhaps the thief's.

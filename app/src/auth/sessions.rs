@@ -219,6 +219,7 @@ impl Sessions {
         let loaded = Instant::now();
         let mut connection = self.database.acquire().await?;
         let (user, permissions, key) = read(&mut connection).await?;
+        connection.done();
         let grant = Arc::new(Grant {
             user,
             permissions,

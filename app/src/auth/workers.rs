@@ -2,7 +2,8 @@
 //!
 //! Owns [`Workers`]. A hash takes 19 MiB, and the C library keeps what a thread freed for that thread's
 //! next need. On the threads that the runtime has for work that blocks, each of them would come to keep
-//! some, more than a pod may have; on threads of their own it stays at what is needed at once.
+//! some, more than a pod may have; on threads of their own it stays at what is needed at once. They step
+//! back behind all other threads, so that a storm of sign-ins leaves other requests alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -11,6 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
+
+/// How far the threads step back, as a niceness: where a core is wanted by another, it gets nine tenths.
+const NICENESS: i32 = 10;
 
 /// A fixed number of threads; they end with their handle.
 pub(super) struct Workers(Sender<Job>);
@@ -45,6 +49,10 @@ impl Workers {
 }
 
 fn work(queue: &Mutex<Receiver<Job>>) {
+    // To step back is allowed to everybody; where it is not, hashes are as urgent as all else.
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::warn!(%error, "password hashes compete with requests on equal terms");
+    }
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else {
@@ -70,5 +78,15 @@ mod tests {
         }
         assert!((1..=2).contains(&threads.len()), "{threads:?}");
         assert!(Workers::new(0).run(|| ()).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn they_step_back_and_nobody_else_does() {
+        // On Linux each thread has its own.
+        let niceness = || rustix::process::getpriority_process(None).unwrap();
+        let (mine, workers) = (niceness(), Workers::new(1));
+        let theirs = workers.run(niceness).await;
+        assert_eq!(theirs, Some((mine + NICENESS).min(19)));
+        assert_eq!(niceness(), mine);
     }
 }

@@ -94,9 +94,13 @@ impl CredentialsError {
 
     /// What became of the password.
     #[must_use]
-    pub const fn outcome(&self) -> &'static str {
+    pub fn outcome(&self) -> &'static str {
         match self {
             Self::Unsaved(_) => "was changed and is not saved",
+            // Its answer may be what was lost.
+            Self::Sql { .. } | Self::Redis { .. } if self.exit() == Exit::Temporary => {
+                "may have been changed"
+            }
             _ => "is as it was",
         }
     }

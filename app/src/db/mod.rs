@@ -5,35 +5,46 @@
 //! wrap each query in [`observed`].
 
 mod count;
+mod lease;
 mod observe;
 #[cfg(test)]
 pub mod plan;
+mod relay;
 mod timestamp;
+mod transaction;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use erpgo_secret_set::Secret;
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 
 use crate::config::DatabaseSettings;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::metrics::METRICS;
 
+use relay::{NoLease, Queue, Relay};
+
 pub use count::{Total, count};
+pub use lease::Lease;
 pub use observe::{QueryType, observed};
 pub use timestamp::DbTime;
+pub use transaction::Transaction;
 
 /// How long the connection that listens may take to come about.
 const EAR: Duration = Duration::from_secs(2);
 
+/// What whoever may not even wait is told.
+const CROWDED: &str = "more is asked of this server than it can do; try again shortly";
+/// When it is worth another try.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// The pool in use.
 #[derive(Clone)]
 pub struct Database {
-    pool: Arc<ArcSwap<PgPool>>,
+    relay: Arc<ArcSwap<Relay>>,
     // The one connection that listens.
     ear: Arc<ArcSwapOption<PgPool>>,
 }
@@ -157,7 +168,7 @@ impl Database {
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         Self {
-            pool: Arc::new(ArcSwap::from_pointee(pool)),
+            relay: Arc::new(ArcSwap::new(Relay::new(pool))),
             ear: Arc::default(),
         }
     }
@@ -165,15 +176,19 @@ impl Database {
     /// The pool in use now.
     #[must_use]
     pub fn pool(&self) -> PgPool {
-        PgPool::clone(&self.pool.load())
+        PgPool::clone(self.relay.load().pool())
     }
 
     /// Puts `next` in use and returns what was before it, whose connections still serve.
     #[must_use]
     pub(crate) fn replace(&self, next: PgPool) -> Retired {
-        let pool = PgPool::clone(&self.pool.swap(Arc::new(next)));
+        let before = self.relay.swap(Relay::new(next));
+        before.close();
         let ear = self.ear.swap(None);
-        Retired { pool, ear }
+        Retired {
+            pool: PgPool::clone(before.pool()),
+            ear,
+        }
     }
 
     /// Listens on `channel`, on a connection of its own: one that waits for a request to end would hear
@@ -211,40 +226,77 @@ impl Database {
         if let Some(ear) = self.ear.swap(None) {
             ear.close().await;
         }
-        self.pool().close().await;
+        let relay = self.relay.load_full();
+        relay.close();
+        relay.pool().close().await;
     }
 
     /// A connection; the wait for it is measured, and an exhausted pool is logged and counted.
     ///
     /// # Errors
-    /// When none is to be had within the acquire timeout.
-    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>> {
+    /// OVERLOADED when too many wait for one already, SERVICE_UNAVAILABLE when none is to be had within
+    /// the acquire timeout.
+    pub async fn acquire(&self) -> Result<Lease> {
+        self.queue(Queue::Bounded).await
+    }
+
+    /// As [`Database::acquire`], but waits for its turn however many wait already: for work of the process's
+    /// own, and for what a request has begun and must finish.
+    ///
+    /// # Errors
+    /// SERVICE_UNAVAILABLE as there.
+    pub async fn acquire_in_turn(&self) -> Result<Lease> {
+        self.queue(Queue::Open).await
+    }
+
+    async fn queue(&self, queue: Queue) -> Result<Lease> {
         let begun = Instant::now();
-        let taken = self.take(async |pool: PgPool| pool.acquire().await).await;
+        let taken = self.take(queue).await;
         waited(begun.elapsed(), taken.as_ref().err());
-        taken.map_err(|error| Error::database("take a database connection", error))
+        taken.map_err(|none| match none {
+            NoLease::Crowded => Error::refused(Code::Overloaded, CROWDED).retry_after(AGAIN),
+            NoLease::Pool(error) => Error::database("take a database connection", error),
+        })
     }
 
     /// A transaction; it rolls back unless it is committed.
     ///
     /// # Errors
-    /// When no connection is to be had or `BEGIN` fails.
-    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
-        let begun = Instant::now();
-        let taken = self.take(async |pool: PgPool| pool.begin().await).await;
-        waited(begun.elapsed(), taken.as_ref().err());
-        taken.map_err(|error| Error::database("begin a transaction", error))
+    /// As [`Database::acquire`], and when `BEGIN` fails.
+    pub async fn begin(&self) -> Result<Transaction> {
+        self.begun(Queue::Bounded).await
+    }
+
+    /// As [`Database::begin`], in turn.
+    ///
+    /// # Errors
+    /// As [`Database::acquire_in_turn`], and when `BEGIN` fails.
+    pub async fn begin_in_turn(&self) -> Result<Transaction> {
+        self.begun(Queue::Open).await
+    }
+
+    async fn begun(&self, queue: Queue) -> Result<Transaction> {
+        let lease = self.queue(queue).await?;
+        let untried = lease.is_handed_on();
+        let begun = match Transaction::begin(lease).await {
+            // The server has let go of it since it was tried, and of the others, most likely. Nothing was
+            // done yet.
+            Err(_) if untried => {
+                self.relay.load().distrust();
+                Transaction::begin(self.queue(queue).await?).await
+            }
+            begun => begun,
+        };
+        begun.map_err(|error| Error::database("begin a transaction", error))
     }
 
     /// Takes from the pool in use. A request that waits in a pool which is then let go of waits on in
     /// the one that took its place.
-    async fn take<T>(
-        &self,
-        from: impl AsyncFn(PgPool) -> Result<T, sqlx::Error>,
-    ) -> Result<T, sqlx::Error> {
+    async fn take(&self, queue: Queue) -> Result<Lease, NoLease> {
         loop {
-            match from(self.pool()).await {
-                Err(sqlx::Error::PoolClosed) if !self.pool().is_closed() => {}
+            let relay = self.relay.load_full();
+            match relay.lend(queue).await {
+                Err(NoLease::Pool(sqlx::Error::PoolClosed)) if !self.pool().is_closed() => {}
                 taken => return taken,
             }
         }
@@ -252,21 +304,26 @@ impl Database {
 
     /// Publishes the pool's gauges.
     pub fn publish(&self) {
-        let pool = self.pool();
-        let size = i64::from(pool.size());
-        let idle = i64::try_from(pool.num_idle()).unwrap_or(i64::MAX);
+        let relay = self.relay.load();
+        let size = i64::from(relay.pool().size());
+        let idle = relay.pool().num_idle() + relay.warm();
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
         METRICS.pool_size.set(size);
         METRICS.pool_in_use.set((size - idle).max(0));
     }
 }
 
-fn waited(wait: Duration, error: Option<&sqlx::Error>) {
+fn waited(wait: Duration, error: Option<&NoLease>) {
     METRICS.pool_wait.observe(wait.as_secs_f64());
-    if matches!(error, Some(sqlx::Error::PoolTimedOut)) {
-        METRICS.pool_exhausted.inc();
-        tracing::warn!(
-            wait_seconds = wait.as_secs_f64(),
-            "the connection pool is exhausted"
-        );
+    match error {
+        Some(NoLease::Crowded) => METRICS.pool_shed.inc(),
+        Some(NoLease::Pool(sqlx::Error::PoolTimedOut)) => {
+            METRICS.pool_exhausted.inc();
+            tracing::warn!(
+                wait_seconds = wait.as_secs_f64(),
+                "the connection pool is exhausted"
+            );
+        }
+        _ => {}
     }
 }

@@ -44,7 +44,8 @@ impl Check {
 pub(super) async fn database(state: &AppState) -> Check {
     let begun = Instant::now();
     let asked = async {
-        let mut connection = state.database.acquire().await?;
+        // A server that has much to do is not one that is away.
+        let mut connection = state.database.acquire_in_turn().await?;
         sqlx::query("SELECT 1")
             .execute(&mut *connection)
             .await

@@ -56,7 +56,7 @@ fn report(outcome: Result<()>) {
 }
 
 async fn count(state: &AppState) -> Result<()> {
-    let mut connection = state.database.acquire().await?;
+    let mut connection = state.database.acquire_in_turn().await?;
     outbox::sweep(&mut connection).await?;
     let waiting = outbox::waiting(&mut connection).await?;
     METRICS.mails_waiting.set(waiting);
@@ -92,7 +92,7 @@ async fn one(
     admission: Admission,
 ) -> Result<bool> {
     let settings = &state.settings.mail;
-    let mut connection = state.database.acquire().await?;
+    let mut connection = state.database.acquire_in_turn().await?;
     // Longer than a try can take: nobody else tries meanwhile.
     let lease = settings.timeout * 2 + Duration::from_secs(10);
     let Some(mail) = outbox::claim(&mut connection, lease).await? else {
@@ -106,7 +106,7 @@ async fn one(
     // No connection of the pool waits for the mail server.
     drop(connection);
     let sent = smtp.send(mail.id, &composed).await;
-    let mut connection = state.database.acquire().await?;
+    let mut connection = state.database.acquire_in_turn().await?;
     match sent {
         Ok(()) => {
             breaker.succeeded();

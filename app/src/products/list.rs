@@ -35,6 +35,7 @@ pub(super) async fn list_products(
             (None, Some(page.close(&mut products, total)))
         }
     };
+    connection.done();
     Ok(Json(ProductList {
         products: products.into_iter().map(ProductOut::from).collect(),
         next_cursor,

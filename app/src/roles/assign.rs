@@ -8,6 +8,7 @@ use super::wire::Assignment;
 use super::{RolesAssign, guard, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal};
+use crate::db::Transaction;
 use crate::error::{Code, Error, Result};
 use crate::extract::{ApiJson, Origin};
 use crate::state::AppState;
@@ -80,7 +81,7 @@ fn noted(event: Event, caller: &Principal, body: &Assignment) -> Event {
 /// Commits; without an event nothing has changed.
 async fn finish(
     state: &AppState,
-    mut tx: sqlx::Transaction<'static, sqlx::Postgres>,
+    mut tx: Transaction,
     user: UserId,
     event: Option<Event>,
 ) -> Result<StatusCode> {

@@ -22,6 +22,7 @@ pub(super) async fn list_roles(
 ) -> Result<Json<RoleList>> {
     let mut connection = state.database.acquire().await?;
     let (mut roles, total) = store::list(&mut connection, page).await?;
+    connection.done();
     let pagination = page.close(&mut roles, total);
     Ok(Json(RoleList {
         roles: roles.into_iter().map(RoleOut::from).collect(),

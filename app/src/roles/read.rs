@@ -22,6 +22,7 @@ pub(super) async fn read_role(
 ) -> Result<Json<RoleOut>> {
     let mut connection = state.database.acquire().await?;
     let role = store::find(&mut connection, id).await?;
+    connection.done();
     let role = role.ok_or_else(|| Error::not_found("role"))?;
     Ok(Json(role.into()))
 }

@@ -44,7 +44,7 @@ pub async fn count(keyring: Keyring, database: Database, acks: Acks, stop: Cance
 
 /// The count of each pepper of `set`, and how long the database took for it.
 async fn look(set: &SecretSet, database: &Database) -> Result<(Vec<PepperHashes>, Duration)> {
-    let mut connection = database.acquire().await?;
+    let mut connection = database.acquire_in_turn().await?;
     let begun = Instant::now();
     let found = users::hashes::count_by_pepper(&mut connection).await?;
     let took = begun.elapsed();

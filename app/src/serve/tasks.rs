@@ -78,7 +78,7 @@ async fn count(state: AppState, stop: CancellationToken) {
     let mut rate = HitRate::default();
     loop {
         let counted = async {
-            let mut connection = state.database.acquire().await?;
+            let mut connection = state.database.acquire_in_turn().await?;
             let users = users::store::count_active(&mut connection).await?;
             let keys = api_keys::count_active(&mut connection).await?;
             crate::error::Result::<_>::Ok((users, keys))

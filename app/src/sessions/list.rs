@@ -19,5 +19,6 @@ pub(super) async fn list_sessions(
 ) -> Result<Json<SessionList>> {
     let mut connection = state.database.acquire().await?;
     let sessions = store::list(&mut connection, caller.principal.user, caller.session).await?;
+    connection.done();
     Ok(Json(SessionList { sessions }))
 }

@@ -4,19 +4,17 @@
 //! most once for an Idempotency-Key. The work may run several times: it must touch nothing but its
 //! connection. A request that is cut off rolls back and leaves no connection behind (I-12).
 
-mod held;
 mod once;
 mod reply;
 mod retry;
 
 use std::future::Future;
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 
 use crate::db::Database;
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
-use held::Held;
 
 pub use once::{Once, once};
 pub use reply::Reply;
@@ -63,11 +61,7 @@ pub async fn transaction<T>(
 }
 
 async fn attempt<T>(database: &Database, name: &'static str, work: &mut impl Work<T>) -> Result<T> {
-    let mut held = Held::new(database.acquire().await?);
-    let mut tx = held
-        .begin()
-        .await
-        .map_err(|error| Error::database("begin a transaction", error))?;
+    let mut tx = database.begin().await?;
     let outcome = work.run(&mut tx).await;
     let ended = match &outcome {
         Ok(_) => tx.commit().await,
@@ -80,7 +74,7 @@ async fn attempt<T>(database: &Database, name: &'static str, work: &mut impl Wor
     };
     METRICS.transactions.with_label_values(&[result]).inc();
     match ended {
-        Ok(()) => held.settle(),
+        Ok(()) => {}
         // The refusal matters more than the rollback, which closing the connection brings about.
         Err(error) if outcome.is_err() => {
             tracing::warn!(transaction = name, %error, "a rollback failed; its connection is closed");

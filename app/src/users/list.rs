@@ -172,6 +172,7 @@ pub(super) async fn list_users(
         .by(caller.principal.user)
         .with(serde_json::json!({"returned": users.len(), "page": query.page.page}));
     audit::record(&mut connection, &event).await?;
+    connection.done();
     Ok(Json(UserList {
         users: users.into_iter().map(UserOut::from).collect(),
         pagination,

@@ -30,5 +30,6 @@ pub(super) async fn read_user(
             .on("user", id);
         audit::record(&mut connection, &event).await?;
     }
+    connection.done();
     Ok(Json(user.into()))
 }

@@ -3,6 +3,7 @@
 mod cancelled;
 mod conflict;
 pub mod killed;
+mod relay;
 mod rollback;
 mod wire;
 
