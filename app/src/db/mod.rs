@@ -37,7 +37,7 @@ pub use transaction::Transaction;
 const EAR: Duration = Duration::from_secs(2);
 
 /// What whoever may not even wait is told.
-const CROWDED: &str = "more is asked of this server than it can do; try again shortly";
+pub const CROWDED: &str = "more is asked of this server than it can do; try again shortly";
 /// When it is worth another try.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -257,6 +257,17 @@ impl Database {
             NoLease::Crowded => Error::refused(Code::Overloaded, CROWDED).retry_after(AGAIN),
             NoLease::Pool(error) => Error::database("take a database connection", error),
         })
+    }
+
+    /// Whether a request is to be turned away, since it could not even wait for a connection. It counts as
+    /// one that was.
+    #[must_use]
+    pub fn turns_away(&self) -> bool {
+        let crowded = self.relay.load().is_crowded();
+        if crowded {
+            METRICS.pool_shed.inc();
+        }
+        crowded
     }
 
     /// A transaction; it rolls back unless it is committed.

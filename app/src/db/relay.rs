@@ -73,6 +73,11 @@ impl Relay {
         self.locked().as_ref().map_or(0, Vec::len)
     }
 
+    /// Whether as many wait as may.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.waiting.available_permits() == 0
+    }
+
     /// Lends a connection.
     pub(super) async fn lend(self: &Arc<Self>, queue: Queue) -> Result<Lease, NoLease> {
         let patience = self.pool.options().get_acquire_timeout();
@@ -102,10 +107,8 @@ impl Relay {
         place.map_err(|_| NoLease::Pool(sqlx::Error::PoolClosed))
     }
 
-    /// One that is handed on, or one of the pool's, which may be waiting for the end of a statement that
-    /// nobody wants any more.
+    /// One that is handed on, or one of the pool's.
     async fn next(&self) -> Result<Held, sqlx::Error> {
-        let mut lent = std::pin::pin!(self.pool.acquire());
         loop {
             // Listened for before looking, so that none comes in between.
             let mut handed_on = std::pin::pin!(self.handed_on.notified());
@@ -113,11 +116,22 @@ impl Relay {
             if let Some(held) = self.take() {
                 return Ok(held);
             }
+            let lent = self.pool.acquire();
+            // Never given up while it tries a connection: that would close it.
+            if self.pool_has_one() {
+                return lent.await.map(Held::new);
+            }
+            // The last one may be waiting for the end of a statement that nobody wants any more.
             tokio::select! {
-                lent = &mut lent => return lent.map(Held::new),
+                lent = lent => return lent.map(Held::new),
                 () = handed_on => {}
             }
         }
+    }
+
+    fn pool_has_one(&self) -> bool {
+        let most = self.pool.options().get_max_connections();
+        self.pool.num_idle() > 0 || self.pool.size() < most
     }
 
     fn take(&self) -> Option<Held> {

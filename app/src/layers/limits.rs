@@ -9,25 +9,28 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use crate::db::CROWDED;
 use crate::error::{Code, ProblemSeed};
-use crate::shutdown::{Lifecycle, Phase};
+use crate::shutdown::Phase;
+use crate::state::AppState;
 
-/// Until the schema was found complete, only health is answered (I-01).
-pub(super) async fn gate(
-    State(lifecycle): State<Lifecycle>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let open = request.uri().path().starts_with("/health/");
-    if open || lifecycle.phase() != Phase::Starting {
+/// Until the schema was found complete, only health is answered (I-01). Who could not even wait for a
+/// connection is turned away before anything is done for them: what that costs is taken from the others.
+pub(super) async fn gate(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let (code, detail) = if path.starts_with("/health/") {
         return next.run(request).await;
-    }
+    } else if state.lifecycle.phase() == Phase::Starting {
+        let starting = "the service is starting; try again shortly";
+        (Code::ServiceUnavailable, starting)
+    } else if path.starts_with("/api/v1/") && state.database.turns_away() {
+        (Code::Overloaded, CROWDED)
+    } else {
+        return next.run(request).await;
+    };
     ProblemSeed {
         retry_after: Some(Duration::from_secs(1)),
-        ..ProblemSeed::plain(
-            Code::ServiceUnavailable,
-            "the service is starting; try again shortly",
-        )
+        ..ProblemSeed::plain(code, detail)
     }
     .into_response()
 }

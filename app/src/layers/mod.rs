@@ -33,7 +33,7 @@ pub fn apply(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     router
         .layer(DefaultBodyLimit::max(http.body_limit))
         .layer(from_fn_with_state(state.clone(), rate::limit))
-        .layer(from_fn_with_state(state.lifecycle.clone(), limits::gate))
+        .layer(from_fn_with_state(state.clone(), limits::gate))
         .layer(CatchPanicLayer::custom(limits::panicked))
         .layer(from_fn_with_state(http.request_timeout, limits::timeout))
         .layer(cors(state))
