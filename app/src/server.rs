@@ -20,8 +20,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-/// A client that does not finish its headers in this time is dropped.
-const HEADERS: Duration = Duration::from_secs(10);
+/// How long a connection may take to its next request: longer than the 60 s for which proxies commonly keep
+/// theirs idle, since one that is ended while a request comes in loses it.
+pub const PATIENCE: Duration = Duration::from_secs(75);
 
 /// How often is looked whether all clients have gone.
 const LOOK: Duration = Duration::from_millis(50);
@@ -37,6 +38,8 @@ pub struct Server {
     pub router: Router,
     /// Most connections at once.
     pub max_connections: usize,
+    /// How long a client may take until the headers of its next request are complete, idle time included.
+    pub patience: Duration,
     /// How long kept-alive connections may still be used once it stops accepting; part of `drain`.
     pub wind_down: Duration,
     /// How long requests in flight may take once it stops accepting.
@@ -67,7 +70,8 @@ impl Server {
                     continue;
                 }
             };
-            let connection = connections.watch(connection(stream, peer, self.router.clone()));
+            let connection =
+                connections.watch(connection(stream, peer, self.patience, self.router.clone()));
             tokio::spawn(async move {
                 let _permit = permit;
                 // A client that goes away is no event of ours.
@@ -96,6 +100,7 @@ async fn wind_down(connections: &GracefulShutdown, time: Duration) {
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
+    patience: Duration,
     router: Router,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static {
     let _ = stream.set_nodelay(true);
@@ -105,7 +110,7 @@ fn connection(
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS)
+        .header_read_timeout(patience)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
 }

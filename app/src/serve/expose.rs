@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
-use crate::server::Server;
+use crate::server::{PATIENCE, Server};
 use crate::state::AppState;
 
 /// Scrapers and people; nobody else has a reason to come here.
@@ -39,6 +39,7 @@ pub(super) async fn serve(listener: TcpListener, state: AppState) {
         listener,
         router,
         max_connections: MAX_CONNECTIONS,
+        patience: PATIENCE,
         wind_down: std::time::Duration::ZERO,
         drain: std::time::Duration::ZERO,
     };

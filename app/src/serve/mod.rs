@@ -19,7 +19,7 @@ use crate::cli::{Exit, list_faults};
 use crate::config::{Settings, Sources};
 use crate::db::{self, Database};
 use crate::secrets::{Keyring, Source};
-use crate::server::Server;
+use crate::server::{self, Server};
 use crate::shutdown::{Phase, wait_for_signal};
 use crate::state::AppState;
 use crate::{audit, router, start};
@@ -94,6 +94,7 @@ fn api(state: &AppState, listener: TcpListener) -> Server {
         listener,
         router: router::router(state.clone()),
         max_connections: state.settings.http.max_connections,
+        patience: server::PATIENCE,
         wind_down: state.settings.shutdown_drain / 10,
         drain: state.settings.shutdown_drain,
     }

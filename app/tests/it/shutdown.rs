@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world::World;
 
+/// Of the servers here.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 struct Running {
     address: std::net::SocketAddr,
     stop: CancellationToken,
@@ -31,6 +34,7 @@ async fn serve_and_wind_down(router: Router, wind_down: Duration, drain: Duratio
         listener,
         router,
         max_connections: 64,
+        patience: PATIENCE,
         wind_down,
         drain,
     };
@@ -202,4 +206,34 @@ async fn hooks_of_equal_priority_keep_their_order() {
         order.push(name);
     }
     assert_eq!(order, ["a", "b", "c"]);
+}
+
+async fn ask_on(stream: &mut TcpStream) -> String {
+    let request = b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut answer = vec![0; 4_096];
+    let asked = async {
+        stream.write_all(request).await.unwrap();
+        stream.read(&mut answer).await.unwrap()
+    };
+    let read = tokio::time::timeout(Duration::from_secs(10), asked).await;
+    String::from_utf8_lossy(&answer[..read.unwrap()]).into_owned()
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_kept_for_longer_than_proxies_keep_theirs_and_ends_all_the_same() {
+    assert!(erpgo::server::PATIENCE > Duration::from_secs(60));
+    let world = World::new().await;
+    world.state.lifecycle.advance(Phase::Serving);
+    let running = serve(slow(&world, 0), Duration::from_secs(1)).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let mut begun = std::time::Instant::now();
+    for _ in 0..3 {
+        let answer = ask_on(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        begun = std::time::Instant::now();
+    }
+    // Nothing but its patience ends it.
+    let ended = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut [0; 16])).await;
+    assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{ended:?}");
+    assert!(begun.elapsed() >= PATIENCE, "after {:?}", begun.elapsed());
 }
