@@ -67,6 +67,14 @@ impl Process {
         self.signal("-STOP")
     }
 
+    /// Lets one that was held still go on.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal("-CONT")
+    }
+
     fn signal(&self, signal: &str) -> Result<()> {
         let id = self.id();
         let status = Command::new("kill").args([signal, &id]).status()?;

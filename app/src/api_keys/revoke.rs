@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use sqlx::PgConnection;
 
 use super::{ApiKeyId, store};
 use crate::audit::{self, Action, Event};
@@ -9,6 +10,8 @@ use crate::auth::InPerson;
 use crate::error::{Error, Result};
 use crate::extract::{ApiPath, Origin};
 use crate::state::AppState;
+use crate::tx::{self, Work};
+use crate::users::UserId;
 
 /// Revoke one of your API keys: it is refused everywhere within a second.
 #[utoipa::path(delete, path = "/api-keys/{id}", tag = "api-keys",
@@ -22,18 +25,31 @@ pub(super) async fn revoke_api_key(
     ApiPath(id): ApiPath<ApiKeyId>,
 ) -> Result<StatusCode> {
     let user = caller.principal.user;
-    let mut tx = state.database.begin().await?;
-    if !store::revoke(&mut tx, user, id).await? {
-        return Err(Error::not_found("API key"));
-    }
-    let event = Event::of(Action::ApiKeyRevoked, &origin)
-        .by(user)
-        .on("api_key", id);
-    audit::record(&mut tx, &event).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the end of an API key", error))?;
+    let work = Revoke {
+        user,
+        id,
+        origin: &origin,
+    };
+    tx::transaction(&state.database, "revoke an API key", work).await?;
     state.sessions.changed(&[user]).await;
     tracing::info!(user_id = %user, api_key_id = %id, "an API key was revoked");
     Ok(StatusCode::NO_CONTENT)
+}
+
+struct Revoke<'a> {
+    user: UserId,
+    id: ApiKeyId,
+    origin: &'a Origin,
+}
+
+impl Work<()> for Revoke<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
+        if !store::revoke(connection, self.user, self.id).await? {
+            return Err(Error::not_found("API key"));
+        }
+        let event = Event::of(Action::ApiKeyRevoked, self.origin)
+            .by(self.user)
+            .on("api_key", self.id);
+        audit::record(connection, &event).await
+    }
 }

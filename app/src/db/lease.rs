@@ -69,8 +69,8 @@ impl Lease {
         self.held.is_handed_on
     }
 
-    /// Whether it is in the middle of something: it is then closed when it is dropped.
-    pub(super) fn is_busy(&mut self, is_busy: bool) {
+    /// Says whether it is in the middle of something: it is then closed when it is dropped.
+    pub(super) fn set_busy(&mut self, is_busy: bool) {
         self.held.is_busy = is_busy;
     }
 }

@@ -39,7 +39,7 @@ const EAR: Duration = Duration::from_secs(2);
 /// What whoever may not even wait is told.
 pub const CROWDED: &str = "more is asked of this server than it can do; try again shortly";
 /// When it is worth another try.
-const AGAIN: Duration = Duration::from_secs(1);
+pub const AGAIN: Duration = Duration::from_secs(1);
 
 /// The pool in use.
 #[derive(Clone)]

@@ -109,6 +109,9 @@ impl Relay {
 
     /// One that is handed on, or one of the pool's.
     async fn next(&self) -> Result<Held, sqlx::Error> {
+        if let Some(held) = self.take() {
+            return Ok(held);
+        }
         loop {
             // Listened for before looking, so that none comes in between.
             let mut handed_on = std::pin::pin!(self.handed_on.notified());

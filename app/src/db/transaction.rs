@@ -17,7 +17,7 @@ pub struct Transaction(Lease);
 impl Transaction {
     /// Begins one on `lease`.
     pub(super) async fn begin(mut lease: Lease) -> Result<Self, sqlx::Error> {
-        lease.is_busy(true);
+        lease.set_busy(true);
         say(&mut lease, "BEGIN").await?;
         Ok(Self(lease))
     }
@@ -43,7 +43,7 @@ impl Transaction {
     }
 
     fn end(mut self) {
-        self.0.is_busy(false);
+        self.0.set_busy(false);
         self.0.done();
     }
 }

@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use crate::db::CROWDED;
+use crate::db::{AGAIN, CROWDED};
 use crate::error::{Code, ProblemSeed};
 use crate::shutdown::Phase;
 use crate::state::AppState;
@@ -29,7 +29,7 @@ pub(super) async fn gate(State(state): State<AppState>, request: Request, next: 
         return next.run(request).await;
     };
     ProblemSeed {
-        retry_after: Some(Duration::from_secs(1)),
+        retry_after: Some(AGAIN),
         ..ProblemSeed::plain(code, detail)
     }
     .into_response()

@@ -25,7 +25,10 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 /// How long units that were taken at once may be spent.
 const SPEND: Duration = Duration::from_secs(1);
 /// Most units that are taken at once.
-const MAX_BATCH: u32 = 100;
+const MAX_BATCH: u32 = 500;
+/// How long one request may be asking for units while others take theirs one by one. Redis has answered
+/// by then, or is given up.
+const ASKING: Duration = Duration::from_secs(1);
 /// Units taken at once are at most this part of the quota: what is not spent is lost, and a process
 /// takes sixty times a window at the most.
 const PARTS: u32 = 1_200;
@@ -70,6 +73,8 @@ struct Entry {
     units: u32,
     until: Instant,
     last: Taken,
+    // Until when somebody is asking for the next units; over as soon as there is an answer.
+    asking: Instant,
     // When a batch is to be had without asking.
     free_at: Instant,
     // This process's own count.
@@ -151,20 +156,38 @@ impl RateLimits {
     }
 
     async fn take(&self, key: &Key) -> Taken {
-        let batch = key.batch();
-        match shared::take(&self.redis, &key.text(), key.quota, batch).await {
-            Some(taken) if batch == 1 || taken.granted == 0 => taken,
+        let wanted = self.wanted(key);
+        match shared::take(&self.redis, &key.text(), key.quota, wanted).await {
+            Some(taken) if wanted == 1 => taken,
             Some(taken) => self.keep(key, taken),
             None => self.alone(key),
         }
     }
 
-    /// Spends one of `taken` and keeps the others.
+    /// How many units to ask for: a batch, unless somebody is asking for one. All of those that come at
+    /// once would each take a batch, of which one is needed.
+    fn wanted(&self, key: &Key) -> u32 {
+        let batch = key.batch();
+        if batch == 1 {
+            return 1;
+        }
+        let now = Instant::now();
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entry(&mut entries, key, now);
+        if entry.asking > now {
+            return 1;
+        }
+        entry.asking = now + ASKING;
+        batch
+    }
+
+    /// Spends one of `taken`, if any, and keeps the others.
     fn keep(&self, key: &Key, taken: Taken) -> Taken {
         let now = Instant::now();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entry(&mut entries, key, now);
-        entry.units = taken.granted - 1;
+        entry.asking = now;
+        entry.units = taken.granted.saturating_sub(1);
         entry.until = now + SPEND;
         entry.last = taken;
         Taken {
@@ -180,6 +203,7 @@ impl RateLimits {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entry(&mut entries, key, now);
         let (full_at, taken) = key.quota.take(entry.full_at, micros, 1);
+        entry.asking = now;
         entry.full_at = full_at;
         entry.units = 0;
         entry.until = now + taken.full_in;
@@ -197,6 +221,7 @@ fn entry<'a>(entries: &'a mut HashMap<Key, Entry>, key: &Key, now: Instant) -> &
     entries.entry(*key).or_insert(Entry {
         units: 0,
         until: now,
+        asking: now,
         free_at: now,
         last: Taken {
             granted: 0,

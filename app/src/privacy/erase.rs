@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use sqlx::PgConnection;
 
 use super::wire::EraseBody;
 use super::{UsersErase, store};
@@ -12,6 +13,7 @@ use crate::extract::{ApiJson, ApiPath, Origin};
 use crate::passwords;
 use crate::state::AppState;
 use crate::subjects;
+use crate::tx::{self, Work};
 use crate::users::UserId;
 
 /// Erase your account for good. Your records stay where the law asks for them, without your name.
@@ -27,7 +29,7 @@ pub(super) async fn erase_profile(
     let user = caller.principal.user;
     passwords::prove(&state, user, body.password).await?;
     let event = Event::of(Action::UserErased, &origin).by(user);
-    erase(&state, user, event).await
+    erase(&state, Erase::new(user, event)).await
 }
 
 /// Erase a user for good.
@@ -48,27 +50,41 @@ pub(super) async fn erase_user(
         ));
     }
     let event = Event::of(Action::UserErased, &origin).by(caller.principal.user);
-    erase(&state, id, event).await
+    erase(&state, Erase::new(id, event)).await
 }
 
-async fn erase(state: &AppState, user: UserId, event: Event) -> Result<StatusCode> {
-    let mut tx = state.database.begin().await?;
-    if !store::another_administrator(&mut tx, user).await? {
-        return Err(Error::refused(
-            Code::Conflict,
-            "this is the last administrator; make somebody else one first",
-        ));
-    }
-    if !store::forget(&mut tx, user).await? {
-        return Err(Error::not_found("user"));
-    }
-    subjects::destroy(&mut tx, user.into()).await?;
-    // Written after the key is gone, and without anything to be sealed: it would make a new key.
-    let event = event.without_personal().on("user", user);
-    audit::record(&mut tx, &event).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the erasure", error))?;
+async fn erase(state: &AppState, work: Erase) -> Result<StatusCode> {
+    let user = work.user;
+    tx::transaction(&state.database, "erase a user", work).await?;
     state.sessions.changed(&[user]).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+struct Erase {
+    user: UserId,
+    event: Event,
+}
+
+impl Erase {
+    fn new(user: UserId, event: Event) -> Self {
+        // Written after the key is gone, and without anything to be sealed: it would make a new key.
+        let event = event.without_personal().on("user", user);
+        Self { user, event }
+    }
+}
+
+impl Work<()> for Erase {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
+        if !store::another_administrator(connection, self.user).await? {
+            return Err(Error::refused(
+                Code::Conflict,
+                "this is the last administrator; make somebody else one first",
+            ));
+        }
+        if !store::forget(connection, self.user).await? {
+            return Err(Error::not_found("user"));
+        }
+        subjects::destroy(connection, self.user.into()).await?;
+        audit::record(connection, &self.event).await
+    }
 }

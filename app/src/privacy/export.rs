@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::{StreamExt as _, stream};
 use http::header;
 use jiff::Timestamp;
+use sqlx::PgConnection;
 
 use super::UsersExport;
 use super::wire::PersonOut;
@@ -19,6 +20,7 @@ use crate::extract::{ApiPath, Origin};
 use crate::second_factor;
 use crate::sessions;
 use crate::state::AppState;
+use crate::tx::{self, Work};
 use crate::users::{UserId, store as users};
 
 /// Export everything that is known of you.
@@ -50,25 +52,11 @@ pub(super) async fn export_user(
 }
 
 async fn export(state: &AppState, user: UserId, event: Event) -> Result<Response> {
-    let mut tx = state.database.begin().await?;
-    let account = users::find(&mut tx, user)
-        .await?
-        .ok_or_else(|| Error::not_found("user"))?;
-    let second_factor = second_factor::state(&mut tx, user).await?;
-    let sessions = sessions::export::everything(&mut tx, user).await?;
-    let api_keys = api_keys::export::everything(&mut tx, user).await?;
-    audit::record(&mut tx, &event.on("user", user)).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("note the export", error))?;
-    let head = PersonOut {
-        exported_at: Timestamp::now(),
-        account: account.into(),
-        second_factor,
-        sessions,
-        api_keys,
-        events: Vec::new(),
+    let work = Export {
+        user,
+        event: event.on("user", user),
     };
+    let head = tx::transaction(&state.database, "export a person's data", work).await?;
     let filter = Filter {
         about: Some(user),
         to: Some(head.exported_at),
@@ -91,6 +79,32 @@ async fn export(state: &AppState, user: UserId, event: Event) -> Result<Response
         ),
     ];
     Ok((headers, Body::from_stream(body)).into_response())
+}
+
+struct Export {
+    user: UserId,
+    event: Event,
+}
+
+/// All but the events, which are too many for one answer in memory; and the note of it.
+impl Work<PersonOut> for Export {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<PersonOut> {
+        let user = self.user;
+        let account = users::find(connection, user).await?;
+        let account = account.ok_or_else(|| Error::not_found("user"))?;
+        let second_factor = second_factor::state(connection, user).await?;
+        let sessions = sessions::export::everything(connection, user).await?;
+        let api_keys = api_keys::export::everything(connection, user).await?;
+        audit::record(connection, &self.event).await?;
+        Ok(PersonOut {
+            exported_at: Timestamp::now(),
+            account: account.into(),
+            second_factor,
+            sessions,
+            api_keys,
+            events: Vec::new(),
+        })
+    }
 }
 
 /// The document up to its first event: `events` is the last field, and empty.

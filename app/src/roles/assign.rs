@@ -8,10 +8,10 @@ use super::wire::Assignment;
 use super::{RolesAssign, guard, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal};
-use crate::db::Transaction;
 use crate::error::{Code, Error, Result};
 use crate::extract::{ApiJson, Origin};
 use crate::state::AppState;
+use crate::tx::{self, Work};
 use crate::users::{UserId, store as users};
 
 /// Give a role of permissions that you hold to a user; it takes hold of their next request.
@@ -24,12 +24,13 @@ pub(super) async fn assign_role(
     State(state): State<AppState>,
     ApiJson(body): ApiJson<Assignment>,
 ) -> Result<StatusCode> {
-    let mut tx = state.database.begin().await?;
-    allowed(&mut tx, &caller.principal, &body).await?;
-    let changed = users::assign(&mut tx, body.user_id, body.role_id).await?;
-    let event = Event::of(Action::RoleAssigned, &origin);
-    let event = changed.then(|| noted(event, &caller.principal, &body));
-    finish(&state, tx, body.user_id, event).await
+    let work = Assign {
+        caller: &caller.principal,
+        origin: &origin,
+        body: &body,
+    };
+    let changed = tx::transaction(&state.database, "assign a role", work).await?;
+    Ok(told(&state, body.user_id, changed).await)
 }
 
 /// Take a role of permissions that you hold from a user; it takes hold of their next request.
@@ -42,58 +43,83 @@ pub(super) async fn remove_role(
     State(state): State<AppState>,
     ApiJson(body): ApiJson<Assignment>,
 ) -> Result<StatusCode> {
-    let mut tx = state.database.begin().await?;
-    allowed(&mut tx, &caller.principal, &body).await?;
-    if caller.principal.user == body.user_id {
-        return Err(Error::refused(
-            Code::Conflict,
-            "you cannot take a role from yourself; ask another administrator",
-        ));
-    }
-    if users::find(&mut tx, body.user_id).await?.is_none() {
-        return Err(Error::not_found("user"));
-    }
-    let changed = users::unassign(&mut tx, body.user_id, body.role_id).await?;
-    let event = Event::of(Action::RoleRemoved, &origin);
-    let event = changed.then(|| noted(event, &caller.principal, &body));
-    finish(&state, tx, body.user_id, event).await
+    let work = Remove(Assign {
+        caller: &caller.principal,
+        origin: &origin,
+        body: &body,
+    });
+    let changed = tx::transaction(&state.database, "remove a role", work).await?;
+    Ok(told(&state, body.user_id, changed).await)
 }
 
-async fn allowed(
-    connection: &mut PgConnection,
-    caller: &Principal,
-    body: &Assignment,
-) -> Result<()> {
-    // Locked: the role cannot gain a permission between this check and the commit.
-    let role = store::lock(connection, body.role_id)
-        .await?
-        .ok_or_else(|| Error::not_found("role"))?;
-    guard::may_hand_out(caller.permissions(), &role.permissions)
+struct Assign<'a> {
+    caller: &'a Principal,
+    origin: &'a Origin,
+    body: &'a Assignment,
 }
 
-fn noted(event: Event, caller: &Principal, body: &Assignment) -> Event {
-    event
-        .by(caller.user)
-        .on("user", body.user_id)
-        .with(serde_json::json!({"role": body.role_id}))
-}
+struct Remove<'a>(Assign<'a>);
 
-/// Commits; without an event nothing has changed.
-async fn finish(
-    state: &AppState,
-    mut tx: Transaction,
-    user: UserId,
-    event: Option<Event>,
-) -> Result<StatusCode> {
-    if let Some(event) = &event {
-        users::bump_epoch(&mut tx, &[user]).await?;
-        audit::record(&mut tx, event).await?;
+/// Whether the user did not have the role.
+impl Work<bool> for Assign<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<bool> {
+        self.allowed(connection).await?;
+        let Assignment { user_id, role_id } = *self.body;
+        let changed = users::assign(connection, user_id, role_id).await?;
+        if changed {
+            self.note(connection, Action::RoleAssigned).await?;
+        }
+        Ok(changed)
     }
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the assignment", error))?;
-    if event.is_some() {
+}
+
+/// Whether the user had the role.
+impl Work<bool> for Remove<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<bool> {
+        let Self(assign) = self;
+        assign.allowed(connection).await?;
+        let Assignment { user_id, role_id } = *assign.body;
+        if assign.caller.user == user_id {
+            return Err(Error::refused(
+                Code::Conflict,
+                "you cannot take a role from yourself; ask another administrator",
+            ));
+        }
+        if users::find(connection, user_id).await?.is_none() {
+            return Err(Error::not_found("user"));
+        }
+        let changed = users::unassign(connection, user_id, role_id).await?;
+        if changed {
+            assign.note(connection, Action::RoleRemoved).await?;
+        }
+        Ok(changed)
+    }
+}
+
+impl Assign<'_> {
+    async fn allowed(&self, connection: &mut PgConnection) -> Result<()> {
+        // Locked: the role cannot gain a permission between this check and the commit.
+        let role = store::lock(connection, self.body.role_id).await?;
+        let role = role.ok_or_else(|| Error::not_found("role"))?;
+        guard::may_hand_out(self.caller.permissions(), &role.permissions)
+    }
+
+    /// The user's next request reads their roles anew.
+    async fn note(&self, connection: &mut PgConnection, action: Action) -> Result<()> {
+        let user = self.body.user_id;
+        users::bump_epoch(connection, &[user]).await?;
+        let event = Event::of(action, self.origin)
+            .by(self.caller.user)
+            .on("user", user)
+            .with(serde_json::json!({"role": self.body.role_id}));
+        audit::record(connection, &event).await
+    }
+}
+
+/// Announces what was committed.
+async fn told(state: &AppState, user: UserId, changed: bool) -> StatusCode {
+    if changed {
         state.sessions.changed(&[user]).await;
     }
-    Ok(StatusCode::NO_CONTENT)
+    StatusCode::NO_CONTENT
 }

@@ -3,16 +3,18 @@
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
-use super::domain::Role;
+use super::domain::{Draft, Role};
 use super::wire::{RoleBody, RoleOut};
 use super::{RolesUpdate, guard, store};
 use crate::audit::{self, Action, Event};
-use crate::auth::Authorized;
+use crate::auth::{Authorized, Principal};
 use crate::error::{Code, Error, Problem, Result};
 use crate::extract::{ApiJson, ApiPath, Origin};
 use crate::state::AppState;
-use crate::users::RoleId;
+use crate::tx::{self, Work};
+use crate::users::{RoleId, UserId};
 
 /// Change a role; it takes hold of every holder's next request.
 #[utoipa::path(put, path = "/roles/{id}", tag = "roles", params(("id" = RoleId, Path, description = "Id of the role")),
@@ -30,35 +32,49 @@ pub(super) async fn update_role(
     ApiJson(body): ApiJson<RoleBody>,
 ) -> Result<Json<RoleOut>> {
     let draft = body.check()?;
-    let held = caller.principal.permissions();
-    guard::may_hand_out(held, &draft.permissions)?;
-    let mut tx = state.database.begin().await?;
-    let before = store::lock(&mut tx, id)
-        .await?
-        .ok_or_else(|| Error::not_found("role"))?;
-    if before.is_system {
-        return Err(Error::refused(
-            Code::Conflict,
-            "this role belongs to the program; create one of your own",
-        ));
-    }
-    // Taking a permission away from others is as much power as giving it.
-    guard::may_hand_out(held, &before.permissions)?;
-    store::update(&mut tx, id, &draft).await?;
-    let holders = store::bump_holders(&mut tx, id).await?;
-    let role = store::find(&mut tx, id)
-        .await?
-        .ok_or_else(|| Error::not_found("role"))?;
-    let event = Event::of(Action::RoleChanged, &origin)
-        .by(caller.principal.user)
-        .on("role", id)
-        .with(json!({"before": described(&before), "after": described(&role)}));
-    audit::record(&mut tx, &event).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the role", error))?;
+    guard::may_hand_out(caller.principal.permissions(), &draft.permissions)?;
+    let work = Change {
+        id,
+        draft: &draft,
+        caller: &caller.principal,
+        origin: &origin,
+    };
+    let (role, holders) = tx::transaction(&state.database, "change a role", work).await?;
     state.sessions.changed(&holders).await;
     Ok(Json(role.into()))
+}
+
+struct Change<'a> {
+    id: RoleId,
+    draft: &'a Draft,
+    caller: &'a Principal,
+    origin: &'a Origin,
+}
+
+/// The role as it is now, and who has it.
+impl Work<(Role, Vec<UserId>)> for Change<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<(Role, Vec<UserId>)> {
+        let before = store::lock(connection, self.id).await?;
+        let before = before.ok_or_else(|| Error::not_found("role"))?;
+        if before.is_system {
+            return Err(Error::refused(
+                Code::Conflict,
+                "this role belongs to the program; create one of your own",
+            ));
+        }
+        // Taking a permission away from others is as much power as giving it.
+        guard::may_hand_out(self.caller.permissions(), &before.permissions)?;
+        store::update(connection, self.id, self.draft).await?;
+        let holders = store::bump_holders(connection, self.id).await?;
+        let role = store::find(connection, self.id).await?;
+        let role = role.ok_or_else(|| Error::not_found("role"))?;
+        let event = Event::of(Action::RoleChanged, self.origin)
+            .by(self.caller.user)
+            .on("role", self.id)
+            .with(json!({"before": described(&before), "after": described(&role)}));
+        audit::record(connection, &event).await?;
+        Ok((role, holders))
+    }
 }
 
 fn described(role: &Role) -> Value {

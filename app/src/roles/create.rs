@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use http::{HeaderName, StatusCode, header};
 use serde_json::json;
+use sqlx::PgConnection;
 
+use super::domain::{Draft, Role};
 use super::wire::{RoleBody, RoleOut};
 use super::{RolesCreate, guard, store};
 use crate::audit::{self, Action, Event};
@@ -12,7 +14,8 @@ use crate::auth::Authorized;
 use crate::error::{Error, Problem, Result};
 use crate::extract::{ApiJson, Origin};
 use crate::state::AppState;
-use crate::users::RoleId;
+use crate::tx::{self, Work};
+use crate::users::{RoleId, UserId};
 
 /// Create a role of permissions that you hold.
 #[utoipa::path(post, path = "/roles", tag = "roles", request_body = RoleBody,
@@ -31,19 +34,34 @@ pub(super) async fn create_role(
     let draft = body.check()?;
     guard::may_hand_out(caller.principal.permissions(), &draft.permissions)?;
     let id = RoleId::new();
-    let mut tx = state.database.begin().await?;
-    store::insert(&mut tx, id, &draft).await?;
-    let role = store::find(&mut tx, id)
-        .await?
-        .ok_or_else(|| Error::internal("read the new role", "it is not there"))?;
-    let event = Event::of(Action::RoleCreated, &origin)
-        .by(caller.principal.user)
-        .on("role", id)
-        .with(json!({"name": role.name, "permissions": role.permissions}));
-    audit::record(&mut tx, &event).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the new role", error))?;
+    let work = Create {
+        id,
+        draft: &draft,
+        by: caller.principal.user,
+        origin: &origin,
+    };
+    let role = tx::transaction(&state.database, "create a role", work).await?;
     let location = [(header::LOCATION, format!("/api/v1/roles/{id}"))];
     Ok((StatusCode::CREATED, location, Json(role.into())))
+}
+
+struct Create<'a> {
+    id: RoleId,
+    draft: &'a Draft,
+    by: UserId,
+    origin: &'a Origin,
+}
+
+impl Work<Role> for Create<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Role> {
+        store::insert(connection, self.id, self.draft).await?;
+        let role = store::find(connection, self.id).await?;
+        let role = role.ok_or_else(|| Error::internal("read the new role", "it is not there"))?;
+        let event = Event::of(Action::RoleCreated, self.origin)
+            .by(self.by)
+            .on("role", self.id)
+            .with(json!({"name": role.name, "permissions": role.permissions}));
+        audit::record(connection, &event).await?;
+        Ok(role)
+    }
 }

@@ -2,13 +2,15 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use sqlx::PgConnection;
 
 use super::{RolesDelete, guard, store};
 use crate::audit::{self, Action, Event};
-use crate::auth::Authorized;
+use crate::auth::{Authorized, Principal};
 use crate::error::{Code, Error, Problem, Result};
 use crate::extract::{ApiPath, Origin};
 use crate::state::AppState;
+use crate::tx::{self, Work};
 use crate::users::RoleId;
 
 /// Delete a role that nobody has.
@@ -24,25 +26,37 @@ pub(super) async fn delete_role(
     State(state): State<AppState>,
     ApiPath(id): ApiPath<RoleId>,
 ) -> Result<StatusCode> {
-    let mut tx = state.database.begin().await?;
-    let role = store::lock(&mut tx, id)
-        .await?
-        .ok_or_else(|| Error::not_found("role"))?;
-    if role.is_system {
-        return Err(Error::refused(
-            Code::Conflict,
-            "this role belongs to the program and stays",
-        ));
-    }
-    guard::may_hand_out(caller.principal.permissions(), &role.permissions)?;
-    store::delete(&mut tx, id).await?;
-    let event = Event::of(Action::RoleDeleted, &origin)
-        .by(caller.principal.user)
-        .on("role", id)
-        .with(serde_json::json!({"name": role.name, "permissions": role.permissions}));
-    audit::record(&mut tx, &event).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the deletion", error))?;
+    let work = Delete {
+        id,
+        caller: &caller.principal,
+        origin: &origin,
+    };
+    tx::transaction(&state.database, "delete a role", work).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+struct Delete<'a> {
+    id: RoleId,
+    caller: &'a Principal,
+    origin: &'a Origin,
+}
+
+impl Work<()> for Delete<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
+        let role = store::lock(connection, self.id).await?;
+        let role = role.ok_or_else(|| Error::not_found("role"))?;
+        if role.is_system {
+            return Err(Error::refused(
+                Code::Conflict,
+                "this role belongs to the program and stays",
+            ));
+        }
+        guard::may_hand_out(self.caller.permissions(), &role.permissions)?;
+        store::delete(connection, self.id).await?;
+        let event = Event::of(Action::RoleDeleted, self.origin)
+            .by(self.caller.user)
+            .on("role", self.id)
+            .with(serde_json::json!({"name": role.name, "permissions": role.permissions}));
+        audit::record(connection, &event).await
+    }
 }

@@ -2,13 +2,15 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use sqlx::PgConnection;
 
 use crate::audit::{self, Action, Event};
 use crate::auth::{InPerson, revoke};
 use crate::error::{Error, Result};
 use crate::extract::{ApiPath, Origin};
 use crate::state::AppState;
-use crate::users::SessionId;
+use crate::tx::{self, Work};
+use crate::users::{SessionId, UserId};
 
 /// End one of your sessions: its tokens are refused everywhere within a second.
 #[utoipa::path(delete, path = "/sessions/{id}", tag = "sessions",
@@ -27,17 +29,32 @@ pub(super) async fn revoke_session(
     } else {
         revoke::Reason::Elsewhere
     };
-    let mut tx = state.database.begin().await?;
-    if !revoke::session(&mut tx, user, id, reason).await? {
-        return Err(Error::not_found("session"));
-    }
-    let event = Event::of(Action::SessionRevoked, &origin)
-        .by(user)
-        .on("session", id);
-    audit::record(&mut tx, &event).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the end of a session", error))?;
+    let work = Revoke {
+        user,
+        id,
+        reason,
+        origin: &origin,
+    };
+    tx::transaction(&state.database, "end a session", work).await?;
     state.sessions.changed(&[user]).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+struct Revoke<'a> {
+    user: UserId,
+    id: SessionId,
+    reason: revoke::Reason,
+    origin: &'a Origin,
+}
+
+impl Work<()> for Revoke<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
+        if !revoke::session(connection, self.user, self.id, self.reason).await? {
+            return Err(Error::not_found("session"));
+        }
+        let event = Event::of(Action::SessionRevoked, self.origin)
+            .by(self.user)
+            .on("session", self.id);
+        audit::record(connection, &event).await
+    }
 }

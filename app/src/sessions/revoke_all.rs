@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use sqlx::PgConnection;
 
 use super::SessionsRevoke;
 use crate::audit::{self, Action, Event};
@@ -9,6 +10,7 @@ use crate::auth::{Authorized, revoke};
 use crate::error::{Error, Result};
 use crate::extract::{ApiPath, Origin};
 use crate::state::AppState;
+use crate::tx::{self, Work};
 use crate::users::{UserId, store as users};
 
 /// End every session of a user; their API keys stay.
@@ -22,19 +24,33 @@ pub(super) async fn revoke_user_sessions(
     State(state): State<AppState>,
     ApiPath(id): ApiPath<UserId>,
 ) -> Result<StatusCode> {
-    let mut tx = state.database.begin().await?;
-    if users::find(&mut tx, id).await?.is_none() {
-        return Err(Error::not_found("user"));
-    }
-    revoke::all_but(&mut tx, id, None, revoke::Reason::Administrator).await?;
-    let event = Event::of(Action::SessionRevoked, &origin)
-        .by(caller.principal.user)
-        .on("user", id);
-    audit::record(&mut tx, &event).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the end of the sessions", error))?;
+    let work = RevokeAll {
+        user: id,
+        by: caller.principal.user,
+        origin: &origin,
+    };
+    tx::transaction(&state.database, "end a user's sessions", work).await?;
     state.sessions.changed(&[id]).await;
     tracing::info!(user_id = %id, by = %caller.principal.user, "an administrator ended a user's sessions");
     Ok(StatusCode::NO_CONTENT)
+}
+
+struct RevokeAll<'a> {
+    user: UserId,
+    by: UserId,
+    origin: &'a Origin,
+}
+
+impl Work<()> for RevokeAll<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
+        if users::find(connection, self.user).await?.is_none() {
+            return Err(Error::not_found("user"));
+        }
+        let reason = revoke::Reason::Administrator;
+        revoke::all_but(connection, self.user, None, reason).await?;
+        let event = Event::of(Action::SessionRevoked, self.origin)
+            .by(self.by)
+            .on("user", self.user);
+        audit::record(connection, &event).await
+    }
 }

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use http::{HeaderName, StatusCode, header};
+use sqlx::PgConnection;
 
+use super::domain::User;
 use super::password::PasswordRules;
 use super::wire::{CreateUser, UserOut};
 use super::{UserId, UsersCreate, store};
@@ -14,6 +16,7 @@ use crate::extract::{ApiJson, Origin};
 use crate::mail::{self, Message, To};
 use crate::metrics::METRICS;
 use crate::state::AppState;
+use crate::tx::{self, Work};
 
 /// Create a user, who has no role until one is assigned.
 #[utoipa::path(post, path = "/users", tag = "users", request_body = CreateUser,
@@ -46,21 +49,36 @@ pub(super) async fn create_user(
         last_name: &new.last_name,
         hash: &hash,
     };
-    let mut tx = state.database.begin().await?;
-    store::insert(&mut tx, &insert).await?;
-    let to = To::User(id, new.email.as_str());
-    mail::enqueue(&mut tx, to, &Message::EmailVerification).await?;
-    let user = store::find(&mut tx, id)
-        .await?
-        .ok_or_else(|| Error::internal("read the new user", "it is not there"))?;
-    let event = Event::of(Action::UserCreated, &origin)
-        .by(caller.principal.user)
-        .on("user", id);
-    audit::record(&mut tx, &event).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the new user", error))?;
+    let work = Create {
+        insert,
+        by: caller.principal.user,
+        origin: &origin,
+    };
+    let user = tx::transaction(&state.database, "create a user", work).await?;
     METRICS.users_created.inc();
     let location = [(header::LOCATION, format!("/api/v1/users/{id}"))];
     Ok((StatusCode::CREATED, location, Json(user.into())))
+}
+
+struct Create<'a> {
+    insert: store::Insert<'a>,
+    by: UserId,
+    origin: &'a Origin,
+}
+
+/// The row, the letter that asks for a proof of the address, and the note of it: all or none.
+impl Work<User> for Create<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<User> {
+        let id = self.insert.id;
+        store::insert(connection, &self.insert).await?;
+        let to = To::User(id, self.insert.email.as_str());
+        mail::enqueue(connection, to, &Message::EmailVerification).await?;
+        let user = store::find(connection, id).await?;
+        let user = user.ok_or_else(|| Error::internal("read the new user", "it is not there"))?;
+        let event = Event::of(Action::UserCreated, self.origin)
+            .by(self.by)
+            .on("user", id);
+        audit::record(connection, &event).await?;
+        Ok(user)
+    }
 }

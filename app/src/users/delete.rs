@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use sqlx::PgConnection;
 
 use super::{UserId, UsersDelete, store};
 use crate::audit::{self, Action, Event};
@@ -10,6 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::extract::{ApiPath, Origin};
 use crate::state::AppState;
 use crate::subjects;
+use crate::tx::{self, Work};
 
 /// Delete a user with all sessions.
 #[utoipa::path(delete, path = "/users/{id}", tag = "users", params(("id" = UserId, Path, description = "Id of the user")),
@@ -27,19 +29,32 @@ pub(super) async fn delete_user(
             "you cannot delete yourself; ask another administrator",
         ));
     }
-    let mut tx = state.database.begin().await?;
-    if !store::delete(&mut tx, id).await? {
-        return Err(Error::not_found("user"));
-    }
-    // The row is gone, and what the audit log has sealed of the person goes with it.
-    subjects::destroy(&mut tx, id.into()).await?;
-    let event = Event::of(Action::UserDeleted, &origin)
-        .by(caller.principal.user)
-        .on("user", id);
-    audit::record(&mut tx, &event).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the deletion", error))?;
+    let work = Delete {
+        id,
+        by: caller.principal.user,
+        origin: &origin,
+    };
+    tx::transaction(&state.database, "delete a user", work).await?;
     state.sessions.changed(&[id]).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+struct Delete<'a> {
+    id: UserId,
+    by: UserId,
+    origin: &'a Origin,
+}
+
+impl Work<()> for Delete<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
+        if !store::delete(connection, self.id).await? {
+            return Err(Error::not_found("user"));
+        }
+        // The row is gone, and what the audit log has sealed of the person goes with it.
+        subjects::destroy(connection, self.id.into()).await?;
+        let event = Event::of(Action::UserDeleted, self.origin)
+            .by(self.by)
+            .on("user", self.id);
+        audit::record(connection, &event).await
+    }
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde_json::json;
+use sqlx::PgConnection;
 
 use super::domain::User;
 use super::wire::{UpdateUser, UserOut};
@@ -13,6 +14,7 @@ use crate::error::{Code, Error, Problem, Result};
 use crate::extract::{ApiJson, ApiPath, Origin};
 use crate::mail::{self, Message, To};
 use crate::state::AppState;
+use crate::tx::{self, Work};
 
 /// Change a user; deactivating one ends every session of theirs at once.
 #[utoipa::path(put, path = "/users/{id}", tag = "users", params(("id" = UserId, Path, description = "Id of the user")),
@@ -42,34 +44,50 @@ pub(super) async fn update_user(
         last_name: &change.last_name,
         is_active: change.is_active,
     };
-    let mut tx = state.database.begin().await?;
-    let before = store::find(&mut tx, id)
-        .await?
-        .ok_or_else(|| Error::not_found("user"))?;
-    if !store::update(&mut tx, id, &update).await? {
-        return Err(Error::not_found("user"));
-    }
-    if !change.is_active {
-        revoke::all(&mut tx, id, revoke::Reason::Deactivated).await?;
-    }
-    let user = store::find(&mut tx, id)
-        .await?
-        .ok_or_else(|| Error::not_found("user"))?;
-    let moved = !before.email.eq_ignore_ascii_case(&user.email);
-    if moved {
-        let to = To::User(id, &user.email);
-        mail::enqueue(&mut tx, to, &Message::EmailVerification).await?;
-    }
-    let event = Event::of(Action::UserChanged, &origin)
-        .by(caller.principal.user)
-        .on("user", id)
-        .with(json!({"changed": changed(&before, &user), "is_active": user.is_active}));
-    audit::record(&mut tx, &event).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the user", error))?;
+    let work = Change {
+        id,
+        update,
+        by: caller.principal.user,
+        origin: &origin,
+    };
+    let user = tx::transaction(&state.database, "change a user", work).await?;
     state.sessions.changed(&[id]).await;
     Ok(Json(user.into()))
+}
+
+struct Change<'a> {
+    id: UserId,
+    update: store::Update<'a>,
+    by: UserId,
+    origin: &'a Origin,
+}
+
+impl Work<User> for Change<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<User> {
+        let before = find(connection, self.id).await?;
+        if !store::update(connection, self.id, &self.update).await? {
+            return Err(Error::not_found("user"));
+        }
+        if !self.update.is_active {
+            revoke::all(connection, self.id, revoke::Reason::Deactivated).await?;
+        }
+        let user = find(connection, self.id).await?;
+        if !before.email.eq_ignore_ascii_case(&user.email) {
+            let to = To::User(self.id, &user.email);
+            mail::enqueue(connection, to, &Message::EmailVerification).await?;
+        }
+        let event = Event::of(Action::UserChanged, self.origin)
+            .by(self.by)
+            .on("user", self.id)
+            .with(json!({"changed": changed(&before, &user), "is_active": user.is_active}));
+        audit::record(connection, &event).await?;
+        Ok(user)
+    }
+}
+
+async fn find(connection: &mut PgConnection, id: UserId) -> Result<User> {
+    let user = store::find(connection, id).await?;
+    user.ok_or_else(|| Error::not_found("user"))
 }
 
 /// Which fields differ: their names, for the audit log. Their values are personal data.

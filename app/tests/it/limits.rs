@@ -266,6 +266,24 @@ async fn a_busy_user_with_a_large_quota_costs_few_calls_of_redis() {
     assert!((1..=60).contains(&calls), "{calls} calls for 400 requests");
 }
 
+#[tokio::test]
+async fn r05_requests_that_come_at_once_take_one_batch_together() {
+    let redis = redis::server().await;
+    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    world.redis_is_listening().await;
+    set(&world.state, 300_000);
+    let subject = Subject::Ip([192, 0, 2, 1].into());
+    let count = || world.state.rates.count(Class::Read, subject);
+    // A batch of 250 costs nothing.
+    for _ in 0..250 {
+        count().await.unwrap();
+    }
+    let standings = futures::future::join_all((0..64).map(|_| count())).await;
+    let left = standings.iter().flatten().map(|standing| standing.left);
+    let taken = 300_000 - left.min().unwrap();
+    assert!((64..=250 + 64).contains(&taken), "{taken} units for 64");
+}
+
 /// How often Redis has run a script.
 async fn calls(url: &str) -> u64 {
     let client = ::redis::Client::open(url).unwrap();

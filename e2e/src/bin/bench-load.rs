@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use erpgo_e2e::Process;
 use erpgo_e2e::traffic::{Class, Goals, Ground, Report, Request, closed, open};
 use tokio::process::Command;
 
@@ -20,6 +21,8 @@ const GOALS: Goals = Goals {
 /// Calm again: what a client does not notice.
 const CALM: Duration = Duration::from_millis(100);
 const CLIENTS: u32 = 8;
+/// How often calm and storm take turns: what else the machine does falls on both.
+const STORMS: u32 = 10;
 const ALL: [&str; 7] = [
     "baseline", "peak", "spike", "stress", "storm", "single", "soak",
 ];
@@ -50,7 +53,7 @@ async fn run(scenario: &str) -> Result<()> {
         "peak" => steady(&ground, "peak", 1_000.0, length).await,
         "spike" => spike(&ground, length / 3).await,
         "stress" => stress(&ground, length / 6).await,
-        "storm" => storm(&ground, length / 2).await,
+        "storm" => storm(&ground, length).await,
         "single" => single(&ground, length.min(Duration::from_secs(20))).await,
         "soak" => soak(&ground, seconds("LOAD_SOAK_SECONDS", 60)).await,
         other => bail!("no load is called {other}; there are {}", ALL.join(", ")),
@@ -159,16 +162,23 @@ async fn storm(ground: &Ground, length: Duration) -> Result<()> {
     let hashed = report.only(|sample| sample.status == 401).count();
     let capacity = f64::from(u32::try_from(hashed)?) / hashing.as_secs_f64();
     let others = |n| mix.of(Class::Read, n);
-    let calm = open(ground.api, length, |_| 100.0, others).await;
-    let (during, logins) = tokio::join!(
-        open(ground.api, length, |_| 100.0, others),
-        open(
-            ground.api,
-            length,
-            |_| capacity * 10.0,
-            |n| mix.of(Class::SignIn, n + 100_000_000)
-        )
-    );
+    let (mut calm, mut during, mut logins) =
+        (Report::default(), Report::default(), Report::default());
+    let part = length / STORMS / 2;
+    for storm in 1..=STORMS {
+        calm.extend(open(ground.api, part, |_| 100.0, others).await);
+        let (beside, sent) = tokio::join!(
+            open(ground.api, part, |_| 100.0, others),
+            open(
+                ground.api,
+                part,
+                |_| capacity * 10.0,
+                |n| mix.of(Class::SignIn, n + storm * 100_000_000)
+            )
+        );
+        during.extend(beside);
+        logins.extend(sent);
+    }
     println!(
         "storm: capacity {capacity:.0} sign-ins/s; the storm: {}",
         logins.line()
@@ -189,7 +199,11 @@ async fn single(ground: &Ground, length: Duration) -> Result<()> {
     let id = mix.products.first().context("no product")?.clone();
     let bench = pgbench(ground, &id, length).await?;
     let request: Request = mix.of(Class::Read, 0);
+    let generator = Process::of_id(std::process::id());
+    let (before, sending) = (ground.usage().await?, generator.cpu()?);
     let report = closed(ground.api, length, CLIENTS, move |_| request.clone()).await;
+    let sending = generator.cpu()?.saturating_sub(sending);
+    let cost = ground.usage().await?.since(before, report.count(), length);
     let reads = f64::from(u32::try_from(report.count())?) / length.as_secs_f64();
     println!("single: {reads:.0} reads/s of the API, {}", report.line());
     println!(
@@ -198,6 +212,15 @@ async fn single(ground: &Ground, length: Duration) -> Result<()> {
     println!(
         "single: {:.0} % of it (goal >= 40 %)",
         reads / bench * 100.0
+    );
+    let cores = f64::from(u32::try_from(std::thread::available_parallelism()?.get())?);
+    let whole = 1e6 * cores / reads;
+    let sending = sending.as_secs_f64() * 1e6 / f64::from(u32::try_from(report.count())?);
+    println!(
+        "single: of {whole:.0} µs of all cores for a read the API took {:.0}, the generator {sending:.0}; pgbench \
+         and PostgreSQL had {:.0} for theirs",
+        cost.cpu_micros,
+        1e6 * cores / bench
     );
     Ok(())
 }

@@ -21,8 +21,10 @@ const EMAIL: &str = "load@example.org";
 const PASSWORD: &str = "purple otters juggle kelp";
 const PRODUCTS: usize = 1_000;
 const READY: Duration = Duration::from_secs(30);
-/// As shipped, but for the limit of sign-ins: all come from one address here.
-const CONFIG: &str = "limits: { login_per_ip: 0 }\n";
+/// As shipped, but for limits: all requests come from one user at one address here. They are counted all
+/// the same.
+const CONFIG: &str =
+    "limits: { login_per_ip: 0, read_per_ip: 10000000, read_per_user: 10000000 }\n";
 
 /// The `n`th has the number `P-n`, as a mix takes it.
 const IN_ORDER: &str =

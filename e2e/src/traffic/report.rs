@@ -57,6 +57,12 @@ impl Report {
         Self { samples, lags }
     }
 
+    /// Takes in those of another run.
+    pub fn extend(&mut self, other: Self) {
+        self.samples.extend(other.samples);
+        self.lags.extend(other.lags);
+    }
+
     /// The requests that were meant to leave from `from` to before `to`.
     #[must_use]
     pub fn between(&self, from: Duration, to: Duration) -> Self {

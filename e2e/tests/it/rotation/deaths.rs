@@ -1,57 +1,180 @@
-//! Processes that end without notice while a rotation waits for them.
+//! Processes that end without notice at each step of a rotation.
+//!
+//! Owns how a step is made to last: the API of a pod is held still, and so acknowledges nothing, until
+//! the step waits for that pod.
 
 use anyhow::{Context as _, Result, ensure};
-use erpgo_e2e::{Process, until};
+use erpgo_e2e::{Kids, Process, Shown, until};
 
-use super::{Play, SOON, accepted_by_every_pod};
+use super::{Play, SOON, accepted_by_every_pod, refused_by_every_pod};
+
+const API: &str = "erpgo";
+const SIDECAR: &str = "sidecar-secrets";
+
+/// Who dies, and the key that turns meanwhile.
+#[derive(Clone, Copy)]
+struct Death {
+    victim: &'static str,
+    key: &'static str,
+}
+
+/// A pod of the API.
+struct Member {
+    name: String,
+    uid: String,
+}
+
+impl Member {
+    fn process(&self, name: &str) -> Result<Process> {
+        Process::of_pod(&self.uid, name)
+    }
+}
 
 impl Play {
-    /// Sidecar and API of one pod are held still until a rotation waits for that pod, and then killed:
-    /// nobody uses the new key before the pod is back, and then everybody does.
+    /// Sidecar and API die at each step: nobody uses a new key before the pod is back, and then everybody
+    /// does; what has its grace is accepted all the while, and what was removed is refused.
     pub(super) async fn killed_processes_are_waited_for(&self) -> Result<()> {
-        // Another key each time: the old version of the first stays for its grace.
-        for (process, key) in [("sidecar-secrets", "jwt"), ("erpgo", "refresh")] {
-            self.one_dies(process, key).await?;
+        for (victim, key) in [(SIDECAR, "jwt"), (API, "refresh")] {
+            self.dies_at_each_step(Death { victim, key }).await?;
         }
         Ok(())
     }
 
-    async fn one_dies(&self, name: &str, key: &str) -> Result<()> {
+    // In turn in one pod and the other, so that the kubelet restarts them without a long wait.
+    async fn dies_at_each_step(&self, death: Death) -> Result<()> {
+        let restarts = self.stage.restarts().await?;
+        let [first, second] = self.members().await?;
         let witness = self.witness().await?;
-        let (before, restarts) = (self.stage.kids().await?, self.stage.restarts().await?);
-        let pods = self.stage.pods().await?;
-        let pod = &pods.first().context("no pod")?.metadata;
-        let uid = pod.uid.as_deref().context("a pod without a uid")?;
-        let process = Process::of_pod(uid, name)?;
-        process.freeze()?;
-        self.stage.rotate(key, &format!("{name} dies")).await?;
-        self.is_waited_for(pod.name.as_deref().unwrap_or_default())
-            .await?;
-        ensure!(
-            self.stage.kids().await? == before,
-            "the key turned without a pod"
-        );
-        process.kill()?;
-        self.stage.turned(&before, &[key]).await?;
-        self.stage.condition("Ready", "True", SOON).await?;
-        let now = self.stage.restarts().await?;
-        ensure!(now == restarts + 1, "{now} restarts after {restarts}");
-        println!(
-            "{}: the rotation went on after the death of {name}",
-            self.stage.namespace
-        );
+        let before = self.stage.kids().await?;
+        self.dies_at_stage(death, &first, &before).await?;
         accepted_by_every_pod(&self.stage, &witness.access_token).await?;
+        self.dies_in_grace(death, &second).await?;
+        accepted_by_every_pod(&self.stage, &witness.access_token).await?;
+        self.crowd.renew().await?;
+        self.dies_at_retire(death, &first, &before).await?;
+        let gone = if death.key == "refresh" {
+            Shown::Refresh(&witness.refresh_token)
+        } else {
+            Shown::Access(&witness.access_token)
+        };
+        refused_by_every_pod(&self.stage, gone).await?;
+        self.dies_at_promote(death, &first, &second).await?;
+        let now = self.stage.restarts().await?;
+        ensure!(now == restarts + 4, "{now} restarts after {restarts}");
         self.crowd.renew().await
     }
 
-    async fn is_waited_for(&self, pod: &str) -> Result<()> {
-        until("the rotation to wait for the pod", SOON, || async {
-            let active = self.stage.rotation().await?.active;
-            let missing = active.map(|active| active.missing).unwrap_or_default();
-            Ok(if missing.iter().any(|missing| missing.pod == pod) {
+    async fn dies_at_stage(&self, death: Death, pod: &Member, before: &Kids) -> Result<()> {
+        pod.process(API)?.freeze()?;
+        self.ask_to_turn(death, "at Stage").await?;
+        self.waits_for("Stage", pod).await?;
+        ensure!(
+            self.stage.kids().await? == *before,
+            "the key turned without a pod"
+        );
+        self.dies(death, pod).await?;
+        self.stage.turned(before, &[death.key]).await?;
+        self.told(death, "Stage");
+        Ok(())
+    }
+
+    async fn dies_in_grace(&self, death: Death, pod: &Member) -> Result<()> {
+        self.dies(death, pod).await?;
+        self.told(death, "Grace");
+        Ok(())
+    }
+
+    async fn dies_at_retire(&self, death: Death, pod: &Member, before: &Kids) -> Result<()> {
+        let kid = before.get(death.key).context("a key without a kid")?;
+        pod.process(API)?.freeze()?;
+        self.stage.revoke(death.key, kid).await?;
+        self.is_removed_without_proof(death.key, kid).await?;
+        self.dies(death, pod).await?;
+        self.stage.refused(death.key, kid).await?;
+        self.told(death, "Retire");
+        Ok(())
+    }
+
+    // The other pod holds Stage until this one, which has agreed to it, is held as well.
+    async fn dies_at_promote(&self, death: Death, other: &Member, pod: &Member) -> Result<()> {
+        let before = self.stage.kids().await?;
+        other.process(API)?.freeze()?;
+        self.ask_to_turn(death, "at Promote").await?;
+        self.waits_for("Stage", other).await?;
+        pod.process(API)?.freeze()?;
+        other.process(API)?.thaw()?;
+        self.waits_for("Promote", pod).await?;
+        self.dies(death, pod).await?;
+        self.stage.turned(&before, &[death.key]).await?;
+        self.told(death, "Promote");
+        Ok(())
+    }
+
+    /// Kills, and waits until the pod is back.
+    async fn dies(&self, Death { victim, .. }: Death, pod: &Member) -> Result<()> {
+        let restarts = self.stage.restarts().await?;
+        pod.process(victim)?.kill()?;
+        if victim != API {
+            pod.process(API)?.thaw()?;
+        }
+        until("the container to be restarted", SOON, || async {
+            let now = self.stage.restarts().await?;
+            let told = format!("{now} restarts after {restarts}");
+            Ok(if now == restarts + 1 {
                 Ok(())
             } else {
-                Err(format!("{missing:?}"))
+                Err(told)
+            })
+        })
+        .await?;
+        self.two_are_ready().await
+    }
+
+    async fn ask_to_turn(&self, Death { victim, key }: Death, step: &str) -> Result<()> {
+        let reason = format!("{victim} dies {step}");
+        self.stage.rotate(key, &reason).await
+    }
+
+    fn told(&self, Death { victim, key }: Death, step: &str) {
+        println!(
+            "{}: {key} went on after {victim} was killed at {step}",
+            self.stage.namespace
+        );
+    }
+
+    async fn members(&self) -> Result<[Member; 2]> {
+        let pods = self.stage.pods().await?.into_iter();
+        let member = |pod: k8s_openapi::api::core::v1::Pod| {
+            let (name, uid) = (pod.metadata.name?, pod.metadata.uid?);
+            Some(Member { name, uid })
+        };
+        let members: Vec<Member> = pods.filter_map(member).collect();
+        members.try_into().ok().context("there are not two pods")
+    }
+
+    /// The rotation is at `step` and waits for this pod alone.
+    async fn waits_for(&self, step: &str, pod: &Member) -> Result<()> {
+        until(&format!("the rotation to wait at {step}"), SOON, || async {
+            let Some(active) = self.stage.rotation().await?.active else {
+                return Ok(Err("no rotation is under way".to_owned()));
+            };
+            let told = format!("{}: {:?}", active.step, active.missing);
+            let missing = active.missing.iter().map(|missing| &missing.pod);
+            let waits = active.step == step && missing.eq([&pod.name]);
+            Ok(if waits { Ok(()) } else { Err(told) })
+        })
+        .await
+    }
+
+    async fn is_removed_without_proof(&self, key: &str, kid: &str) -> Result<()> {
+        until("the removal to wait for the pod", SOON, || async {
+            let removed = self.stage.rotation().await?.removed;
+            let mut these = removed.iter().filter(|one| one.key == key);
+            let waits = these.any(|gone| gone.kid == kid && gone.refused_at.is_none());
+            Ok(if waits {
+                Ok(())
+            } else {
+                Err(format!("{removed:?}"))
             })
         })
         .await

@@ -4,15 +4,7 @@ use anyhow::{Result, ensure};
 use erpgo_e2e::{Backend, Stage};
 
 use super::planned::Disturbance;
-use super::{Play, RATE};
-
-/// How many rotations: all of them, or a few.
-pub(super) fn rounds(full: usize, few: usize) -> usize {
-    match std::env::var("ERPGO_E2E_ROTATIONS").as_deref() {
-        Ok("full") => full,
-        _ => few,
-    }
-}
+use super::{Play, RATE, rounds};
 
 #[tokio::test]
 async fn every_key_turns_in_vault() -> Result<()> {

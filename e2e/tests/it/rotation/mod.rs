@@ -123,6 +123,14 @@ impl Play {
     }
 }
 
+/// How many rotations: all of them, or a few.
+fn rounds(full: usize, few: usize) -> usize {
+    match std::env::var("ERPGO_E2E_ROTATIONS").as_deref() {
+        Ok("full") => full,
+        _ => few,
+    }
+}
+
 fn spec(stage: &Stage, backend: &Backend, collector: &Collector, replicas: u32) -> Value {
     json!({
         "replicas": replicas,

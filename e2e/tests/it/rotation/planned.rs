@@ -92,6 +92,11 @@ impl Play {
             self.stage.condition("Ready", "True", SOON).await?;
             self.scale(2).await?;
         }
+        self.two_are_ready().await
+    }
+
+    /// Waits until there are two pods and both get requests.
+    pub(super) async fn two_are_ready(&self) -> Result<()> {
         until("two ready pods", SOON, || async {
             let pods = self.stage.pods().await?.len();
             let ready = self.stage.ready_pods().await?.len();

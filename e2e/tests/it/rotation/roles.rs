@@ -9,8 +9,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::api::{Api, ListParams};
 use serde_json::json;
 
-use super::journeys::rounds;
-use super::{RATE, SOON};
+use super::{RATE, SOON, rounds};
 use crate::first_run::{READY, admin};
 
 const JOBS: &str = "app.kubernetes.io/component=credentials";
