@@ -61,16 +61,16 @@ test-unit: packages ## units, properties, snapshots, and the app on real Postgre
 	$(CARGO) test $(UNIT) --locked --no-fail-fast
 
 test-api: packages ## a real kube-apiserver, Vault, the chart and the manifests
-	$(CLUSTER_BIN)/tools kubernetes helm vault vault-auth-kubernetes prometheus-operator
+	$(CLUSTER_BIN)/tools kubernetes helm vault vault-auth-kubernetes prometheus-operator gateway-api
 	$(CARGO) test -p erpgo-tests --locked --no-fail-fast
 
 test-e2e: ## journeys on the real node
 	@e2e/journeys
 
 test-rotation: ## every rotation of the journeys: 10 in Vault, 3 in AWS, 3 in a Secret
-	@ERPGO_E2E_ROTATIONS=full e2e/journeys rotation::
+	@E2E_ROTATIONS=full e2e/journeys rotation::
 
-generate: ## regenerate the CRD, the chart's copy, install.yaml and the snapshots
+generate: ## regenerate the CRD, the OpenAPI document, the chart's copies, install.yaml, fixtures and snapshots
 	UPDATE_GENERATED=1 $(CARGO) test $(UNIT) --locked --test generated
 	UPDATE_GENERATED=1 $(CARGO) test -p erpgo-tests --locked --test packaging
 	INSTA_UPDATE=always $(CARGO) test $(UNIT) --locked --test alerts --test desired --test preview

@@ -162,7 +162,7 @@ impl Metrics {
             )?,
             audit_events: make.counters(
                 "erpgo_audit_events_total",
-                "Events written to the audit log",
+                "Events written to the audit log, those of transactions that were tried again among them",
                 &["action"],
             )?,
             audit_pending: make.gauge(

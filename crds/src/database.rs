@@ -13,8 +13,8 @@ use crate::SecretKey;
     .message("spec.database.rotation.adminSecretRef must name another key than secretRef: pods work as a role that takes turns, never as the one that changes passwords"))]
 #[serde(rename_all = "camelCase")]
 pub struct Database {
-    /// Secret key that holds `postgres://user:password@host:5432/database`. It is read when the
-    /// first secret generation is written; pods never mount it. Cannot be changed afterwards, since
+    /// Secret key that holds `postgres://user:password@host:5432/database`. Required. Pods never mount
+    /// it; without `rotation`, another URL in it begins a rotation. The reference cannot be changed:
     /// another database is another ErpGo.
     #[x_kube(validation = Rule::new("self == oldSelf")
         .message("spec.database.secretRef is immutable: create another ErpGo for another database"))]
@@ -28,7 +28,7 @@ pub struct Database {
     #[x_kube(validation = Rule::new("self.roles.all(role, !role.startsWith('pg_'))")
         .message("spec.database.rotation.roles must not begin with pg_: such roles are PostgreSQL's own"))]
     pub rotation: Option<DatabaseRotation>,
-    /// Connection pool of each pod.
+    /// Connection pool of each pod. Default: what its fields say. A change rolls the pods.
     #[serde(default)]
     #[x_kube(validation = Rule::new("self.minConnections <= self.maxConnections")
         .message("spec.database.pool.minConnections must be at most maxConnections"))]
@@ -39,15 +39,15 @@ pub struct Database {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DatabaseRotation {
-    /// The two roles, of 1 to 63 characters of `a-z`, `0-9` and `_`. Neither owns tables; both act as
-    /// the role that does.
+    /// The two roles, of 1 to 63 characters of `a-z`, `0-9` and `_`. Required. Neither owns tables;
+    /// both act as the role that does. A change takes hold with the next rotation.
     #[schemars(
         length(min = 2, max = 2),
         inner(length(max = 63), regex(pattern = r"^[a-z_][a-z0-9_]*$"))
     )]
     pub roles: Vec<String>,
-    /// Secret key that holds the URL of a role that may change the passwords of the two. A Job of the
-    /// operator alone mounts it.
+    /// Secret key that holds the URL of a role that may change the passwords of the two. Required. A
+    /// Job of the operator alone mounts it. A change counts for the next Job.
     pub admin_secret_ref: SecretKey,
 }
 
@@ -56,16 +56,18 @@ pub struct DatabaseRotation {
 #[serde(rename_all = "camelCase", default)]
 pub struct Pool {
     /// Most connections, 1 to 100. Default 10. Each pod holds one more, on which it hears of changes:
-    /// pods times both must stay below the server's `max_connections`.
+    /// pods times both must stay below the server's `max_connections`. A change rolls the pods.
     #[schemars(range(min = 1, max = 100))]
     pub max_connections: i32,
-    /// Connections kept open when idle, 0 to 100. Default 1.
+    /// Connections kept open when idle, 0 to 100. Default 1. A change rolls the pods.
     #[schemars(range(min = 0, max = 100))]
     pub min_connections: i32,
-    /// Seconds after which an idle connection is closed, 1 to 1800. Default 600.
+    /// Seconds after which an idle connection is closed, 1 to 1800. Default 600. A change rolls the
+    /// pods.
     #[schemars(range(min = 1, max = 1800))]
     pub idle_timeout_seconds: i32,
-    /// Seconds after which any connection is replaced, 60 to 3600. Default 1800.
+    /// Seconds after which any connection is replaced, 60 to 3600. Default 1800. A change rolls the
+    /// pods.
     #[schemars(range(min = 60, max = 3600))]
     pub max_lifetime_seconds: i32,
 }

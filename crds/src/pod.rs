@@ -21,14 +21,16 @@ pub enum PullPolicy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
-    /// CPU that is reserved, for example `100m`. The autoscaler's target is a share of this.
+    /// CPU that is reserved, in cores, for example `100m`, which is a tenth of one. Required. The
+    /// autoscaler's target is a share of this. A change rolls the pods.
     pub cpu_request: Quantity,
-    /// Memory that is reserved, for example `64Mi`.
+    /// Memory that is reserved, in bytes, for example `64Mi`. Required. A change rolls the pods.
     pub memory_request: Quantity,
-    /// CPU above which the container is throttled. Default none.
+    /// CPU above which the container is throttled, in cores. Default none. A change rolls the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_limit: Option<Quantity>,
-    /// Memory above which the container is killed.
+    /// Memory above which the container is killed, in bytes, for example `256Mi`. Default none where
+    /// the requests are given. A change rolls the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<Quantity>,
 }
@@ -61,9 +63,9 @@ impl Resources {
 #[serde(rename_all = "camelCase", default)]
 pub struct DisruptionBudget {
     /// Whether a PodDisruptionBudget is made. Default true; with fewer than two pods none is made,
-    /// since it could only block a drain for ever.
+    /// since it could only block a drain for ever. A change takes hold at once.
     pub enabled: bool,
-    /// Pods that may be away at once, at least 1. Default 1.
+    /// Pods that may be away at once, 1 to 100. Default 1. A change takes hold at once.
     #[schemars(range(min = 1, max = 100))]
     pub max_unavailable: i32,
 }
@@ -81,8 +83,8 @@ impl Default for DisruptionBudget {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NetworkPolicy {
-    /// Whether a NetworkPolicy is made. Default true: the API port is open to all, the metrics port
-    /// to all namespaces, the sidecar's control port to the operator alone.
+    /// Whether a NetworkPolicy is made. Default true: the API port is open to all, the metrics port to
+    /// all namespaces, the sidecar's control port to the operator alone. A change takes hold at once.
     pub enabled: bool,
 }
 
@@ -96,14 +98,16 @@ impl Default for NetworkPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Termination {
-    /// Seconds from SIGTERM to SIGKILL, 5 to 600. Default 45; must exceed the other two together.
+    /// Seconds from the order to end until SIGKILL, 5 to 600. Default 45; must exceed the other two
+    /// together. A change rolls the pods.
     #[schemars(range(min = 5, max = 600))]
     pub grace_period_seconds: i32,
     /// Seconds that the pod goes on serving after it is told to end, until every load balancer has
-    /// noticed, 0 to 120. Default 5.
+    /// noticed, 0 to 120. Default 5. A change rolls the pods.
     #[schemars(range(min = 0, max = 120))]
     pub pre_stop_seconds: i32,
-    /// Seconds that requests in flight may take to finish, 1 to 300. Default 30.
+    /// Seconds that requests in flight may take to finish, 1 to 300. Default 30. A change rolls the
+    /// pods.
     #[schemars(range(min = 1, max = 300))]
     pub drain_seconds: i32,
 }

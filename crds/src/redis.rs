@@ -12,8 +12,8 @@ use crate::SecretKey;
     .message("spec.redis.rotation.adminSecretRef must name another key than secretRef: pods work as a user that takes turns, never as the one that changes passwords"))]
 #[serde(rename_all = "camelCase")]
 pub struct Redis {
-    /// Secret key that holds `redis://:password@host:6379/0`. It is read when the first secret
-    /// generation is written; pods never mount it.
+    /// Secret key that holds `redis://:password@host:6379/0`. Required. Pods never mount it. Without
+    /// `rotation`, a change of the reference, or another URL in the Secret, begins a rotation.
     pub secret_ref: SecretKey,
     /// Lets the operator change passwords: two users take turns, by age and when it is asked to. The
     /// URL of `secretRef` is then the first one only. Default none: the credentials turn when the
@@ -30,14 +30,15 @@ pub struct Redis {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RedisRotation {
-    /// The two users of Redis' access list, of 1 to 63 characters of `a-z`, `0-9`, `_` and `-`, the first
-    /// one of `a-z` or `_`. Both may use the same keys and channels.
+    /// The two users of Redis' access list, of 1 to 63 characters of `a-z`, `0-9`, `_` and `-`, the
+    /// first one of `a-z` or `_`. Required. Both may use the same keys and channels. A change takes
+    /// hold with the next rotation.
     #[schemars(
         length(min = 2, max = 2),
         inner(length(max = 63), regex(pattern = r"^[a-z_][a-z0-9_-]*$"))
     )]
     pub users: Vec<String>,
-    /// Secret key that holds the URL of a user that may change the passwords of the two. A Job of the
-    /// operator alone mounts it.
+    /// Secret key that holds the URL of a user that may change the passwords of the two. Required. A
+    /// Job of the operator alone mounts it. A change counts for the next Job.
     pub admin_secret_ref: SecretKey,
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalName {
-    /// Name of the object.
+    /// Name of the object. Required. What a change does, the reference says.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
 }
@@ -18,10 +18,10 @@ pub struct LocalName {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKey {
-    /// Name of the Secret.
+    /// Name of the Secret. Required. What a change does, the reference says.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Key within the Secret. Default `url`.
+    /// Key within the Secret. Default `url`. What a change does, the reference says.
     #[serde(default = "SecretKey::default_key")]
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
@@ -37,10 +37,10 @@ impl SecretKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMapKey {
-    /// Name of the ConfigMap.
+    /// Name of the ConfigMap. Required. What a change does, the reference says.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Key within the ConfigMap. Default `ca.crt`.
+    /// Key within the ConfigMap. Default `ca.crt`. What a change does, the reference says.
     #[serde(default = "ConfigMapKey::default_key")]
     #[schemars(length(min = 1, max = 253))]
     pub key: String,

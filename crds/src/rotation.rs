@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", default)]
 pub struct Rotation {
     /// Age in days at which jwt, refresh and pepper are rotated, 8 to 3650; a key is taken up to a
-    /// tenth earlier, so that not all come at once. Default 90.
+    /// tenth earlier, so that not all come at once. Default 90. A change counts at once, for keys that
+    /// there are too.
     #[schemars(range(min = 8, max = 3650))]
     pub interval_days: i32,
     /// Begins no rotation, be it by age or by `erpgo.io/rotate`. Default false. One that is under way
-    /// is finished, and `erpgo.io/revoke` works.
+    /// is finished, and `erpgo.io/revoke` works. A change takes hold at once.
     pub paused: bool,
-    /// How long old versions are accepted.
+    /// How long old versions are accepted. Default: what its fields say. A change counts at once, for
+    /// versions in their grace too.
     pub grace: Grace,
 }
 
@@ -25,10 +27,11 @@ pub struct Rotation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Grace {
-    /// Hours for the key of access tokens, 1 to 168. Default 24.
+    /// Hours for the key of access tokens, 1 to 168. Default 24. A change takes hold at once.
     #[schemars(range(min = 1, max = 168))]
     pub jwt_hours: i32,
-    /// Days for the key of refresh tokens, 7 to 90; they live for 7. Default 7.
+    /// Days for the key of refresh tokens, 7 to 90; they live for 7. Default 7. A change takes hold at
+    /// once.
     #[schemars(range(min = 7, max = 90))]
     pub refresh_days: i32,
 }

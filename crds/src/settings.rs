@@ -24,13 +24,16 @@ pub enum LogLevel {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Settings {
-    /// Least severe level that is logged. Default `info`.
+    /// Least severe level that is logged. Default `info`. A change reaches running pods within about a
+    /// minute.
     pub log_level: LogLevel,
-    /// Cross-origin requests.
+    /// Cross-origin requests. Default: none. A change rolls the pods.
     pub cors: Cors,
-    /// Limits on logins.
+    /// Limits on logins. Default: what its fields say. A change reaches running pods within about a
+    /// minute.
     pub login_limits: LoginLimits,
-    /// Limits on all other requests.
+    /// Limits on all other requests. Default: what its fields say. A change reaches running pods within
+    /// about a minute.
     pub request_limits: RequestLimits,
 }
 
@@ -38,8 +41,8 @@ pub struct Settings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Cors {
-    /// Origins that browsers may call from, for example `https://erp.example.com`, at most 32.
-    /// Default none; `*` is refused since the API uses credentials.
+    /// Origins that browsers may call from, for example `https://erp.example.com`, at most 32. Default
+    /// none; `*` is refused since the API uses credentials. A change rolls the pods.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 32),
@@ -52,10 +55,12 @@ pub struct Cors {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LoginLimits {
-    /// Attempts of one client address in 15 minutes, 1 to 10000. Default 5.
+    /// Attempts of one client address in 15 minutes, 1 to 10000. Default 5. A change reaches running
+    /// pods within about a minute.
     #[schemars(range(min = 1, max = 10000))]
     pub attempts_per_address: i32,
-    /// Failures in a row after which an account is locked for 15 minutes, 1 to 100. Default 5.
+    /// Failures in a row after which an account is locked for 15 minutes, 1 to 100. Default 5. A change
+    /// reaches running pods within about a minute.
     #[schemars(range(min = 1, max = 100))]
     pub failures_before_lock: i32,
 }
@@ -64,11 +69,14 @@ pub struct LoginLimits {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RequestLimits {
-    /// Requests that read. Default 600000 of an address, 300000 of a user.
+    /// Requests that read. Default 600000 a minute of an address, 300000 of a user. A change reaches
+    /// running pods within about a minute.
     pub reads: RequestLimit,
-    /// Requests that write. Default 600000 of an address, 300000 of a user.
+    /// Requests that write. Default 600000 a minute of an address, 300000 of a user. A change reaches
+    /// running pods within about a minute.
     pub writes: RequestLimit,
-    /// Exports of whole lists or of a person's data. Default 6000 of an address, 600 of a user.
+    /// Exports of whole lists or of a person's data. Default 6000 a minute of an address, 600 of a
+    /// user. A change reaches running pods within about a minute.
     pub exports: RequestLimit,
 }
 
@@ -76,11 +84,13 @@ pub struct RequestLimits {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RequestLimit {
-    /// Of one client address, 0 to 10000000; 0 sets no limit.
+    /// Requests a minute of one client address, 0 to 10000000; 0 sets no limit. Default: that of the
+    /// kind of request. A change reaches running pods within about a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10_000_000))]
     pub per_address: Option<i32>,
-    /// Of one user, 0 to 10000000; 0 sets no limit.
+    /// Requests a minute of one user, 0 to 10000000; 0 sets no limit. Default: that of the kind of
+    /// request. A change reaches running pods within about a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10_000_000))]
     pub per_user: Option<i32>,

@@ -50,8 +50,8 @@ use crate::{
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ErpGoSpec {
-    /// Image of the API, for example `registry.example.com/erpgo:1.4.0`. A change runs the new
-    /// image's migrations in a Job first and then rolls the pods; a tag that moves without a change
+    /// Image of the API, for example `registry.example.com/erpgo:1.4.0`. Required. A change runs the
+    /// new image's migrations in a Job first and then rolls the pods; a tag that moves without a change
     /// here is not noticed.
     #[schemars(length(min = 1, max = 500))]
     pub image: String,
@@ -66,27 +66,32 @@ pub struct ErpGoSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub replicas: Option<i32>,
-    /// Scales by CPU use of the API's container instead of a fixed `replicas`. Default off. A live
-    /// change takes hold at once; while it is set the operator never writes the replica count.
+    /// Scales by CPU use of the API's container instead of a fixed `replicas`. Default off. A change
+    /// takes hold at once; while it is set the operator never writes the replica count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
-    /// CPU and memory of the API's container. A change rolls the pods.
+    /// CPU and memory of the API's container. Default `100m` and `64Mi` reserved, `256Mi` at most. A
+    /// change rolls the pods.
     #[serde(default = "Resources::of_the_app")]
     pub resources: Resources,
-    /// PostgreSQL 15 or newer.
+    /// PostgreSQL 15 or newer. Required. What a change does, its fields say.
     pub database: Database,
     /// Redis 7 or newer, for caches and limits. Default none: the API then works from PostgreSQL and
-    /// in-process state. A change takes hold with the next secret generation.
+    /// in-process state. A change counts until the first pods serve: a Redis that is added or removed
+    /// later does not reach the secret set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<Redis>,
-    /// Where the secret set lives and how pods read it. Default: a Kubernetes Secret.
+    /// Where the secret set lives and how pods read it. Default: a Kubernetes Secret. What a change
+    /// does, its fields say.
     #[serde(default)]
     pub secrets: Secrets,
-    /// How schema migrations run before a new image serves.
+    /// How schema migrations run before a new image serves. Default: what its fields say. A change
+    /// counts for the next Job.
     #[serde(default)]
     pub migrations: Migrations,
-    /// Settings of the API itself. A change reaches running pods through the mounted ConfigMap
-    /// within about a minute, with no restart.
+    /// Settings of the API itself. Default: what its fields say. A change reaches running pods through
+    /// the mounted ConfigMap within about a minute, with no restart; one of `cors` alone rolls the
+    /// pods.
     #[serde(default)]
     pub settings: Settings,
     /// The first administrator, created once by the first migration. Default: an account
@@ -94,27 +99,30 @@ pub struct ErpGoSpec {
     /// A later change has no effect on an account that exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap_admin: Option<BootstrapAdmin>,
-    /// The Service in front of the pods.
+    /// The Service in front of the pods. Default: port 80 inside the cluster. A change takes hold at
+    /// once.
     #[serde(default)]
     #[x_kube(validation = Rule::new("!has(self.nodePort) || self.type in ['NodePort', 'LoadBalancer']")
         .message("spec.service.nodePort needs spec.service.type NodePort or LoadBalancer"))]
     pub service: Service,
-    /// An Ingress to the Service. Default none. Excludes `httpRoute`.
+    /// An Ingress to the Service. Default none. Excludes `httpRoute`. A change takes hold at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Ingress>,
-    /// A Gateway API HTTPRoute to the Service. Default none. Excludes `ingress`.
+    /// A Gateway API HTTPRoute to the Service. Default none. Excludes `ingress`. A change takes hold at
+    /// once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_route: Option<HttpRoute>,
-    /// Which pods may reach the API's pods.
+    /// Which pods may reach the API's pods. Default: what its field says. A change takes hold at once.
     #[serde(default)]
     pub network_policy: NetworkPolicy,
-    /// How many pods a node drain may take away at once.
+    /// How many pods a node drain may take away at once. Default: one. A change takes hold at once.
     #[serde(default)]
     pub disruption_budget: DisruptionBudget,
-    /// How a pod ends. A change rolls the pods.
+    /// How a pod ends. Default: what its fields say. A change rolls the pods.
     #[serde(default)]
     pub termination: Termination,
-    /// Metrics scraping and alert rules, where the prometheus-operator is installed.
+    /// Metrics scraping and alert rules, where the prometheus-operator is installed. Default: both. A
+    /// change takes hold at once.
     #[serde(default)]
     pub monitoring: Monitoring,
     /// Outgoing mail. Default none: mails wait in the outbox of the database. A change rolls the pods.
@@ -123,12 +131,12 @@ pub struct ErpGoSpec {
     /// Export of traces. Default none. A change rolls the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
-    /// Stops all writes of the operator for this resource; pods keep serving. Default false. The
-    /// condition `Paused` shows it.
+    /// Stops all writes of the operator for this resource; pods keep serving. Default false. A change
+    /// takes hold at once; the condition `Paused` shows it.
     #[serde(default)]
     pub paused: bool,
     /// What happens to the secret set and the generated admin Secret when this resource is deleted.
-    /// Default `Retain`. The database is never touched.
+    /// Default `Retain`. The database is never touched. A change counts until the deletion.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 }
@@ -137,7 +145,8 @@ pub struct ErpGoSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BootstrapAdmin {
-    /// A Secret in this namespace with the keys `email` and `password`.
+    /// A Secret in this namespace with the keys `email` and `password`. Required. A later change has no
+    /// effect on an account that exists.
     pub secret_ref: LocalName,
 }
 

@@ -1,11 +1,14 @@
 # shellcheck shell=bash
-# Installs this checkout's operator into the node; shared by the demo and the journeys.
+# Installs this checkout's operator into the cluster; shared by the demo and the journeys.
 
 DEMO=$REPO/e2e/demo
+# shellcheck source=images.sh
+. "$DEMO/images.sh"
 
 install_operator() {
   step "operator: CRD, RBAC and Deployment from manifests/install.yaml"
-  kube apply --server-side --force-conflicts --field-manager erpgo-demo -k "$DEMO/operator" >/dev/null
+  kube kustomize "$DEMO/operator" | with_images |
+    kube apply --server-side --force-conflicts --field-manager erpgo-demo -f - >/dev/null
   kube wait --for=condition=Established --timeout=30s crd/erpgos.erpgo.io >/dev/null
   # The images keep their tag while one works on them, so a rollout is asked for, not implied.
   restart_when_image_changed

@@ -1,13 +1,14 @@
 //! Rotations as a platform team asks for them and follows them.
 //!
-//! Owns the two annotations and the reading of `status.rotation`.
+//! Owns the two annotations and the reading of `status.rotation`, of Events and of the rotation log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use erpgo_crds::{ErpGo, RemovedVersion, RotationStatus};
-use kube::api::{Api, Patch, PatchParams};
+use k8s_openapi::api::core::v1::Event;
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::json;
 
 use crate::{Stage, until};
@@ -53,6 +54,28 @@ impl Stage {
         let api: Api<ErpGo> = self.api();
         let status = api.get("shop").await?.status.unwrap_or_default();
         Ok(status.rotation.unwrap_or_default())
+    }
+
+    /// Reason and message of each Event of the `ErpGo`.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn events(&self) -> Result<BTreeSet<(String, String)>> {
+        let events: Api<Event> = self.api();
+        let of = "involvedObject.kind=ErpGo,involvedObject.name=shop";
+        let list = events.list(&ListParams::default().fields(of)).await?;
+        let told = |event: Event| Some((event.reason?, event.message?));
+        Ok(list.items.into_iter().filter_map(told).collect())
+    }
+
+    /// The rotation log, as the guide reads it.
+    ///
+    /// # Errors
+    /// What kubectl said.
+    pub fn rotation_log(&self) -> Result<String> {
+        let (namespace, name) = (&self.namespace, "shop-rotation-log");
+        let args = ["-n", namespace, "get", "configmap", name, "-o", "yaml"];
+        self.node.kubectl(&args)
     }
 
     /// The current kid of each key.

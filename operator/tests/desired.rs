@@ -66,6 +66,36 @@ fn one_pod_gets_no_disruption_budget_and_nothing_else_changes() {
     assert_eq!(kinds(&one), without);
 }
 
+fn routed(erpgo: &mut erpgo_crds::ErpGo) {
+    let route = serde_json::json!({
+        "hostnames": ["erp.example.com"],
+        "parentRefs": [{"name": "public", "sectionName": "https"}, {"name": "office"}],
+    });
+    erpgo.spec.http_route = Some(serde_json::from_value(route).unwrap());
+}
+
+#[test]
+fn i09_a_route_is_the_only_thing_that_is_added_and_names_gateways_beside_it() {
+    let (without, with) = (objects(|_| {}), objects(routed));
+    let (added, rest): (Vec<_>, Vec<_>) = with
+        .into_iter()
+        .partition(|object| object["kind"] == "HTTPRoute");
+    assert_eq!(rest, without);
+    insta::with_settings!({prepend_module_to_snapshot => false}, {
+        insta::assert_yaml_snapshot!("http-route", added);
+    });
+}
+
+#[test]
+fn a_route_is_left_out_where_the_cluster_serves_none() {
+    let mut erpgo = example("minimal");
+    routed(&mut erpgo);
+    let mut seen = succeeded(&erpgo);
+    seen.available_apis.http_route = false;
+    let made = planned(&erpgo, &seen).desired.unwrap().manifests();
+    assert_eq!(kinds(&made), kinds(&objects(|_| {})));
+}
+
 #[test]
 fn i04_no_object_names_a_secret_in_the_environment() {
     for name in ["minimal", "vault", "aws", "production"] {

@@ -6,17 +6,15 @@ mod situation;
 use erpgo_crds::{
     ConditionState, ConditionType, ErpGo, ErpGoStatus, RotatingKeyStatus, RotationStatus,
 };
-use erpgo_operator::reconcile::names::SPEC_HASH;
 use erpgo_operator::reconcile::observed::{
-    ApiPresence, Complaint, ContainerWaiting, Dependency, DeploymentFacts, JobFacts, JobState,
-    MigrationOutcome, MigrationReport, Observed, PodComponent, PodFacts, SecretSetState,
-    SecretSource,
+    ApiPresence, Complaint, ContainerWaiting, Dependency, JobFacts, JobState, MigrationOutcome,
+    MigrationReport, Observed, PodComponent, PodFacts, SecretSetState, SecretSource,
 };
 use erpgo_operator::reconcile::plan::Effect;
 use erpgo_operator::reconcile::status::status;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use situation::{example, planned, prepared, succeeded};
+use situation::{example, planned, prepared, serving};
 
 fn condition(erpgo: &ErpGo, seen: &Observed, type_: ConditionType) -> Condition {
     let plan = planned(erpgo, seen);
@@ -39,23 +37,6 @@ fn shop() -> ErpGo {
     erpgo.spec.autoscaling = None;
     erpgo.spec.replicas = Some(2);
     erpgo
-}
-
-/// All is as wanted.
-fn serving(erpgo: &ErpGo) -> Observed {
-    let mut seen = succeeded(erpgo);
-    let wanted = planned(erpgo, &seen).desired.unwrap().deployment.unwrap();
-    seen.deployment = Some(DeploymentFacts {
-        image: erpgo.spec.image.clone(),
-        wanted: 2,
-        replicas: 2,
-        updated: 2,
-        ready: 2,
-        available: 2,
-        spec_hash: wanted.metadata.annotations.unwrap().remove(SPEC_HASH),
-        ..DeploymentFacts::default()
-    });
-    seen
 }
 
 fn job(state: JobState, exit_code: Option<i32>, report: Option<MigrationReport>) -> JobFacts {

@@ -174,3 +174,44 @@ async fn i04_neither_key_nor_token_nor_value_is_logged() {
         assert!(!seen.contains(secret), "{secret} in {seen}");
     }
 }
+
+/// A dump of the process would hold the key that it signs with, and nothing else that opens anything: no
+/// value, no key of before.
+#[tokio::test]
+async fn i04_of_values_and_keys_only_the_key_in_use_stays_in_memory() {
+    let (moto, pod) = store().await;
+    let pod = pod.with("SIDECAR_POLL_INTERVAL", "3600");
+    let sidecar = pod.start().await;
+    sidecar.renders(1).await;
+    let next = "je7MtGbClwBF-2Zp9Utk-h3yCo8nvbEX-canary-next";
+    pod.file("secret-access-key", next);
+    moto.put(NAME, &document(2, "-b")).await;
+    sidecar.nudge(2, 0).await;
+    sidecar.renders(2).await;
+    let memory = support::memory(sidecar.process.id().unwrap());
+    assert!(support::find(&memory, next).is_some(), "the search works");
+    for text in [AWS_KEY, "hunter2", "mU3xQ9vT", "b7VhK2sX"] {
+        assert_eq!(support::find(&memory, text), None, "{text}");
+    }
+}
+
+/// The same of a role: its credentials are replaced, and the token that got them is not kept.
+#[tokio::test]
+async fn i04_no_token_that_assumed_a_role_stays_in_memory() {
+    let (_moto, pod) = store().await;
+    let token = "eyJhbGciOiJSUzI1NiJ9.e30.canary-of-a-projected-token";
+    let file = pod.file("token", token);
+    let role = "arn:aws:iam::123456789012:role/shop";
+    let pod = pod
+        .with("SIDECAR_POLL_INTERVAL", "3600")
+        .with("SIDECAR_AWS_AUTH", "web-identity")
+        .with("SIDECAR_AWS_ROLE_ARN", role)
+        .with("SIDECAR_AWS_TOKEN_FILE", &file);
+    let sidecar = pod.start().await;
+    sidecar.renders(1).await;
+    let memory = support::memory(sidecar.process.id().unwrap());
+    assert!(support::find(&memory, role).is_some(), "the search works");
+    for text in ["canary-of-a-projected", "hunter2", "mU3xQ9vT"] {
+        assert_eq!(support::find(&memory, text), None, "{text}");
+    }
+}

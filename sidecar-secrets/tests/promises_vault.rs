@@ -8,8 +8,10 @@
 
 mod support;
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
+use erpgo_test_kit::proxy;
 use erpgo_test_kit::vault::{self, TestVault};
 use serde_json::{Value, json};
 use support::kubernetes::Store;
@@ -17,7 +19,11 @@ use support::{LIMIT, Pod, Sidecar, ack, document, rendered};
 
 const PATH: &str = "erpgo/shop";
 const LOGINS: &str = "erpgo_sidecar_logins_total{result=\"ok\"}";
+const FAILED_LOGINS: &str = "erpgo_sidecar_logins_total{result=\"failed\"}";
 const RENEWALS: &str = "erpgo_sidecar_token_renewals_total{result=\"ok\"}";
+const FAILED_RENEWALS: &str = "erpgo_sidecar_token_renewals_total{result=\"failed\"}";
+const THROTTLED: &str = "erpgo_sidecar_reads_total{result=\"failed\",class=\"throttled\"}";
+const UNREACHABLE: &str = "erpgo_sidecar_reads_total{result=\"failed\",class=\"unreachable\"}";
 
 async fn put(vault: &TestVault, document: &str) {
     vault.kv_put(PATH, &json!({"document": document})).await;
@@ -174,6 +180,7 @@ async fn a_sealed_vault_leaves_the_last_good_set_in_use() {
     let state = sidecar.fails_with("sealed").await;
     assert_eq!(state["rendered_generation"], 1);
     assert!(state["backend"]["stale_since"].is_string());
+    assert_eq!(sidecar.answer(&ack(1)).await, 204, "the app is served");
     vault.unseal().await;
     let state = sidecar.recovers().await;
     assert_eq!(state["backend"]["stale_since"], Value::Null);
@@ -194,6 +201,92 @@ async fn a_vault_that_hangs_is_given_up_and_found_again() {
     assert_eq!(state["rendered_generation"], 1);
     vault.resume();
     sidecar.recovers().await;
+}
+
+// From now on Vault refuses who asked twice within a second for the ten that follow, as it does this test.
+async fn throttle(vault: &TestVault) {
+    let headers = json!({"enable_rate_limit_response_headers": true});
+    vault.write("sys/quotas/config", &headers).await;
+    let quota = json!({"path": "secret/", "rate": 1, "interval": "1s", "block_interval": "10s"});
+    vault.write("sys/quotas/rate-limit/mount", &quota).await;
+    let refused = async { while ask(vault).await != 429 {} };
+    tokio::time::timeout(LIMIT, refused).await.unwrap();
+}
+
+async fn ask(vault: &TestVault) -> u16 {
+    let request = support::Request::get(&format!("/v1/secret/data/{PATH}"))
+        .header("x-vault-token", vault.root_token())
+        .header("connection", "close");
+    request.send(vault.address().port()).await.status
+}
+
+#[tokio::test]
+async fn a_vault_that_throttles_is_left_alone_as_long_as_it_asks_even_when_nudged() {
+    let (vault, pod) = store("20m", &["shop"]).await;
+    let sidecar = pod.with("SIDECAR_POLL_INTERVAL", "3600").start().await;
+    sidecar.renders(1).await;
+    put(&vault, &document(2, "-b")).await;
+    throttle(&vault).await;
+    sidecar.nudge(2, 0).await;
+    let state = sidecar.fails_with("throttled").await;
+    assert_eq!(state["rendered_generation"], 1);
+    assert!(state["backend"]["stale_since"].is_string());
+    assert_eq!(sidecar.answer(&ack(1)).await, 204, "the app is served");
+    let renders = async {
+        while sidecar.state().await["rendered_generation"] != 2 {
+            sidecar.nudge(2, 1).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, renders).await.unwrap();
+    assert_eq!(
+        sidecar.recovers().await["backend"]["stale_since"],
+        Value::Null
+    );
+    // One that is told to wait, and two in the part of a second that whole seconds leave out.
+    let throttled = sidecar.metric(THROTTLED).await;
+    assert!((Some(1)..=Some(3)).contains(&throttled), "{throttled:?}");
+    assert_eq!(sidecar.metric(LOGINS).await, Some(1));
+}
+
+#[tokio::test]
+async fn a_token_that_ends_while_vault_hangs_is_replaced_by_one_login() {
+    let (vault, pod) = store("6s", &["shop"]).await;
+    let sidecar = pod.start().await;
+    sidecar.renders(1).await;
+    vault.pause();
+    // It logs in again only when its token has ended.
+    at_least(&sidecar, FAILED_LOGINS, 1).await;
+    assert_eq!(sidecar.answer(&ack(1)).await, 204, "the app is served");
+    vault.resume();
+    assert_eq!(sidecar.recovers().await["rendered_generation"], 1);
+    let renewed = sidecar.metric(RENEWALS).await.unwrap();
+    at_least(&sidecar, RENEWALS, renewed + 2).await;
+    assert_eq!(sidecar.metric(LOGINS).await, Some(2));
+    put(&vault, &document(2, "-b")).await;
+    sidecar.renders(2).await;
+}
+
+#[tokio::test]
+async fn a_token_that_ends_while_vault_is_cut_off_costs_no_stream_of_requests() {
+    let (vault, pod) = store("4s", &["shop"]).await;
+    let proxy = proxy::tcp(vault.address()).await;
+    let sidecar = pod
+        .with("SIDECAR_VAULT_ADDRESS", &proxy.url(&vault.url()))
+        .start()
+        .await;
+    sidecar.renders(1).await;
+    let begun = Instant::now();
+    proxy.cut();
+    at_least(&sidecar, FAILED_LOGINS, 3).await;
+    let mut tried = 0;
+    for series in [UNREACHABLE, FAILED_RENEWALS] {
+        tried += sidecar.metric(series).await.unwrap();
+    }
+    // Reads and renewals each wait for half a second at least.
+    assert!(tried <= 2 + 4 * (1 + begun.elapsed().as_secs()), "{tried}");
+    proxy.resume();
+    assert_eq!(sidecar.recovers().await["rendered_generation"], 1);
+    assert_eq!(sidecar.metric(LOGINS).await, Some(2));
 }
 
 #[tokio::test]
@@ -230,5 +323,46 @@ async fn i04_neither_token_nor_secret_id_nor_value_is_logged() {
     assert!(seen.contains("logged in to Vault"));
     for secret in ["hvs.", &role.secret_id, "hunter2", "mU3xQ9vT"] {
         assert!(!seen.contains(secret), "{secret} in {seen}");
+    }
+}
+
+// Every token of Vault in this memory.
+fn tokens(memory: &[u8]) -> BTreeSet<String> {
+    let begins = b"hvs.";
+    let found = memory.windows(begins.len()).enumerate();
+    let found = found.filter(|(_, window)| window == begins);
+    let token = |(at, _)| -> String {
+        let text = memory[at..].iter().map(|byte| char::from(*byte));
+        let part = |letter: &char| letter.is_ascii_alphanumeric() || "._-".contains(*letter);
+        text.take_while(part).collect()
+    };
+    found.map(token).collect()
+}
+
+/// A dump of the process would hold the token that it uses, and nothing else that opens anything: no
+/// value, no secret id, no token of before.
+#[tokio::test]
+async fn i04_of_values_and_logins_only_the_token_in_use_stays_in_memory() {
+    let (vault, pod) = store("20m", &["shop"]).await;
+    let role = vault.approle("shop", &["shop"], "20m").await;
+    pod.file("secret-id", &role.secret_id);
+    let sidecar = pod.with("SIDECAR_POLL_INTERVAL", "3600").start().await;
+    sidecar.renders(1).await;
+    let pid = sidecar.process.id().unwrap();
+    let first = tokens(&support::memory(pid));
+    assert_eq!(first.len(), 1, "the search works");
+    vault
+        .write("sys/leases/revoke-prefix/auth/approle/login", &json!({}))
+        .await;
+    put(&vault, &document(2, "-b")).await;
+    sidecar.nudge(2, 0).await;
+    sidecar.renders(2).await;
+    assert_eq!(sidecar.metric(LOGINS).await, Some(2));
+    let memory = support::memory(pid);
+    let second = tokens(&memory);
+    assert_eq!(second.len(), 1);
+    assert!(first.is_disjoint(&second), "the token of before is gone");
+    for text in ["hunter2", "mU3xQ9vT", "b7VhK2sX", &role.secret_id] {
+        assert_eq!(support::find(&memory, text), None, "{text}");
     }
 }

@@ -8,8 +8,14 @@ use serde_json::Value;
 /// The shared cluster, serving the definition that the types generate.
 pub async fn with_definition() -> anyhow::Result<TestCluster> {
     let cluster = apiserver::cluster().await;
-    cluster.install_crd(&erpgo_crds::crd_yaml()?).await;
+    define(&cluster).await?;
     Ok(cluster)
+}
+
+/// Has `cluster` serve the definition that the types generate.
+pub async fn define(cluster: &TestCluster) -> anyhow::Result<()> {
+    cluster.install_crd(&erpgo_crds::crd_yaml()?).await;
+    Ok(())
 }
 
 /// Applies an `ErpGo` the way `kubectl apply --server-side` does: unknown fields are an error.

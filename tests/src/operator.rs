@@ -3,26 +3,53 @@
 use anyhow::{Context, bail};
 use erpgo_test_kit::apiserver::TestCluster;
 use erpgo_test_kit::{capture, tools};
-use k8s_openapi::api::core::v1::ServiceAccount;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::api::{Api, PostParams};
-use serde::de::DeserializeOwned;
+use kube::api::{Api, ApiResource, DynamicObject, PostParams};
+use kube::core::GroupVersionKind;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-const RELEASE: &str = "erpgo-operator";
 const START: Duration = Duration::from_secs(60);
+/// Kinds of the chart's objects that say what the operator may do.
+const RIGHTS: [&str; 5] = [
+    "ServiceAccount",
+    "Role",
+    "RoleBinding",
+    "ClusterRole",
+    "ClusterRoleBinding",
+];
 
-/// A running operator that serves one namespace.
+/// How the chart is installed.
+#[derive(Clone, Copy, Debug)]
+pub struct Release {
+    /// Name of the release, of the account and of the host; it begins with `erpgo-operator`.
+    pub name: &'static str,
+    /// Whether the operator serves every namespace, and not its own alone.
+    pub everywhere: bool,
+    /// Whether it works under the leader lease alone.
+    pub leader_election: bool,
+}
+
+impl Default for Release {
+    fn default() -> Self {
+        Self {
+            name: "erpgo-operator",
+            everywhere: false,
+            leader_election: false,
+        }
+    }
+}
+
+/// A running operator.
 #[derive(Debug)]
 pub struct Operator {
     /// The process and what it has printed.
     pub process: capture::Captured,
     /// Its user in the audit log.
     pub user: String,
+    release: Release,
     namespace: String,
     kubeconfig: PathBuf,
 }
@@ -30,15 +57,25 @@ pub struct Operator {
 impl Operator {
     /// Installs the chart's rights in `namespace` and starts the operator for it.
     pub async fn start(cluster: &TestCluster, namespace: &str) -> anyhow::Result<Self> {
-        grant(cluster, namespace).await?;
+        Self::install(cluster, namespace, Release::default()).await
+    }
+
+    /// Installs the chart's rights as `release` in `namespace` and starts its operator there.
+    pub async fn install(
+        cluster: &TestCluster,
+        namespace: &str,
+        release: Release,
+    ) -> anyhow::Result<Self> {
+        grant(cluster, namespace, release).await?;
         let kubeconfig = cluster
-            .kubeconfig_for_service_account(namespace, RELEASE)
+            .kubeconfig_for_service_account(namespace, release.name)
             .await;
-        let user = format!("system:serviceaccount:{namespace}:{RELEASE}");
-        let process = run(namespace, &kubeconfig).await?;
+        let user = format!("system:serviceaccount:{namespace}:{}", release.name);
+        let process = run(namespace, release, &kubeconfig).await?;
         Ok(Self {
             process,
             user,
+            release,
             namespace: namespace.to_owned(),
             kubeconfig,
         })
@@ -56,27 +93,33 @@ impl Operator {
         if self.process.id().is_some() {
             self.stop().await?;
         }
-        self.process = run(&self.namespace, &self.kubeconfig).await?;
+        self.process = run(&self.namespace, self.release, &self.kubeconfig).await?;
         Ok(())
     }
 }
 
-async fn run(namespace: &str, kubeconfig: &Path) -> anyhow::Result<capture::Captured> {
+async fn run(
+    namespace: &str,
+    release: Release,
+    kubeconfig: &Path,
+) -> anyhow::Result<capture::Captured> {
     let program = tokio::task::spawn_blocking(binary).await??;
     let mut command = tokio::process::Command::new(program);
-    command.args([
-        "run",
-        "--namespace",
-        namespace,
-        "--own-namespace",
-        namespace,
-    ]);
+    command.args(["run", "--own-namespace", namespace]);
+    if !release.everywhere {
+        command.args(["--namespace", namespace]);
+    }
+    if release.leader_election {
+        command.arg("--leader-elect");
+    }
     command.args([
         "--metrics-listen",
         "127.0.0.1:0",
         "--sidecar-image",
         "erpgo.local/sidecar-secrets:dev",
     ]);
+    // In a pod this is the pod's name.
+    command.env("HOSTNAME", release.name);
     command.env("KUBECONFIG", kubeconfig).env_remove("RUST_LOG");
     let mut process = capture::spawn(command)?;
     process.wait_for_line("the operator begins", START).await?;
@@ -131,31 +174,38 @@ fn is_about_this_package(name: &str) -> bool {
     name == "CARGO_TARGET_TMPDIR" || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Creates the account, role and binding of the chart in namespaced mode.
-async fn grant(cluster: &TestCluster, namespace: &str) -> anyhow::Result<()> {
+/// Creates what the chart gives the operator: an account and its rights.
+async fn grant(cluster: &TestCluster, namespace: &str, release: Release) -> anyhow::Result<()> {
     let rendered = tokio::task::spawn_blocking({
         let namespace = namespace.to_owned();
-        move || render(&namespace)
+        move || render(&namespace, release)
     });
-    let documents = rendered.await??;
-    create::<ServiceAccount>(cluster, namespace, &documents).await?;
-    create::<Role>(cluster, namespace, &documents).await?;
-    create::<RoleBinding>(cluster, namespace, &documents).await
+    for document in rendered.await?? {
+        let wanted = document["kind"].as_str().unwrap_or_default();
+        if RIGHTS.contains(&wanted) {
+            create(cluster, document).await?;
+        }
+    }
+    Ok(())
 }
 
-/// Everything that `helm install` would create for an operator of one namespace.
-fn render(namespace: &str) -> anyhow::Result<Vec<Value>> {
+/// Everything that `helm install` would create.
+fn render(namespace: &str, release: Release) -> anyhow::Result<Vec<Value>> {
+    let watched = if release.everywhere { "" } else { namespace };
     let mut command = Command::new(tools::tool("helm")?);
     command.args([
         "template",
-        RELEASE,
+        release.name,
         "charts/erpgo-operator",
         "--namespace",
         namespace,
     ]);
     command.args([
         "--set",
-        &format!("watchNamespace={namespace},crds.install=false,leaderElection.enabled=false"),
+        &format!(
+            "watchNamespace={watched},crds.install=false,leaderElection.enabled={}",
+            release.leader_election
+        ),
     ]);
     let output = checked(command.current_dir(root()))?;
     let text = String::from_utf8(output.stdout)?;
@@ -171,25 +221,16 @@ fn render(namespace: &str) -> anyhow::Result<Vec<Value>> {
         .collect()
 }
 
-async fn create<K>(
-    cluster: &TestCluster,
-    namespace: &str,
-    documents: &[Value],
-) -> anyhow::Result<()>
-where
-    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
-    K: Clone + std::fmt::Debug + DeserializeOwned + serde::Serialize,
-{
-    let api: Api<K> = Api::namespaced(cluster.client(), namespace);
-    let ours = documents
-        .iter()
-        .filter(|document| document["kind"] == K::kind(&()).as_ref());
-    for document in ours {
-        let object: K = serde_json::from_value(document.clone())?;
-        api.create(&PostParams::default(), &object)
-            .await
-            .with_context(|| format!("cannot create the {}", K::kind(&())))?;
-    }
+async fn create(cluster: &TestCluster, document: Value) -> anyhow::Result<()> {
+    let object: DynamicObject = serde_json::from_value(document)?;
+    let types = object.types.as_ref().context("an object without a kind")?;
+    let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(types)?);
+    let api: Api<DynamicObject> = match object.metadata.namespace.as_deref() {
+        Some(namespace) => Api::namespaced_with(cluster.client(), namespace, &resource),
+        None => Api::all_with(cluster.client(), &resource),
+    };
+    let created = api.create(&PostParams::default(), &object).await;
+    created.with_context(|| format!("cannot create the {}", resource.kind))?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! The API server runs alone: what the Job and Deployment controllers would report is written here,
 //! and only that. Whether real pods do it too is the journeys' business.
 
+use crate::operator::Operator;
 use crate::{cluster, wait};
 use anyhow::Context;
 use erpgo_crds::ErpGo;
@@ -12,12 +13,20 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Resource;
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// The database's URL; no test connects to it.
 pub const DATABASE_URL: &str = "postgres://shop:kept-out-of-sight@127.0.0.1:5432/shop";
+
+/// The image that a Deployment's first container has.
+pub fn image(deployment: &Deployment) -> Option<&String> {
+    let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
+    pod.containers.first()?.image.as_ref()
+}
 
 /// A namespace with an `ErpGo`.
 #[derive(Debug)]
@@ -29,7 +38,11 @@ pub struct Shop {
 impl Shop {
     /// A namespace with the database's Secret and nothing else.
     pub async fn prepare(prefix: &str) -> anyhow::Result<Self> {
-        let cluster = cluster::with_definition().await?;
+        Self::prepare_in(cluster::with_definition().await?, prefix).await
+    }
+
+    /// The same in a cluster that serves the definition.
+    pub async fn prepare_in(cluster: TestCluster, prefix: &str) -> anyhow::Result<Self> {
         let namespace = cluster.namespace(prefix).await;
         let secret =
             json!({"metadata": {"name": "shop-database"}, "stringData": {"url": DATABASE_URL}});
@@ -58,6 +71,11 @@ impl Shop {
         Api::namespaced(self.cluster.client(), self.namespace.name())
     }
 
+    /// The same for a kind that has no type here.
+    pub fn api_of(&self, resource: &ApiResource) -> Api<DynamicObject> {
+        Api::namespaced_with(self.cluster.client(), self.namespace(), resource)
+    }
+
     /// Applies the `ErpGo` with `extra` fields in its spec.
     pub async fn apply(&self, extra: &Value) -> anyhow::Result<ErpGo> {
         let mut document = json!({
@@ -82,9 +100,17 @@ impl Shop {
 
     /// Reports the migration Job as complete, as its controller would.
     pub async fn finish_migration(&self) -> anyhow::Result<()> {
+        self.finish_job("migration").await
+    }
+
+    /// Waits for an unfinished Job of this component and reports it as complete.
+    pub async fn finish_job(&self, component: &str) -> anyhow::Result<()> {
         let jobs: Api<Job> = self.api();
-        let job = wait::until("a migration Job", async || {
-            let found = jobs.list(&ListParams::default()).await?.items;
+        let of_it =
+            ListParams::default().labels(&format!("app.kubernetes.io/component={component}"));
+        let what = format!("a Job of {component}");
+        let job = wait::until(&what, async || {
+            let found = jobs.list(&of_it).await?.items;
             Ok(found.into_iter().find(|job| {
                 job.status
                     .as_ref()
@@ -104,9 +130,14 @@ impl Shop {
         Ok(())
     }
 
-    /// Reports the Deployment as rolled out, as its controller would.
+    /// Reports the Deployment as rolled out, as its controller would, once it bears the wanted image.
     pub async fn roll_out(&self) -> anyhow::Result<()> {
-        let deployment: Deployment = self.get("shop").await?;
+        let wanted = self.get::<ErpGo>("shop").await?.spec.image;
+        let deployment = wait::until("the Deployment of the wanted image", async || {
+            let deployment: Deployment = self.get("shop").await?;
+            Ok((image(&deployment) == Some(&wanted)).then_some(deployment))
+        });
+        let deployment = deployment.await?;
         let replicas = deployment.spec.and_then(|spec| spec.replicas).unwrap_or(1);
         let condition =
             |kind: &str, reason: &str| json!({"type": kind, "status": "True", "reason": reason});
@@ -135,6 +166,48 @@ impl Shop {
             Ok(api.get_opt(name).await?)
         })
         .await
+    }
+
+    /// Deletes the `ErpGo` and waits for its end.
+    pub async fn delete(&self) -> anyhow::Result<()> {
+        let api: Api<ErpGo> = self.api();
+        api.delete("shop", &DeleteParams::default()).await?;
+        wait::until("the end of the ErpGo", async || {
+            Ok(api.get_opt("shop").await?.is_none().then_some(()))
+        })
+        .await
+    }
+
+    /// Wakes the operator and waits until it has finished a look at the `ErpGo` that began after this
+    /// call: whatever it makes of all that was before is done then.
+    pub async fn looked_at_by(&self, operator: &Operator) -> anyhow::Result<()> {
+        // One ErpGo is looked at by one reconcile at a time: the second begins when the first is over.
+        for _ in 0..2 {
+            let before = self.looks_of(operator);
+            self.annotate("example.com/look", &before.to_string())
+                .await?;
+            wait::until("a look of the operator", async || {
+                Ok((self.looks_of(operator) > before).then_some(()))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Sets an annotation of the `ErpGo`.
+    pub async fn annotate(&self, key: &str, value: &str) -> anyhow::Result<()> {
+        let api: Api<ErpGo> = self.api();
+        let annotation = json!({"metadata": {"annotations": {key: value}}});
+        api.patch("shop", &PatchParams::default(), &Patch::Merge(&annotation))
+            .await?;
+        Ok(())
+    }
+
+    fn looks_of(&self, operator: &Operator) -> usize {
+        let all = self.cluster.audit_of(&operator.user).into_iter();
+        let ours = all.filter(|event| event.namespace == self.namespace());
+        ours.filter(|event| event.resource == "erpgos" && event.verb == "get")
+            .count()
     }
 
     /// Waits until a condition of the `ErpGo` has this status for its newest generation.

@@ -10,15 +10,24 @@ const POLL: Duration = Duration::from_millis(100);
 /// Polls until `condition` gives a value, and fails when it has not within [`LIMIT`].
 pub async fn until<T>(
     what: &str,
+    condition: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    until_within(LIMIT, what, condition).await
+}
+
+/// The same with a limit of one's own, for what the operator does at its own pace.
+pub async fn until_within<T>(
+    limit: Duration,
+    what: &str,
     mut condition: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(value) = condition().await? {
             return Ok(value);
         }
         if Instant::now() >= deadline {
-            bail!("{what}: not within {LIMIT:?}");
+            bail!("{what}: not within {limit:?}");
         }
         tokio::time::sleep(POLL).await;
     }

@@ -3,10 +3,15 @@
 #[cfg(test)]
 mod api {
     mod admission;
+    mod children;
     mod defaults;
+    mod events;
     mod finalizers;
+    mod lease;
+    mod pause;
     mod rbac;
     mod requests;
+    mod scale;
     mod ssa_ownership;
     mod zero_writes;
 }

@@ -22,8 +22,10 @@ pub(crate) struct PersonApiKey {
     /// Id.
     pub(crate) id: Uuid,
     /// Name.
+    #[schema(example = "web shop")]
     pub(crate) name: String,
     /// What it may be used for.
+    #[schema(example = json!(["products.read"]))]
     pub(crate) scopes: Vec<String>,
     /// When it was made.
     pub(crate) created_at: Timestamp,

@@ -21,6 +21,7 @@ pub(super) struct ApiKeyOut {
     /// Id.
     id: ApiKeyId,
     /// What the key is for.
+    #[schema(example = "web shop")]
     name: String,
     /// How the key begins, to tell it from others.
     #[schema(example = "erp_4fXk02LmQpZr")]
@@ -61,7 +62,7 @@ pub(super) struct ApiKeyList {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ApiKeyCreated {
     /// The key. It is shown this once; send it as `authorization: Bearer …`.
-    #[schema(format = Password)]
+    #[schema(format = Password, example = "erp_4fXk02LmQpZr…")]
     pub(super) key: String,
     /// What is kept of it.
     #[serde(flatten)]

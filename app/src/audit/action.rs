@@ -81,6 +81,8 @@ actions! {
     AuditRead = "audit.read";
     /// The audit log was exported.
     AuditExported = "audit.exported";
+    /// A process took up changed settings.
+    SettingsChanged = "settings.changed";
 }
 
 impl std::str::FromStr for Action {

@@ -20,12 +20,15 @@ use crate::users::UserId;
 pub struct Personal {
     /// The e-mail that was typed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ann@example.org")]
     pub email: Option<String>,
     /// The client's address.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "192.0.2.7")]
     pub ip: Option<String>,
     /// What the client called itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0")]
     pub agent: Option<String>,
 }
 

@@ -82,7 +82,7 @@ pub(crate) async fn list(
     limit: i64,
 ) -> Result<Vec<Stored>> {
     let fail = |error| Error::database("search the audit log", error);
-    let mut statement = statement(filter, before, limit);
+    let mut statement = statement("", filter, before, limit);
     let query = statement.build().fetch_all(connection);
     let rows = observed(QueryType::Select, "audit_events.list", query)
         .await
@@ -93,9 +93,16 @@ pub(crate) async fn list(
         .map_err(fail)
 }
 
-fn statement(filter: &Filter, before: Option<i64>, limit: i64) -> QueryBuilder<Postgres> {
-    let mut sql = QueryBuilder::new("SELECT ");
-    sql.push(COLUMNS).push(" FROM audit_events WHERE true");
+fn statement(
+    prefix: &'static str,
+    filter: &Filter,
+    before: Option<i64>,
+    limit: i64,
+) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new(prefix);
+    sql.push("SELECT ")
+        .push(COLUMNS)
+        .push(" FROM audit_events WHERE true");
     if let Some(action) = filter.action {
         sql.push(" AND action = ").push_bind(action.as_str());
     }
@@ -123,3 +130,6 @@ fn statement(filter: &Filter, before: Option<i64>, limit: i64) -> QueryBuilder<P
     sql.push(" ORDER BY seq DESC LIMIT ").push_bind(limit);
     sql
 }
+
+#[cfg(test)]
+mod plan;

@@ -18,6 +18,7 @@ pub struct EventOut {
     /// Id.
     pub id: Uuid,
     /// Order of writing; gaps are writes that were rolled back.
+    #[schema(example = 4711)]
     pub seq: i64,
     /// When.
     pub at: Timestamp,
@@ -33,9 +34,10 @@ pub struct EventOut {
     #[schema(example = "user:018f0000-0000-7000-8000-000000000000")]
     pub target: Option<String>,
     /// What else is to be known.
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, Value>, example = json!({"locked": false}))]
     pub detail: Value,
     /// The request.
+    #[schema(example = "0199f0c4-6a51-7d20-9f2b-3c1d5e7f9a0b")]
     pub request_id: Option<String>,
     /// What tells of a person; null when there is nothing, or when `erased`.
     pub personal: Option<Personal>,
@@ -73,5 +75,6 @@ pub struct EventList {
     /// The events.
     pub events: Vec<EventOut>,
     /// Where the next part begins; null at the end.
+    #[schema(example = "bVJ4d2Vn…")]
     pub next_cursor: Option<String>,
 }

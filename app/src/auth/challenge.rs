@@ -23,7 +23,7 @@ const MAX_OPEN: i64 = 5;
 #[derive(Serialize, ToSchema)]
 pub struct Challenge {
     /// To be sent to /auth/login/second-factor with a code.
-    #[schema(format = Password)]
+    #[schema(format = Password, example = "k3Vd80Lx…")]
     challenge_token: String,
     /// Until when.
     expires_at: Timestamp,

@@ -7,7 +7,6 @@
 use axum::Json;
 use axum::extract::State;
 use erpgo_secret_set::SecretSet;
-use jiff::Timestamp;
 use sqlx::PgConnection;
 
 use super::store::{self, Kept};
@@ -105,8 +104,8 @@ async fn exchange(
     if kept.token_hash != store::digest(asked.presented) {
         return Ok(Exchange::Ended);
     }
-    if let Some(used_at) = kept.used_at {
-        return again(connection, state, set, claims, used_at).await;
+    if let Some(used_ago) = kept.used_ago {
+        return again(connection, state, set, claims, used_ago).await;
     }
     let subject = Subject {
         user: claims.sub,
@@ -118,20 +117,18 @@ async fn exchange(
     Ok(Exchange::Next(next))
 }
 
-/// A token that was used before.
+/// A token that was used so many seconds ago.
 async fn again(
     connection: &mut PgConnection,
     state: &AppState,
     set: &SecretSet,
     claims: &Claims,
-    used_at: Timestamp,
+    used_ago: f64,
 ) -> Result<Exchange> {
-    let age = Timestamp::now().duration_since(used_at);
-    let grace = state.settings.auth.refresh_grace;
-    let within = age <= jiff::SignedDuration::try_from(grace).unwrap_or_default();
+    let within = used_ago <= state.settings.auth.refresh_grace.as_secs_f64();
     let successor = store::successor(connection, claims.jti).await?;
     match successor {
-        Some(newest) if within && newest.used_at.is_none() => same(set, claims, newest),
+        Some(newest) if within && newest.used_ago.is_none() => same(set, claims, newest),
         _ => Ok(Exchange::Reused),
     }
 }

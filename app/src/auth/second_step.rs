@@ -30,7 +30,7 @@ use crate::users::store::{self as users, Contact};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SecondStep {
-    #[schema(value_type = String, format = Password, max_length = 100)]
+    #[schema(value_type = String, format = Password, example = "k3Vd80Lx…", max_length = 100)]
     challenge_token: Secret,
     /// Six digits from the authenticator app, or a recovery code.
     #[schema(value_type = String, format = Password, example = "123456", max_length = 50)]

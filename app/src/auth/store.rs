@@ -140,10 +140,13 @@ pub(super) struct Kept {
     pub(super) kid: String,
     pub(super) issued_at: Timestamp,
     pub(super) expires_at: Timestamp,
-    pub(super) used_at: Option<Timestamp>,
+    /// How many seconds ago it was used, by the database's clock: those of two pods need not agree.
+    pub(super) used_ago: Option<f64>,
 }
 
-const KEPT: &str = "SELECT id, token_hash, kid, issued_at, expires_at, used_at FROM refresh_tokens";
+const KEPT: &str = "SELECT id, token_hash, kid, issued_at, expires_at,
+           extract(epoch FROM clock_timestamp() - used_at)::float8 AS used_ago
+    FROM refresh_tokens";
 
 fn kept(row: &sqlx::postgres::PgRow) -> Result<Kept, sqlx::Error> {
     Ok(Kept {
@@ -152,7 +155,7 @@ fn kept(row: &sqlx::postgres::PgRow) -> Result<Kept, sqlx::Error> {
         kid: row.try_get("kid")?,
         issued_at: row.try_get::<DbTime, _>("issued_at")?.0,
         expires_at: row.try_get::<DbTime, _>("expires_at")?.0,
-        used_at: row.try_get::<Option<DbTime>, _>("used_at")?.map(|at| at.0),
+        used_ago: row.try_get("used_ago")?,
     })
 }
 
@@ -204,12 +207,12 @@ pub(super) async fn advance(
     device: &Device,
 ) -> Result<()> {
     let query = sqlx::query(
-        "WITH used AS (UPDATE refresh_tokens SET used_at = $2 WHERE id = $1 RETURNING session_id)
-         UPDATE sessions SET expires_at = $3, last_seen_at = $2, user_agent = $4, address = $5
+        "WITH used AS (
+             UPDATE refresh_tokens SET used_at = clock_timestamp() WHERE id = $1 RETURNING session_id)
+         UPDATE sessions SET expires_at = $2, last_seen_at = now(), user_agent = $3, address = $4
          WHERE id IN (SELECT session_id FROM used)",
     )
     .bind(used)
-    .bind(DbTime::now())
     .bind(seconds(next.exp)?)
     .bind(&device.agent)
     .bind(&device.address)

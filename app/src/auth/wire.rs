@@ -14,7 +14,7 @@ use crate::users::wire::UserOut;
 pub struct LoginBody {
     #[schema(example = "ann@example.org", max_length = 254)]
     pub(super) email: String,
-    #[schema(value_type = String, format = Password, max_length = 1024)]
+    #[schema(value_type = String, format = Password, example = "four grey cranes over Lund", max_length = 1024)]
     pub(super) password: Secret,
 }
 
@@ -54,7 +54,7 @@ impl LoginBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshBody {
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, example = "eyJhbGciOi…")]
     pub(super) refresh_token: Secret,
 }
 
@@ -62,10 +62,13 @@ pub struct RefreshBody {
 #[derive(Serialize, ToSchema)]
 pub struct SignedIn {
     /// Sent with each request as `authorization: Bearer …`.
+    #[schema(example = "eyJhbGciOi…")]
     pub(super) access_token: String,
     /// Exchanged once for the next pair.
+    #[schema(example = "eyJhbGciOi…")]
     pub(super) refresh_token: String,
     /// Always `Bearer`.
+    #[schema(example = "Bearer")]
     pub(super) token_type: &'static str,
     /// When the access token ends.
     pub(super) expires_at: Timestamp,

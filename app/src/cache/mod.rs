@@ -28,7 +28,7 @@ pub use link::{Link, LinkError};
 pub use supervise::supervise;
 
 /// No answer within this time counts as no answer: a local Redis takes well under 1 ms.
-const DEADLINE: Duration = Duration::from_millis(150);
+pub(crate) const DEADLINE: Duration = Duration::from_millis(150);
 /// Waits before the second and the third try of what may be repeated.
 const AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(100)];
 /// How long Redis is left alone once it has failed five calls in a row.

@@ -47,7 +47,8 @@ impl HttpSettings {
             "an address or network such as 10.0.0.0/8",
         );
         Self {
-            body_limit: reader.number("http.body_limit", 1_048_576, 1_024..=67_108_864),
+            // Twice the longest way to write the largest valid body: every connection may hold one.
+            body_limit: reader.number("http.body_limit", 131_072, 1_024..=67_108_864),
             request_timeout: reader.duration("http.request_timeout", 30, 1..=300),
             max_connections: reader.number("http.max_connections", 1_024, 1..=65_536),
             trusted_proxies: TrustedProxies(networks),

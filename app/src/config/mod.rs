@@ -4,6 +4,7 @@
 //! once; a key that nothing reads is a fault. No secret is a setting (I-04): secrets come by the
 //! secret set alone.
 
+mod changes;
 mod http;
 mod limits;
 mod load;

@@ -33,6 +33,12 @@ impl Reader {
         self.faults.push(format!("{key} {rule}"));
     }
 
+    /// Whether what was read of `key` is a default in place of what was set.
+    pub(super) fn has_refused(&self, key: &str) -> bool {
+        let fault = format!("{key} ");
+        self.faults.iter().any(|text| text.starts_with(&fault))
+    }
+
     /// Every fault, unknown keys included.
     pub(super) fn finish(mut self) -> Vec<String> {
         for key in self.values.keys() {

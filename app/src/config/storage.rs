@@ -93,7 +93,10 @@ impl DatabaseSettings {
             max_lifetime: reader.duration("database.max_lifetime", 3_600, 10..=3_600),
             idle_timeout: reader.duration("database.idle_timeout", 1_800, 1..=1_800),
         };
-        if settings.min_connections > settings.max_connections {
+        // A default that stands in for what was refused says nothing of the other one.
+        let both = !reader.has_refused("database.max_connections")
+            && !reader.has_refused("database.min_connections");
+        if both && settings.min_connections > settings.max_connections {
             reader.fault(
                 "database.min_connections",
                 "must not exceed database.max_connections",

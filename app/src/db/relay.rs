@@ -109,6 +109,7 @@ impl Relay {
 
     /// One that is handed on, or one of the pool's.
     async fn next(&self) -> Result<Held, sqlx::Error> {
+        // To listen takes a lock, which is spared where one is at hand.
         if let Some(held) = self.take() {
             return Ok(held);
         }

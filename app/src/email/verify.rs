@@ -20,7 +20,7 @@ use crate::users::store as users;
 #[serde(deny_unknown_fields)]
 pub(super) struct VerifyEmail {
     /// The code from the mail.
-    #[schema(value_type = String, format = Password, max_length = 100)]
+    #[schema(value_type = String, format = Password, example = "k3Vd80Lx…", max_length = 100)]
     token: Secret,
 }
 

@@ -87,8 +87,6 @@ codes! {
     DuplicateName = "DUPLICATE_NAME", CONFLICT, "The name is taken";
     /// Another product has this SKU.
     DuplicateSku = "DUPLICATE_SKU", CONFLICT, "The SKU is taken";
-    /// Less is in stock than was asked for.
-    InsufficientStock = "INSUFFICIENT_STOCK", CONFLICT, "Not enough in stock";
     /// The resource is still in use.
     InUse = "IN_USE", CONFLICT, "The resource is in use";
     /// If-Match names another version.

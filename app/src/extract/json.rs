@@ -1,13 +1,13 @@
 //! A JSON body of a known shape.
 //!
-//! Owns [`ApiJson`]. It refuses another media type (415), a body over the limit (413), text that is
-//! not JSON (400 INVALID_JSON) and a shape that differs (400 VALIDATION_ERROR with the pointer).
+//! Owns [`ApiJson`]. It refuses another media type or a packed body (415), a body over the limit (413),
+//! text that is not JSON (400 INVALID_JSON) and a shape that differs (400 VALIDATION_ERROR with the pointer).
 //! What it says of a value is the rule it breaks, never the value (a password could be one).
 
-use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::response::IntoResponse as _;
+use bytes::BytesMut;
 use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
@@ -28,7 +28,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
                 "send the body with content-type: application/json",
             ));
         }
-        let body = Bytes::from_request(request, state).await.map_err(unread)?;
+        if is_coded(&request) {
+            return Err(Error::refused(
+                Code::UnsupportedMediaType,
+                "send the body as it is, without content-encoding",
+            ));
+        }
+        // Copied as it comes in. Kept as it was read, each piece would keep the whole buffer around it: a
+        // body that is sent byte by byte would take thousands of times its size.
+        let body = BytesMut::from_request(request, state)
+            .await
+            .map_err(unread)?;
         parse(&body).map(Self)
     }
 }
@@ -41,6 +51,13 @@ fn is_json(request: &Request) -> bool {
     let essence = essence.unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
         || essence.starts_with("application/") && essence.ends_with("+json")
+}
+
+// Unpacked, a body could be a thousand times the limit.
+fn is_coded(request: &Request) -> bool {
+    let codings = request.headers().get_all(header::CONTENT_ENCODING);
+    let mut codings = codings.iter();
+    codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn unread(rejection: BytesRejection) -> Error {

@@ -30,14 +30,18 @@ pub struct Page {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Pagination {
     /// Page, from 1.
+    #[schema(example = 2)]
     pub page: u32,
     /// Entries a page.
+    #[schema(example = 20)]
     pub limit: u32,
     /// Entries in all.
+    #[schema(example = 57)]
     pub total: u64,
     /// Whether they were counted. Of very many the total is an estimate, and so are the pages in all.
     pub total_is_exact: bool,
     /// Pages in all.
+    #[schema(example = 3)]
     pub total_pages: u64,
     /// Whether there is a page after this one.
     pub has_next: bool,

@@ -18,12 +18,15 @@ const DEADLINE: Duration = Duration::from_millis(800);
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Check {
     /// `healthy`, `unhealthy` or `disabled`.
+    #[schema(example = "healthy")]
     pub(super) status: &'static str,
     /// How long it took to answer.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 0.8)]
     pub(super) latency_ms: Option<f64>,
     /// Why it is not healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "redis cannot be reached; the database answers instead")]
     pub(super) reason: Option<&'static str>,
 }
 

@@ -20,8 +20,10 @@ use crate::state::AppState;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
     /// `healthy`, `degraded` or `unhealthy`.
+    #[schema(example = "healthy")]
     status: &'static str,
     /// What this build calls itself.
+    #[schema(example = "0.1.0")]
     version: &'static str,
     /// What was asked, and what it answered.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -9,7 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use erpgo_telemetry::TraceParent;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
@@ -71,10 +71,18 @@ impl Seen {
         Self {
             method: method(request.method()),
             template: template.to_owned(),
-            path: request.uri().path().to_owned(),
+            path: path(request.uri()).to_owned(),
             request_id: request_id.map(|id| id.0.clone()).unwrap_or_default(),
             begun: Instant::now(),
         }
+    }
+}
+
+// No path, as CONNECT has none, is the same as `/` (RFC 9110 §4.2.3).
+fn path(uri: &Uri) -> &str {
+    match uri.path() {
+        "" => "/",
+        path => path,
     }
 }
 

@@ -5,6 +5,7 @@
 //! counts for itself. An identifier is counted as it was typed, whether anybody has it or not, so
 //! that the count tells nothing about who exists. [`RateLimits`] counts all other requests.
 
+mod batch;
 mod class;
 mod gcra;
 mod memory;

@@ -3,8 +3,9 @@
 //! Owns [`RateLimits`]. Redis counts for all processes, by one script a decision; while it is away each
 //! process counts for itself. A process takes some units of a large quota at once and spends them by itself
 //! for a second, so that a busy user costs a few calls a second and not one a request; the first of
-//! each minute it does not ask for, so that a quiet user costs none. Of a small quota it takes one at a
-//! time, and the count is exact.
+//! each minute it does not ask for, so that a quiet user costs none. How many it takes follows what it
+//! spends: many processes that each see a little of a user do not lose the quota between them. Of a small
+//! quota it takes one at a time, and the count is exact.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,10 +14,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
+use super::batch;
 use super::class::Class;
 use super::gcra::{Quota, Taken};
 use super::{network, shared};
-use crate::cache::Redis;
+use crate::cache::{DEADLINE, Redis};
 use crate::config::{LiveSettings, Rate, RateSettings};
 use crate::users::UserId;
 
@@ -26,9 +28,11 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 const SPEND: Duration = Duration::from_secs(1);
 /// Most units that are taken at once.
 const MAX_BATCH: u32 = 500;
-/// How long one request may be asking for units while others take theirs one by one. Redis has answered
-/// by then, or is given up.
-const ASKING: Duration = Duration::from_secs(1);
+/// Most units of a minute that are had without asking.
+const FREE: u32 = 100;
+/// How long one request may be asking for units while others take theirs one by one: by then it has its
+/// answer, or was cut off.
+const ASKING: Duration = DEADLINE;
 /// Units taken at once are at most this part of the quota: what is not spent is lost, and a process
 /// takes sixty times a window at the most.
 const PARTS: u32 = 1_200;
@@ -69,8 +73,9 @@ struct Key {
 
 #[derive(Clone, Copy)]
 struct Entry {
-    // Units taken from Redis and not yet spent.
+    // Units taken from Redis and not yet spent, of so many.
     units: u32,
+    size: u32,
     until: Instant,
     last: Taken,
     // Until when somebody is asking for the next units; over as soon as there is an answer.
@@ -145,8 +150,9 @@ impl RateLimits {
             }
             entry.free_at = now + WINDOW;
             entry.until = entry.free_at;
-            entry.units = batch;
-            (_, entry.last) = key.quota.take(0, 0, batch);
+            let free = batch.min(FREE);
+            entry.units = free;
+            (_, entry.last) = key.quota.take(0, 0, free);
         }
         entry.units -= 1;
         Some(Taken {
@@ -167,8 +173,8 @@ impl RateLimits {
     /// How many units to ask for: a batch, unless somebody is asking for one. All of those that come at
     /// once would each take a batch, of which one is needed.
     fn wanted(&self, key: &Key) -> u32 {
-        let batch = key.batch();
-        if batch == 1 {
+        let most = key.batch();
+        if most == 1 {
             return 1;
         }
         let now = Instant::now();
@@ -178,7 +184,8 @@ impl RateLimits {
             return 1;
         }
         entry.asking = now + ASKING;
-        batch
+        entry.size = batch::next(entry.size, entry.units, entry.until > now).min(most);
+        entry.size
     }
 
     /// Spends one of `taken`, if any, and keeps the others.
@@ -206,6 +213,7 @@ impl RateLimits {
         entry.asking = now;
         entry.full_at = full_at;
         entry.units = 0;
+        entry.size = 1;
         entry.until = now + taken.full_in;
         taken
     }
@@ -220,6 +228,7 @@ fn entry<'a>(entries: &'a mut HashMap<Key, Entry>, key: &Key, now: Instant) -> &
     }
     entries.entry(*key).or_insert(Entry {
         units: 0,
+        size: 1,
         until: now,
         asking: now,
         free_at: now,
@@ -233,7 +242,7 @@ fn entry<'a>(entries: &'a mut HashMap<Key, Entry>, key: &Key, now: Instant) -> &
 }
 
 impl Key {
-    /// Units taken at once.
+    /// Most units taken at once.
     fn batch(&self) -> u32 {
         (self.quota.requests / PARTS).clamp(1, MAX_BATCH)
     }

@@ -1,7 +1,8 @@
 //! The one place that speaks SMTP.
 //!
-//! Owns [`Smtp`] and [`SendError`]. TLS is required unless the settings say `tls=none`; credentials are
-//! read from files at each connection, so that they can be rotated, and are in no error (I-04).
+//! Owns [`Smtp`] and [`SendError`], and a span around each mail (R12.3). TLS is required unless the settings
+//! say `tls=none`; credentials are read from files at each connection, so that they can be rotated, and
+//! are in no error and no span, and neither is an address (I-04).
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use tracing::{Instrument as _, field};
 use uuid::Uuid;
 
 use super::compose::Composed;
@@ -61,6 +63,21 @@ impl<'a> Smtp<'a> {
 
     /// Sends, within the deadline.
     pub(super) async fn send(&self, id: Uuid, mail: &Composed) -> Result<(), SendError> {
+        let span = tracing::info_span!(
+            "smtp.client",
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            peer.service = "smtp",
+            mail_id = %id,
+        );
+        let sent = self.hand_in(id, mail).instrument(span.clone()).await;
+        if sent.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
+        sent
+    }
+
+    async fn hand_in(&self, id: Uuid, mail: &Composed) -> Result<(), SendError> {
         let message = self.message(id, mail)?;
         let transport = self.transport()?;
         let sent = tokio::time::timeout(self.settings.timeout, transport.send(message));

@@ -12,9 +12,9 @@ use crate::users::password::PasswordRules;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangePassword {
-    #[schema(value_type = String, format = Password, min_length = 1, max_length = 1024)]
+    #[schema(value_type = String, format = Password, example = "two red herons over Lund", min_length = 1, max_length = 1024)]
     pub(super) current_password: Secret,
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 1024)]
+    #[schema(value_type = String, format = Password, example = "four grey cranes over Lund", min_length = 8, max_length = 1024)]
     pub(super) new_password: Secret,
 }
 
@@ -31,9 +31,9 @@ pub(super) struct ForgotPassword {
 #[serde(deny_unknown_fields)]
 pub(super) struct ResetPassword {
     /// The code from the mail.
-    #[schema(value_type = String, format = Password, max_length = 100)]
+    #[schema(value_type = String, format = Password, example = "k3Vd80Lx…", max_length = 100)]
     pub(super) token: Secret,
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 1024)]
+    #[schema(value_type = String, format = Password, example = "four grey cranes over Lund", min_length = 8, max_length = 1024)]
     pub(super) new_password: Secret,
 }
 

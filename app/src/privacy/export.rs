@@ -56,7 +56,9 @@ async fn export(state: &AppState, user: UserId, event: Event) -> Result<Response
         user,
         event: event.on("user", user),
     };
-    let head = tx::transaction(&state.database, "export a person's data", work).await?;
+    let mut head = tx::transaction(&state.database, "export a person's data", work).await?;
+    // After the commit: the events end with the one of this export.
+    head.exported_at = Timestamp::now();
     let filter = Filter {
         about: Some(user),
         to: Some(head.exported_at),

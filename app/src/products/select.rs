@@ -1,7 +1,8 @@
 //! SQL of lists.
 //!
 //! Owns [`statement`]: conditions only where they are asked for, so that PostgreSQL plans for what is
-//! there; each order ends with the id and has an index. Values are parameters, always.
+//! there; each order ends with the id and has an index. Where rows are passed over, the ids of a part are
+//! found first, in an index alone, and only those products are read. Values are parameters, always.
 
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 
@@ -53,25 +54,37 @@ pub(super) async fn count(connection: &mut PgConnection, filter: &Filter) -> Res
 
 fn statement(prefix: &'static str, query: &ListQuery) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(prefix);
-    sql.push("SELECT ")
-        .push(COLUMNS)
-        .push(" FROM products WHERE true");
-    matching(&mut sql, &query.filter);
     let (limit, offset) = match &query.part {
-        Part::Window { limit, after } => {
-            if let Some(after) = after {
-                beyond(&mut sql, query.sort, after);
-            }
-            (i64::from(*limit) + 1, 0)
-        }
+        Part::Window { limit, .. } => (i64::from(*limit) + 1, 0),
         Part::Page(page) => (page.limit_and_one(), page.offset()),
     };
     let direction = if query.sort.descending { "DESC" } else { "ASC" };
-    let column = query.sort.column.sql();
-    sql.push(format_args!(
-        " ORDER BY {column} {direction}, id {direction} LIMIT "
-    ));
-    sql.push_bind(limit).push(" OFFSET ").push_bind(offset);
+    let order = format!(
+        " ORDER BY {} {direction}, id {direction}",
+        query.sort.column.sql()
+    );
+    // Where every row that is read is shown, finding the ids first would only cost.
+    let passes_over = offset > 0 || query.filter != Filter::default();
+    if passes_over {
+        sql.push("WITH part AS (SELECT id");
+    } else {
+        sql.push("SELECT ").push(COLUMNS);
+    }
+    sql.push(" FROM products WHERE true");
+    matching(&mut sql, &query.filter);
+    if let Part::Window {
+        after: Some(after), ..
+    } = &query.part
+    {
+        beyond(&mut sql, query.sort, after);
+    }
+    sql.push(&order).push(" LIMIT ").push_bind(limit);
+    sql.push(" OFFSET ").push_bind(offset);
+    if passes_over {
+        sql.push(") SELECT ").push(COLUMNS);
+        sql.push(" FROM products WHERE id IN (SELECT id FROM part)");
+        sql.push(&order);
+    }
     sql
 }
 

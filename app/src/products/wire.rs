@@ -25,6 +25,7 @@ pub struct ProductOut {
     #[schema(example = "Chair")]
     pub name: String,
     /// Description.
+    #[schema(example = "Oak, oiled; seat height 46 cm")]
     pub description: String,
     /// Price of one unit, a decimal.
     #[schema(example = "12.50")]
@@ -35,6 +36,7 @@ pub struct ProductOut {
     /// Whether it is for sale.
     pub active: bool,
     /// Grows with each change; the ETag is made from it.
+    #[schema(example = 3)]
     pub version: i64,
     /// When it was created.
     pub created_at: Timestamp,
@@ -74,7 +76,7 @@ pub struct ProductList {
     pub products: Vec<ProductOut>,
     /// Where the list goes on; null at its end, and absent when a page was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable)]
+    #[schema(value_type = Option<String>, nullable, example = "bVJ4d2Vn…")]
     pub next_cursor: Option<Option<String>>,
     /// Where the page lies, when one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,7 +97,7 @@ pub struct ProductBody {
     #[schema(example = "Chair", min_length = 1, max_length = 200)]
     name: String,
     #[serde(default)]
-    #[schema(max_length = 5000)]
+    #[schema(example = "Oak, oiled; seat height 46 cm", max_length = 5000)]
     description: String,
     /// A decimal as a string.
     #[schema(example = "12.50", pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$")]

@@ -23,8 +23,10 @@ pub(super) struct RoleOut {
     /// Id.
     id: RoleId,
     /// Name.
+    #[schema(example = "Warehouse")]
     name: String,
     /// What the role is for.
+    #[schema(example = "Who packs and ships")]
     description: String,
     /// `resource.action`, `resource.*` or `*`.
     #[schema(value_type = Vec<String>, example = json!(["products.read", "users.*"]))]
@@ -32,6 +34,7 @@ pub(super) struct RoleOut {
     /// Created by the program; it cannot be changed or deleted.
     is_system: bool,
     /// Grows with each change.
+    #[schema(example = 3)]
     version: i64,
     /// When the role was created.
     created_at: Timestamp,
@@ -70,7 +73,7 @@ pub(super) struct RoleBody {
     #[schema(example = "Warehouse", min_length = 1, max_length = 64)]
     name: String,
     #[serde(default)]
-    #[schema(max_length = 500)]
+    #[schema(example = "Who packs and ships", max_length = 500)]
     description: String,
     /// `resource.action`, `resource.*` or `*`.
     #[schema(max_items = 200, example = json!(["products.read"]))]

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WithPassword {
-    #[schema(value_type = String, format = Password, min_length = 1, max_length = 1024)]
+    #[schema(value_type = String, format = Password, example = "four grey cranes over Lund", min_length = 1, max_length = 1024)]
     pub(super) password: Secret,
 }
 
@@ -16,7 +16,7 @@ pub(super) struct WithPassword {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Enrolment {
     /// To be typed into the app.
-    #[schema(format = Password)]
+    #[schema(format = Password, example = "JBSWY3DP…")]
     pub(super) secret: String,
     /// To be shown to the app as a QR code.
     #[schema(format = Password, example = "otpauth://totp/ERPGo:ann%40example.org?secret=…&issuer=ERPGo")]
@@ -45,5 +45,6 @@ pub(crate) struct SecondFactor {
     /// Whether a sign-in asks for it.
     pub(super) enabled: bool,
     /// Recovery codes that were not used.
+    #[schema(example = 8)]
     pub(super) recovery_codes_left: i64,
 }

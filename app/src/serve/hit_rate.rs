@@ -45,6 +45,8 @@ impl HitRate {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -54,5 +56,50 @@ mod tests {
         assert_eq!(rate.advance(90, 100), Some(0.9));
         assert_eq!(rate.advance(100, 200), Some(0.1));
         assert_eq!(rate.advance(100, 201), None);
+    }
+
+    /// So many that what other tests read is lost in them.
+    fn read(hits: u64, misses: u64) {
+        for (result, count) in [("hit", hits), ("miss", misses)] {
+            let counter = METRICS
+                .cache_operations
+                .with_label_values(&["session", result]);
+            counter.inc_by(count);
+        }
+    }
+
+    /// What the log says of it.
+    fn published(rate: &mut HitRate) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let writer = Arc::new(file.reopen().unwrap());
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(writer);
+        tracing::subscriber::with_default(subscriber.finish(), || rate.publish());
+        std::fs::read_to_string(file.path()).unwrap()
+    }
+
+    #[test]
+    fn r07_5_a_rate_below_seven_in_ten_is_warned_of_and_one_above_is_not() {
+        let mut rate = HitRate::default();
+        rate.publish();
+        for (hits, misses, expected) in [(680_000, 320_000, 0.68), (720_000, 280_000, 0.72)] {
+            read(hits, misses);
+            let log = published(&mut rate);
+            let gauge = METRICS.cache_hit_rate.get();
+            assert!((gauge - expected).abs() < 0.001, "{gauge}");
+            if expected < LOW {
+                assert!(log.contains("WARN") && log.contains("rarely hits"), "{log}");
+                assert!(log.contains("hit_rate=0.6"), "{log}");
+            } else {
+                assert_eq!(log, "");
+            }
+        }
+        // A few reads say nothing, however they end.
+        let before = METRICS.cache_hit_rate.get();
+        read(0, 10);
+        assert_eq!(published(&mut rate), "");
+        let unmoved = (METRICS.cache_hit_rate.get() - before).abs() < f64::EPSILON;
+        assert!(unmoved, "{before}");
     }
 }

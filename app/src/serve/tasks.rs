@@ -35,7 +35,7 @@ pub(super) fn spawn(state: &AppState, started: Started, stop: &CancellationToken
     tokio::spawn(reload::watch(
         started.sources,
         started.telemetry,
-        state.live.clone(),
+        state.clone(),
         stop.clone(),
     ));
     tokio::spawn(audit::keep::keep(

@@ -22,8 +22,10 @@ pub(crate) struct PersonSession {
     /// Id.
     pub(crate) id: Uuid,
     /// What the device called itself.
+    #[schema(example = "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0")]
     pub(crate) user_agent: String,
     /// From which address.
+    #[schema(example = "192.0.2.7")]
     pub(crate) address: String,
     /// When it began.
     pub(crate) created_at: Timestamp,
@@ -32,6 +34,7 @@ pub(crate) struct PersonSession {
     /// When it was ended before its time.
     pub(crate) revoked_at: Option<Timestamp>,
     /// Why.
+    #[schema(example = "logout")]
     pub(crate) revoked_reason: Option<String>,
 }
 

@@ -20,18 +20,23 @@ pub struct UserOut {
     /// Id.
     pub id: UserId,
     /// E-mail.
+    #[schema(example = "ann@example.org")]
     pub email: String,
     /// First name.
+    #[schema(example = "Ann")]
     pub first_name: String,
     /// Last name.
+    #[schema(example = "Miller")]
     pub last_name: String,
     /// Whether the user may sign in.
     pub is_active: bool,
     /// Whether the e-mail is known to be theirs.
     pub email_verified: bool,
     /// Names of the user's roles.
+    #[schema(example = json!(["Warehouse"]))]
     pub roles: Vec<String>,
     /// Grows with each change.
+    #[schema(example = 3)]
     pub version: i64,
     /// When the user was created.
     pub created_at: Timestamp,
@@ -75,7 +80,7 @@ pub struct CreateUser {
     first_name: String,
     #[schema(example = "Miller", min_length = 1, max_length = 100)]
     last_name: String,
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 1024)]
+    #[schema(value_type = String, format = Password, example = "four grey cranes over Lund", min_length = 8, max_length = 1024)]
     password: Secret,
 }
 

@@ -84,6 +84,76 @@ fn r15_3_every_fault_of_file_and_environment_is_listed_at_once() {
     );
 }
 
+/// Most connections, fewest, their longest life and their longest idle time: 100, 10, an hour, 30 minutes.
+#[test]
+fn pools_beyond_the_ceilings_are_refused_by_name_and_the_ceilings_are_not() {
+    let pool = |most, least, life, idle| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = format!(
+            "database: {{ max_connections: {most}, min_connections: {least}, max_lifetime: {life}, idle_timeout: {idle} }}"
+        );
+        std::fs::write(file.path(), text).unwrap();
+        let file = file.path().to_str().unwrap();
+        let output = erpgo(&["check-config", "--config", file], &DEV);
+        let text = stderr(&output);
+        let faults = text.lines().filter_map(|line| line.strip_prefix("  - "));
+        let faults: Vec<_> = faults.map(str::to_owned).collect();
+        (output.status.code(), faults)
+    };
+    assert_eq!(pool("100", "10", "1h", "30m"), (Some(0), Vec::new()));
+    let faults = [
+        "database.max_connections must be a number from 1 to 100",
+        "database.min_connections must be a number from 0 to 10",
+        "database.max_lifetime must be a duration such as 30s or 15m, from 10s to 3600s",
+        "database.idle_timeout must be a duration such as 30s or 15m, from 1s to 1800s",
+    ];
+    for (n, one_too_many) in [
+        ("101", "10", "1h", "30m"),
+        ("100", "11", "1h", "30m"),
+        ("100", "10", "3601s", "30m"),
+        ("100", "10", "1h", "1801s"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (most, least, life, idle) = one_too_many;
+        let refused = pool(most, least, life, idle);
+        assert_eq!(refused, (Some(78), vec![faults[n].to_owned()]));
+    }
+    let all = pool("101", "11", "3601s", "1801s");
+    assert_eq!(all, (Some(78), faults.map(str::to_owned).to_vec()));
+    let crossed = "database.min_connections must not exceed database.max_connections";
+    let refused = pool("5", "6", "1h", "30m");
+    assert_eq!(refused, (Some(78), vec![crossed.to_owned()]));
+}
+
+/// What the guide says can be reloaded is told by name when it is, and nothing else is.
+#[test]
+fn r15_4_each_setting_that_can_be_reloaded_is_told_by_its_name() {
+    let guide = include_str!("../../../docs/guides/api.md");
+    let chapter = guide.split("## What changes while it runs").nth(1).unwrap();
+    let rows = chapter.lines().filter(|line| line.starts_with("| `"));
+    let keys = rows.flat_map(|row| {
+        let first = row.split('|').nth(1).unwrap_or_default();
+        first.split('`').skip(1).step_by(2)
+    });
+    let before = crate::world::settings("").live;
+    let mut all = Vec::new();
+    for key in keys {
+        let value = match key {
+            "log.level" => "debug",
+            "features.docs" => "false",
+            _ => "7",
+        };
+        let (section, name) = key.split_once('.').unwrap();
+        let after = crate::world::settings(&format!("{section}: {{ {name}: {value} }}")).live;
+        assert_eq!(before.changes(&after), [key]);
+        all.push(key);
+    }
+    assert_eq!(all.len(), 12, "{all:?}");
+    assert_eq!(before.changes(&before), Vec::<&str>::new());
+}
+
 /// One program, a file for each environment: what a file does not say is the default, in all of them.
 #[test]
 fn r15_5_each_environment_has_settings_of_its_own() {

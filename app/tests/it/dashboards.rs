@@ -6,12 +6,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use erpgo_test_kit::redis;
+use http::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
-use crate::program::{Program, administrator, free_port, get, start_with};
-use crate::world::{ADMIN, PASSWORD};
+use crate::program::{Program, administrator, ask, free_port, get, post, start_with};
+use crate::world::{ADMIN, Answer, PASSWORD, access};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const QUICK: &str =
@@ -32,41 +33,44 @@ async fn served(redis: &str) -> Program {
 }
 
 async fn traffic(api: SocketAddr) {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let url = |path: &str| format!("http://{api}/api/v1{path}");
-    let sign_in = |password: &'static str| {
+    let sign_in = async |password: &str| {
         let body = json!({"email": ADMIN, "password": password});
-        client.post(url("/auth/login")).json(&body).send()
+        sent(api, "/auth/login", "", &body).await
     };
-    let answer = sign_in(PASSWORD).await.unwrap();
-    if answer.status() == 200 {
-        let answer: Value = answer.json().await.unwrap();
-        let token = answer["access_token"].as_str().unwrap().to_owned();
+    let read = async |path: &str, token: &str| {
+        let path = format!("/api/v1{path}");
+        ask(api, (Method::GET, &path), &bearer(token), "")
+            .await
+            .unwrap()
+    };
+    let answer = sign_in(PASSWORD).await;
+    if answer.status == 200 {
+        let token = access(&answer.json());
         for path in ["/profile", "/users", "/products", "/audit", "/nowhere"] {
-            client
-                .get(url(path))
-                .bearer_auth(&token)
-                .send()
-                .await
-                .unwrap();
+            read(path, &token).await;
         }
         let sku = format!("S-{}", uuid::Uuid::new_v4().simple());
         let product = json!({"sku": sku, "name": "Chair", "price": "1.00", "currency": "EUR"});
         for _ in 0..2 {
-            let request = client.post(url("/products")).bearer_auth(&token);
-            request.json(&product).send().await.unwrap();
+            sent(api, "/products", &token, &product).await;
         }
-        let logout = client.post(url("/auth/logout")).bearer_auth(&token);
-        logout.send().await.unwrap();
+        sent(api, "/auth/logout", &token, &json!({})).await;
     }
-    sign_in("wrong").await.unwrap();
-    client.get(url("/users")).send().await.unwrap();
-    client
-        .get(url("/users"))
-        .bearer_auth("nonsense")
-        .send()
-        .await
-        .unwrap();
+    sign_in("wrong").await;
+    read("/users", "").await;
+    read("/users", "nonsense").await;
+}
+
+async fn sent(api: SocketAddr, path: &str, token: &str, body: &Value) -> Answer {
+    let path = format!("/api/v1{path}");
+    post(api, &path, &bearer(token), body).await.unwrap()
+}
+
+fn bearer(token: &str) -> String {
+    match token {
+        "" => String::new(),
+        token => format!("authorization: Bearer {token}\r\n"),
+    }
 }
 
 fn prometheus(directory: &Path, target: SocketAddr) -> (Child, String) {
@@ -176,7 +180,6 @@ async fn r11_1_every_query_of_every_dashboard_shows_what_a_served_app_reports() 
 
 #[tokio::test]
 async fn r11_1_promtool_has_nothing_to_say_of_the_metrics() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let redis = redis::server().await;
     let program = served(&redis.url()).await;
     traffic(program.api).await;

@@ -1,11 +1,18 @@
 //! Failures of a real database, told apart (R3.4, P6), and times that survive it.
 
+use std::sync::LazyLock;
+
 use erpgo::db::DbTime;
 use erpgo::error::{Code, DatabaseFailure, Error, classify, constraint};
 use erpgo_test_kit::postgres;
+use http::Method;
 use jiff::Timestamp;
 use proptest::prelude::*;
+use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
+
+use crate::traces::LOG;
+use crate::world::call_with;
 
 async fn connect(url: &str) -> PgConnection {
     PgConnection::connect(url).await.unwrap()
@@ -152,19 +159,40 @@ async fn r06_1_every_foreign_key_has_an_index() {
 }
 
 #[tokio::test]
-async fn r06_5_an_exhausted_pool_is_a_503_and_counted() {
+async fn r06_5_an_exhausted_pool_is_a_503_and_counted_and_logged() {
+    LazyLock::force(&LOG);
     let yaml = "database: { max_connections: 1, min_connections: 0, acquire_timeout: 1s }\nauth: { hash_memory_kib: 8, hash_iterations: 1 }\nlimits: { login_per_ip: 0 }";
     let world = crate::world::World::with(yaml, None).await;
     let before = erpgo::metrics::METRICS.pool_exhausted.get();
-    let held = world.state.database.acquire().await.unwrap();
-    world
-        .login("a@b.org", "x")
+    let sign_in = async |id: &'static str| {
+        let body = json!({"email": "a@b.org", "password": "x"});
+        let route = (Method::POST, "/api/v1/auth/login");
+        call_with(
+            &world.router,
+            route,
+            "",
+            &[("x-request-id", id)],
+            Some(&body),
+        )
         .await
-        .refused(503, "SERVICE_UNAVAILABLE");
+    };
+    let held = world.state.database.acquire().await.unwrap();
+    let answer = sign_in("finds-the-pool-exhausted").await;
+    answer.refused(503, "SERVICE_UNAVAILABLE");
     assert!(erpgo::metrics::METRICS.pool_exhausted.get() > before);
     drop(held);
-    world
-        .login("a@b.org", "x")
-        .await
-        .refused(401, "INVALID_CREDENTIALS");
+    let answer = sign_in("finds-a-connection").await;
+    answer.refused(401, "INVALID_CREDENTIALS");
+
+    let logged = |id| {
+        let mut lines = LOG.lines_with(id);
+        lines.retain(|line| line["message"] == "the connection pool is exhausted");
+        lines
+    };
+    let lines = logged("finds-the-pool-exhausted");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["level"], "WARN");
+    let waited = lines[0]["wait_seconds"].as_f64().unwrap();
+    assert!(waited >= 1.0, "{waited}");
+    assert_eq!(logged("finds-a-connection").len(), 0);
 }

@@ -274,14 +274,16 @@ async fn r05_requests_that_come_at_once_take_one_batch_together() {
     set(&world.state, 300_000);
     let subject = Subject::Ip([192, 0, 2, 1].into());
     let count = || world.state.rates.count(Class::Read, subject);
-    // A batch of 250 costs nothing.
-    for _ in 0..250 {
+    // A hundred cost nothing, and with the next the batches grow: 2, 4, 8 to 128.
+    for _ in 0..100 + 254 {
         count().await.unwrap();
     }
     let standings = futures::future::join_all((0..64).map(|_| count())).await;
     let left = standings.iter().flatten().map(|standing| standing.left);
     let taken = 300_000 - left.min().unwrap();
-    assert!((64..=250 + 64).contains(&taken), "{taken} units for 64");
+    // On a slow machine some lapsed on the way.
+    let most = 2 * 254 + 250 + 64;
+    assert!((64..=most).contains(&taken), "{taken} units for 64");
 }
 
 /// How often Redis has run a script.

@@ -140,6 +140,27 @@ async fn deactivated(world: &World) -> String {
     token
 }
 
+/// Once good for everything.
+async fn expired_key(world: &World) -> String {
+    let (id, key) = crate::api_keys::key(world, &world.admin().await, &["*"]).await;
+    sqlx::query("UPDATE api_keys SET expires_at = now() - interval '1 second' WHERE id = $1::uuid")
+        .bind(id)
+        .execute(&world.state.database.pool())
+        .await
+        .unwrap();
+    key
+}
+
+/// Once good for everything, and used.
+async fn revoked_key(world: &World) -> String {
+    let admin = world.admin().await;
+    let (id, key) = crate::api_keys::key(world, &admin, &["*"]).await;
+    world.get("/api/v1/products", &key).await.expect(200);
+    let path = format!("/api/v1/api-keys/{id}");
+    world.delete(&path, &admin).await.expect(204);
+    key
+}
+
 #[tokio::test]
 async fn r13_3_nobody_without_a_live_credential_gets_past_any_operation() {
     let world = World::new().await;
@@ -162,6 +183,16 @@ async fn r13_3_nobody_without_a_live_credential_gets_past_any_operation() {
             "an API key that is none",
             "erp_00000000_nothing".to_owned(),
             "TOKEN_INVALID",
+        ),
+        (
+            "an expired API key",
+            expired_key(&world).await,
+            "TOKEN_EXPIRED",
+        ),
+        (
+            "a revoked API key",
+            revoked_key(&world).await,
+            "TOKEN_REVOKED",
         ),
     ];
     let operations = operations();

@@ -154,3 +154,90 @@ async fn r13_5_the_page_works_without_the_internet() {
         serde_json::to_value(erpgo::router::document()).unwrap()
     );
 }
+
+/// The JSON that an operation takes and, where all is well, gives.
+fn bodies(operation: &Value) -> impl Iterator<Item = &Value> {
+    let answers = operation["responses"].as_object().into_iter().flatten();
+    let good = answers.filter(|(status, _)| status.starts_with('2'));
+    let all = good
+        .map(|(_, answer)| answer)
+        .chain([&operation["requestBody"]]);
+    let contents = all.filter_map(|body| body["content"].as_object()).flatten();
+    let json = contents.filter(|(kind, _)| kind.contains("json"));
+    json.map(|(_, content)| &content["schema"])
+}
+
+/// The places below `schema` of which a reader is not shown what they look like: there is no example, no
+/// list of values and no format that says it.
+fn unexplained(document: &Value, schema: &Value, at: &str, found: &mut Vec<String>) {
+    let says = ["example", "examples", "enum", "const", "default"];
+    if says.iter().any(|keyword| schema.get(keyword).is_some()) {
+        return;
+    }
+    let mut parts: Vec<(String, &Value)> = Vec::new();
+    if let Some(reference) = schema["$ref"].as_str() {
+        let name = reference.rsplit('/').next().unwrap();
+        parts.push((name.to_owned(), &document["components"]["schemas"][name]));
+    }
+    for (name, part) in schema["properties"].as_object().into_iter().flatten() {
+        parts.push((format!("{at}.{name}"), part));
+    }
+    for keyword in ["allOf", "oneOf", "anyOf"] {
+        let all = schema[keyword].as_array().into_iter().flatten();
+        parts.extend(all.map(|part| (at.to_owned(), part)));
+    }
+    for keyword in ["items", "additionalProperties"] {
+        let part = schema.get(keyword).filter(|part| part.is_object());
+        parts.extend(part.map(|part| (at.to_owned(), part)));
+    }
+    let is = |keyword: &str, those: [&str; 2]| {
+        let value = schema[keyword].as_str();
+        value.is_some_and(|value| those.contains(&value))
+    };
+    let is_plain = is("format", ["uuid", "date-time"]) || is("type", ["boolean", "null"]);
+    if parts.is_empty() && !is_plain {
+        found.push(at.to_owned());
+    }
+    for (at, part) in parts {
+        unexplained(document, part, &at, found);
+    }
+}
+
+#[test]
+fn r13_2_every_body_is_shown_by_an_example() {
+    let document = serde_json::to_value(erpgo::router::document()).unwrap();
+    let (mut found, mut seen) = (Vec::new(), 0);
+    for (method, path, operation) in operations() {
+        for schema in bodies(&operation) {
+            assert!(
+                schema.is_object(),
+                "{method} {path} has a body without a schema"
+            );
+            unexplained(&document, schema, &format!("{method} {path}"), &mut found);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 40, "{seen}");
+    found.sort();
+    found.dedup();
+    assert!(found.is_empty(), "without an example: {found:#?}");
+}
+
+#[test]
+fn a_body_without_an_example_is_found() {
+    let document = json!({"components": {"schemas": {"Box": {"properties": {
+        "name": {"type": "string"}, "kind": {"type": "string", "example": "x"}, "id": {"format": "uuid"}}}}}});
+    let of = |schema: Value| {
+        let mut found = Vec::new();
+        unexplained(&document, &schema, "here", &mut found);
+        found
+    };
+    let boxed = json!({"$ref": "#/components/schemas/Box"});
+    assert_eq!(of(boxed.clone()), ["Box.name"]);
+    assert_eq!(of(json!({"type": "array", "items": boxed})), ["Box.name"]);
+    assert_eq!(
+        of(json!({"oneOf": [{"type": "null"}, {"type": "integer"}]})),
+        ["here"]
+    );
+    assert!(of(json!({"allOf": [{"type": "boolean"}]})).is_empty());
+}

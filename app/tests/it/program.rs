@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use erpgo_test_kit::capture::{self, Captured};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::world::DEV_SECRETS;
+use crate::world::{Answer, DEV_SECRETS};
 
 pub const LIMIT: Duration = Duration::from_secs(20);
 
@@ -64,14 +65,55 @@ pub fn start_on(database_url: &str, file: &Path, variables: &[(&str, &str)]) -> 
 }
 
 pub async fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let answer = ask(address, (Method::GET, path), "", "").await?;
+    Some((answer.status.as_u16(), answer.text))
+}
+
+/// Posts `body` as JSON, with further lines of the head in `headers`.
+pub async fn post(address: SocketAddr, path: &str, headers: &str, body: &Value) -> Option<Answer> {
+    let headers = format!("content-type: application/json\r\n{headers}");
+    ask(address, (Method::POST, path), &headers, &body.to_string()).await
+}
+
+/// What is answered over a connection of its own, if it is answered whole; held against the document.
+pub async fn ask(
+    address: SocketAddr,
+    (method, path): (Method, &str),
+    headers: &str,
+    body: &str,
+) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).await.ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    );
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).await.ok()?;
-    let status = text.split(' ').nth(1)?.parse().ok()?;
-    let body = text.split_once("\r\n\r\n")?.1.to_owned();
-    Some((status, body))
+    let answer = understood(&text)?;
+    let path = path.split('?').next().unwrap_or(path);
+    crate::conform::check(&method, path, &answer);
+    Some(answer)
+}
+
+fn understood(text: &str) -> Option<Answer> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        headers.append(
+            HeaderName::try_from(name).ok()?,
+            HeaderValue::from_str(value).ok()?,
+        );
+    }
+    let length = headers.get(header::CONTENT_LENGTH);
+    let is_whole = length.is_none_or(|length| *length == body.len().to_string());
+    is_whole.then(|| Answer {
+        status,
+        headers,
+        text: body.to_owned(),
+    })
 }
 
 impl Program {

@@ -3,7 +3,7 @@
 use erpgo_test_kit::Signal;
 use serde_json::json;
 
-use crate::program::{LIMIT, administrator, get, start};
+use crate::program::{LIMIT, administrator, get, post, start};
 use crate::world::{ADMIN, PASSWORD, until};
 
 /// r09_1, r09_2, r09_3 and r09_5: each hook in its turn, and each in the log.
@@ -116,20 +116,13 @@ impl Mount {
 const QUICK: &str = "auth: { hash_memory_kib: 8, hash_iterations: 1 }\n";
 
 async fn sign_in(api: std::net::SocketAddr) -> u16 {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    client
-        .post(format!("http://{api}/api/v1/auth/login"))
-        .json(&json!({"email": ADMIN, "password": PASSWORD}))
-        .send()
-        .await
-        .unwrap()
-        .status()
-        .as_u16()
+    let body = json!({"email": ADMIN, "password": PASSWORD});
+    let answer = post(api, "/api/v1/auth/login", "", &body).await;
+    answer.unwrap().status.as_u16()
 }
 
 #[tokio::test]
 async fn r15_4_level_limits_and_features_change_without_a_restart_and_a_bad_file_changes_nothing() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let database = crate::world::database().await;
     administrator(&database.url(), ADMIN, PASSWORD).await;
     let mount = Mount::new(&format!("{QUICK}limits: {{ login_per_ip: 100 }}\n"));

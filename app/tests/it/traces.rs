@@ -8,10 +8,13 @@ use axum::body::Body;
 use erpgo_telemetry::{Format, Options};
 use http::{Method, Request};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::world::{SETTINGS, World, call, send};
+use crate::mail::Post;
+use crate::mail::sink::{Mood, code};
+use crate::spans::Recorder;
+use crate::world::{ADMIN, SETTINGS, World, call, send};
 
 /// Everything that this test process logs, at every level.
 #[derive(Clone, Default)]
@@ -154,94 +157,20 @@ async fn r03_3_the_log_line_of_a_request_names_id_trace_user_and_path() {
     assert!(!LOG.text().contains("not-logged"));
 }
 
-/// The spans of one thread: each with its parents' names and its fields.
-#[derive(Clone, Default)]
-struct Recorder(Arc<Mutex<Vec<Recorded>>>);
-
-#[derive(Clone, Debug)]
-struct Recorded {
-    name: &'static str,
-    parents: Vec<&'static str>,
-    fields: String,
-    id: u64,
-    closed: bool,
-}
-
-impl Recorder {
-    /// Numbers of spans come again once they are closed: the newest is meant.
-    fn with(&self, id: &tracing::Id, mut change: impl FnMut(&mut Recorded)) {
-        let mut spans = self.0.lock().unwrap();
-        let found = spans.iter_mut().rev();
-        let mut found = found.filter(|span| span.id == id.into_u64() && !span.closed);
-        found.next().into_iter().for_each(&mut change);
-    }
-}
-
-struct Fields(String);
-
-impl tracing::field::Visit for Fields {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.0 += &format!("{}={value:?} ", field.name());
-    }
-}
-
-impl<S> tracing_subscriber::Layer<S> for Recorder
-where
-    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
-{
-    fn on_new_span(
-        &self,
-        attributes: &tracing::span::Attributes<'_>,
-        id: &tracing::Id,
-        context: tracing_subscriber::layer::Context<'_, S>,
-    ) {
-        let mut fields = Fields(String::new());
-        attributes.record(&mut fields);
-        let scope = context.span_scope(id).into_iter().flatten();
-        let mut names: Vec<_> = scope.map(|span| span.name()).collect();
-        let name = names.remove(0);
-        self.0.lock().unwrap().push(Recorded {
-            name,
-            parents: names,
-            fields: fields.0,
-            id: id.into_u64(),
-            closed: false,
-        });
-    }
-
-    fn on_record(
-        &self,
-        id: &tracing::Id,
-        values: &tracing::span::Record<'_>,
-        _: tracing_subscriber::layer::Context<'_, S>,
-    ) {
-        let mut fields = Fields(String::new());
-        values.record(&mut fields);
-        self.with(id, |span| span.fields += &fields.0);
-    }
-
-    fn on_close(&self, id: tracing::Id, _: tracing_subscriber::layer::Context<'_, S>) {
-        self.with(&id, |span| span.closed = true);
-    }
-}
-
 /// r12_2, too.
 #[tokio::test]
 async fn r12_1_2_a_request_has_a_span_and_each_query_and_redis_call_one_within_it() {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    LazyLock::force(&LOG);
     let redis = erpgo_test_kit::redis::server().await;
     let world = World::with(SETTINGS, Some(&redis.url())).await;
     world.redis_is_listening().await;
     let recorder = Recorder::default();
     let seen = {
-        let subscriber = tracing_subscriber::registry().with(recorder.clone());
-        let _here = tracing::subscriber::set_default(subscriber);
+        let _here = recorder.listen();
         world
             .login("secret-mail@example.org", "wrong wrong")
             .await
             .expect(401);
-        recorder.0.lock().unwrap().clone()
+        recorder.all()
     };
     let named = |name: &str| {
         seen.iter()
@@ -313,6 +242,37 @@ async fn r12_3_an_outgoing_call_carries_the_trace_on() {
     );
 }
 
+/// A mail has a span of its own, which tells how it ended and nothing of whom it is for (I-04).
+#[tokio::test]
+async fn r12_3_a_mail_that_is_sent_has_a_span_and_one_that_is_not_says_so() {
+    for (mood, fails) in [(Mood::Takes, false), (Mood::Never, true)] {
+        let recorder = Recorder::default();
+        let _here = recorder.listen();
+        let post = Post::new(mood).await;
+        let body = json!({"email": ADMIN});
+        post.world
+            .post("/api/v1/auth/forgot-password", "", body)
+            .await
+            .expect(202);
+        post.nothing_waits().await;
+        let [span] = &recorder.named("smtp.client")[..] else {
+            panic!("{:#?}", recorder.all());
+        };
+        assert!(span.closed, "{span:?}");
+        for field in ["otel.kind=\"client\"", "peer.service=\"smtp\"", "mail_id="] {
+            assert!(span.fields.contains(field), "{span:?}");
+        }
+        let status = span.fields.contains("otel.status_code=\"ERROR\"");
+        assert_eq!(status, fails, "{span:?}");
+        let name = ADMIN.split('@').next().unwrap();
+        let secret = post.sink.mails().first().map(|mail| code(mail));
+        for hidden in [name, "erp@"].into_iter().chain(secret.as_deref()) {
+            assert!(!span.fields.contains(hidden), "{span:?}");
+        }
+        assert_eq!(secret.is_some(), !fails);
+    }
+}
+
 /// The log names address and name of each limit that is hit, and of nobody who was let in.
 #[tokio::test]
 async fn r05_4_each_limit_hit_is_logged_with_address_and_name() {
@@ -344,20 +304,17 @@ async fn r05_4_each_limit_hit_is_logged_with_address_and_name() {
 /// its beginning and end, which the exporter takes from these.
 #[tokio::test]
 async fn r12_5_errors_fields_and_ends_of_spans_are_seen() {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    LazyLock::force(&LOG);
     let world = World::new().await;
     let mut connection = world.state.database.acquire().await.unwrap();
     let recorder = Recorder::default();
     let seen = {
-        let subscriber = tracing_subscriber::registry().with(recorder.clone());
-        let _here = tracing::subscriber::set_default(subscriber);
+        let _here = recorder.listen();
         for (name, sql) in [("test.fails", "SELECT 1/0"), ("test.works", "SELECT 1")] {
             let query = sqlx::query(sql).execute(&mut *connection);
             let _ = erpgo::db::observed(erpgo::db::QueryType::Select, name, query).await;
         }
         world.get("/health/live", "").await.expect(200);
-        recorder.0.lock().unwrap().clone()
+        recorder.all()
     };
     let fields = |part: &str| {
         let span = seen.iter().find(|span| span.fields.contains(part));

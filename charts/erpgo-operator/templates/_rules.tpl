@@ -33,7 +33,7 @@
 # it needs neither escalate nor bind.
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [rolebindings, roles]
-  verbs: [create, delete, get, list, patch, watch]
+  verbs: [create, get, list, patch, watch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
@@ -43,7 +43,7 @@
   verbs: [create, delete, get, patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, list, patch]
+  verbs: [create, list]
 {{- if .Values.rbac.vaultKubernetesAuth }}
 - apiGroups: [""]
   resources: [serviceaccounts/token]

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2034 # the lists of groups are read by the scripts in bin/
 
 TOOLS_DIR=$CLUSTER_DIR/tools
-ALL_GROUPS="kubernetes containerd runc coredns metrics-server images helm vault vault-auth-kubernetes prometheus-operator"
+ALL_GROUPS="kubernetes containerd runc coredns metrics-server images helm vault vault-auth-kubernetes prometheus-operator gateway-api"
 NODE_GROUPS="kubernetes containerd runc coredns metrics-server images"
 
 KUBERNETES_VERSION=v1.37.2
@@ -17,6 +17,7 @@ group_of() {
     pause | smoke) echo images ;;
     vault-plugin-auth-kubernetes) echo vault-auth-kubernetes ;;
     prometheus-crds) echo prometheus-operator ;;
+    gateway-crds) echo gateway-api ;;
     runc | coredns | metrics-server | helm | vault) echo "$1" ;;
     *) return 1 ;;
   esac
@@ -124,7 +125,14 @@ run_build() {
   local group=$1 out=$2
   cd "$TOOLS_DIR/$group" || return 1
   case $group in
-    prometheus-operator) extract_crds "$out" ;;
+    prometheus-operator)
+      extract_crds "$out/prometheus-crds" github.com/prometheus-operator/prometheus-operator \
+        example/prometheus-operator-crd/monitoring.coreos.com servicemonitors podmonitors prometheusrules
+      ;;
+    gateway-api)
+      extract_crds "$out/gateway-crds" sigs.k8s.io/gateway-api \
+        config/crd/standard/gateway.networking.k8s.io httproutes
+      ;;
     images) go_build "$group" "$out" ./pause ./smoke ;;
     *) go_build "$group" "$out" tool ;;
   esac || return 1
@@ -141,13 +149,15 @@ go_build() {
     go build "${flags[@]}" -o "$out/" "$@"
 }
 
-# The CRDs that the operator's monitoring part looks for, as YAML from the Go module.
+# extract_crds OUT MODULE PREFIX KINDS...: the CRDs that the operator looks for, as YAML from the Go
+# module, in which they lie as PREFIX_KIND.yaml.
 extract_crds() {
-  local out=$1/prometheus-crds module=github.com/prometheus-operator/prometheus-operator from kind
+  local out=$1 module=$2 prefix=$3 from kind
+  shift 3
   go mod download "$module" || return 1
-  from=$(go list -m -f '{{.Dir}}' "$module")/example/prometheus-operator-crd
+  from=$(go list -m -f '{{.Dir}}' "$module")/$prefix
   mkdir "$out"
-  for kind in servicemonitors podmonitors prometheusrules; do
-    install -m 0644 "$from/monitoring.coreos.com_$kind.yaml" "$out/$kind.yaml" || return 1
+  for kind in "$@"; do
+    install -m 0644 "${from}_$kind.yaml" "$out/$kind.yaml" || return 1
   done
 }

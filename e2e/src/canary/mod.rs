@@ -1,9 +1,10 @@
 //! The search for secret values where none may be (I-04).
 //!
-//! Owns what is looked for: each value as it is and in base64. [`places`] owns where. A value that is
-//! found is told by its name and the place, never by itself.
+//! Owns what is looked for: each value as it is and in base64. [`places`] and [`pods`] own where. A value
+//! that is found is told by its name and the place, never by itself.
 
 mod places;
+mod pods;
 
 use std::collections::BTreeSet;
 

@@ -1,29 +1,28 @@
 //! Where secret values may not be: logs, objects, metrics, traces, processes, etcd, the audit log.
 //!
-//! Owns the reading of each place, only of what was written since the journey began where a file is
-//! shared with others.
+//! Owns the reading of each place but of what pods tell, which [`super::pods`] does; only of what was
+//! written since the journey began where a file is shared with others.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::{ListParams, LogParams};
 use serde_json::{Value, json};
 
 use super::{Canaries, Found};
-use crate::Stage;
+use crate::{OPERATOR_NAMESPACE, Stage};
 
-const OPERATOR: &str = "erpgo-system";
 const SECRETS: &[u8] = b"/registry/secrets/";
 
-/// How long the node's logs were when the journey began.
-pub struct Since(BTreeMap<PathBuf, u64>);
+/// What the journey has to read later: the node's logs from where they were when it began, and the logs
+/// of containers that will be gone.
+pub struct Since {
+    lengths: BTreeMap<PathBuf, u64>,
+    pub(super) kept: BTreeMap<PathBuf, Vec<u8>>,
+}
 
 impl Since {
     /// Notes it.
@@ -35,7 +34,10 @@ impl Since {
             let length = path.metadata().map_or(0, |file| file.len());
             (path, length)
         });
-        Ok(Self(lengths.collect()))
+        Ok(Self {
+            lengths: lengths.collect(),
+            kept: BTreeMap::new(),
+        })
     }
 }
 
@@ -47,17 +49,15 @@ impl Canaries {
     pub async fn search(&self, stage: &Stage, since: &Since, traces: &[u8]) -> Result<Found> {
         let mut found = Found::default();
         self.look(&mut found, "traces", traces);
-        for pods in [
-            stage.api(),
-            Api::namespaced(stage.node.client.clone(), OPERATOR),
-        ] {
-            self.of_pods(&mut found, &pods).await?;
+        for namespace in [stage.namespace.as_str(), OPERATOR_NAMESPACE] {
+            self.of_pods(&mut found, &stage.node, namespace).await?;
         }
+        self.of_kept(&mut found, since);
         self.look(&mut found, "objects", objects(stage)?.as_bytes());
         self.of_processes(&mut found)?;
         self.of_etcd(&mut found, stage)?;
         for path in logs(stage)? {
-            let from = since.0.get(&path).copied().unwrap_or(0);
+            let from = since.lengths.get(&path).copied().unwrap_or(0);
             let name = path
                 .file_name()
                 .unwrap_or_default()
@@ -70,36 +70,6 @@ impl Canaries {
             );
         }
         Ok(found)
-    }
-
-    async fn of_pods(&self, found: &mut Found, pods: &Api<Pod>) -> Result<()> {
-        for pod in pods.list(&ListParams::default()).await? {
-            let name = pod.metadata.name.unwrap_or_default();
-            let spec = pod.spec.unwrap_or_default();
-            let inits = spec.init_containers.into_iter().flatten();
-            for container in inits.chain(spec.containers) {
-                let place = format!("the log of {name}/{}", container.name);
-                let params = LogParams {
-                    container: Some(container.name),
-                    ..LogParams::default()
-                };
-                // A container that has not begun has no log.
-                if let Ok(log) = pods.logs(&name, &params).await {
-                    self.look(found, &place, log.as_bytes());
-                }
-            }
-            let address = pod.status.and_then(|status| status.pod_ip);
-            for port in [8081, 8790, 9090] {
-                if let Some(text) = metrics(address.as_deref(), port).await {
-                    self.look(
-                        found,
-                        &format!("metrics of {name} at {port}"),
-                        text.as_bytes(),
-                    );
-                }
-            }
-        }
-        Ok(())
     }
 
     // Of every container on the node.
@@ -158,16 +128,6 @@ fn no_core(limits: &str) -> bool {
         .find_map(|line| line.strip_prefix("Max core file size"));
     // A process that has just ended has no limits.
     line.is_none_or(|line| line.split_whitespace().next() == Some("0"))
-}
-
-async fn metrics(address: Option<&str>, port: u16) -> Option<String> {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(2))
-        .build()
-        .ok()?;
-    let url = format!("http://{}:{port}/metrics", address?);
-    let answer = client.get(url).send().await.ok()?;
-    answer.error_for_status().ok()?.text().await.ok()
 }
 
 // Everything in the namespace but Secrets, events among it.

@@ -13,7 +13,6 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde::Serialize;
@@ -67,8 +66,13 @@ pub async fn apply(
         prometheus_rule,
     } = desired;
     applier.look(Wanted::of(service_account)?).await?;
-    applier.settle::<Role>(role.as_ref()).await?;
-    applier.settle::<RoleBinding>(role_binding.as_ref()).await?;
+    // The backend cannot be changed: where no Role is wanted there never was one.
+    if let Some(role) = role {
+        applier.look(Wanted::of(role)?).await?;
+    }
+    if let Some(role_binding) = role_binding {
+        applier.look(Wanted::of(role_binding)?).await?;
+    }
     applier.look(Wanted::of(config_map)?).await?;
     applier
         .settle::<NetworkPolicy>(network_policy.as_ref())

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use kube::Client;
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use tokio::sync::watch;
 
 use super::children::Children;
@@ -32,8 +32,8 @@ pub struct Context {
     pub complaints: Complaints,
     /// Counters and the state of the queue.
     pub health: Arc<Health>,
-    /// Publishes Events.
-    pub recorder: Recorder,
+    /// In whose name Events are told.
+    pub reporter: Reporter,
     /// Which optional APIs the cluster serves.
     pub apis: watch::Receiver<ApiPresence>,
     /// What is remembered from one reconcile to the next.
@@ -61,7 +61,7 @@ impl Context {
             secrets: Secrets::new(client.clone()),
             acks: Acks::new()?,
             complaints: Complaints::new()?,
-            recorder: Recorder::new(client.clone(), reporter),
+            reporter,
             memory: Memory::default(),
             children: Children::default(),
             client,

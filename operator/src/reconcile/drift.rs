@@ -1,8 +1,9 @@
 //! Whether a live object already is what is wanted.
 //!
 //! Owns [`covers`]: every field that is wanted is live with the same value; what else is live belongs
-//! to others and is left alone (I-07). Together with the hash of what was last applied, which tells
-//! of fields that are wanted no more, it decides that nothing need be written (I-05). Pure.
+//! to others and is left alone (I-07), except in a selector, which is one value. Together with the
+//! hash of what was last applied, which tells of fields that are wanted no more, it decides that
+//! nothing need be written (I-05). Pure.
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -26,6 +27,9 @@ pub fn covers(live: &Value, desired: &Value) -> bool {
 fn covers_at(field: &str, live: &Value, desired: &Value) -> bool {
     match (live, desired) {
         (_, Value::Null) => true,
+        (Value::Object(live), Value::Object(desired)) if is_whole(field) => {
+            covers_object(live, desired) && covers_object(desired, live)
+        }
         (Value::Object(live), Value::Object(desired)) => covers_object(live, desired),
         (Value::Array(live), Value::Array(desired)) => covers_list(field, live, desired),
         (Value::Null, Value::Object(desired)) => desired.values().all(is_empty),
@@ -62,6 +66,17 @@ fn covers_list(field: &str, live: &[Value], desired: &[Value]) -> bool {
     })
 }
 
+// What selects is one value: with an entry more it selects something else.
+fn is_whole(field: &str) -> bool {
+    [
+        "selector",
+        "podSelector",
+        "namespaceSelector",
+        "labelSelector",
+    ]
+    .contains(&field)
+}
+
 // Lists to which others may add entries; each is merged by key. All other lists are ours entirely:
 // an extra subject in a RoleBinding or an extra rule in a NetworkPolicy is drift.
 fn merge_key(field: &str, desired: &[Value]) -> Option<&'static str> {
@@ -77,6 +92,10 @@ fn merge_key(field: &str, desired: &[Value]) -> Option<&'static str> {
         {
             Some("containerPort")
         }
+        // Of a Service; those of a NetworkPolicy have no target.
+        "ports" if desired.iter().all(|port| port.get("targetPort").is_some()) => Some("port"),
+        // Of a PrometheusRule.
+        "groups" => Some("name"),
         _ => None,
     }
 }
@@ -150,6 +169,38 @@ mod tests {
         let desired = json!({"subjects": [{"kind": "ServiceAccount", "name": "shop"}]});
         let live = json!({"subjects": [{"kind": "ServiceAccount", "name": "shop"}, {"kind": "User", "name": "eve"}]});
         assert!(!covers(&live, &desired));
+    }
+
+    #[test]
+    fn a_selector_with_an_entry_more_is_drift_wherever_it_is() {
+        let chosen = json!({"matchLabels": {"app": "erpgo"}});
+        let narrowed = json!({"matchLabels": {"app": "erpgo", "of": "eve"}});
+        let expressed = json!({"matchLabels": {"app": "erpgo"},
+            "matchExpressions": [{"key": "of", "operator": "Exists"}]});
+        for field in ["selector", "podSelector", "labelSelector"] {
+            let desired = json!({"spec": {field: chosen}});
+            assert!(covers(&desired, &desired));
+            for live in [&narrowed, &expressed] {
+                assert!(!covers(&json!({"spec": {field: live}}), &desired), "{live}");
+            }
+        }
+        let service = json!({"spec": {"selector": {"app": "erpgo"}}});
+        let stolen = json!({"spec": {"selector": {"app": "erpgo", "of": "eve"}}});
+        assert!(!covers(&stolen, &service));
+    }
+
+    #[test]
+    fn entries_that_server_side_apply_leaves_to_others_are_no_drift() {
+        let ours = json!({"ports": [{"port": 80, "targetPort": "http"}],
+            "groups": [{"name": "erpgo-shop", "rules": []}]});
+        let live = json!({"ports": [{"port": 81, "targetPort": 81}, {"port": 80, "targetPort": "http"}],
+            "groups": [{"name": "theirs"}, {"name": "erpgo-shop", "rules": []}]});
+        assert!(covers(&live, &ours));
+        let policy = json!({"ports": [{"port": 8080}]});
+        assert!(!covers(
+            &json!({"ports": [{"port": 8080}, {"port": 22}]}),
+            &policy
+        ));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use erpgo_crds::ErpGoStatus;
 
 use super::migrate::Migration;
 use super::observed::{
-    Complaint, Dependency, JobFacts, Observed, PodComponent, PodFacts, SecretSetState, SecretSource,
+    Complaint, Dependency, DeploymentFacts, JobFacts, Observed, PodComponent, PodFacts,
+    SecretSetState, SecretSource,
 };
 use super::reason;
 use super::valid::{Bootstrap, ValidErpGo};
@@ -306,8 +307,9 @@ pub fn rollout(seen: &Observed, image: &str, spec_hash: Option<&String>) -> Opti
     }
     if live.deadline_exceeded {
         let cause = format!(
-            "{} of {} pods are ready and no progress is made",
-            live.ready, live.wanted
+            "{} of {} updated pods are ready and no progress is made",
+            updated_and_ready(live),
+            live.wanted
         );
         return Some(Waiting::fault(
             reason::ROLLOUT_STUCK,
@@ -317,9 +319,15 @@ pub fn rollout(seen: &Observed, image: &str, spec_hash: Option<&String>) -> Opti
     }
     Some(starting(format!(
         "{} of {} updated pods are ready",
-        live.available.min(live.updated),
+        updated_and_ready(live),
         live.wanted
     )))
+}
+
+// A pod goes when its successor is ready: what is available beyond those of before is updated.
+fn updated_and_ready(live: &DeploymentFacts) -> i32 {
+    let before = live.replicas - live.updated;
+    (live.available - before).clamp(0, live.updated.max(0))
 }
 
 /// The phase that follows from what is waited on.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use erpgo_crds::{ErpGo, ErpGoStatus};
 use kube::api::{Patch, PatchParams};
-use kube::runtime::events::{Event, EventType};
+use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Resource as _, ResourceExt as _};
 use serde_json::json;
 
@@ -74,7 +74,9 @@ pub async fn events(context: &Context, key: &Key, erpgo: &ErpGo, notes: &[EventN
             action: note.action.to_owned(),
             secondary: None,
         };
-        match context.recorder.publish(&event, &reference).await {
+        // A recorder that is kept would count up the last Event of this reason and leave its old note.
+        let recorder = Recorder::new(context.client.clone(), context.reporter.clone());
+        match recorder.publish(&event, &reference).await {
             Ok(()) => context.health.metrics.wrote("Event"),
             Err(error) => tracing::warn!(%error, reason = note.reason, "an Event was not written"),
         }

@@ -20,6 +20,8 @@ use super::view::KeyView;
 
 /// The count of hashes must be younger than the switch: it is taken at least this often.
 const PEPPER_GRACE: Duration = Duration::from_secs(600);
+/// How far the clocks of two operators may be apart: by one a grace begins, by the other it ends.
+const CLOCKS_APART: Duration = Duration::from_secs(1200);
 /// Between two looks at what no watch tells of: hashes, connections.
 const LOOK: Duration = Duration::from_secs(15);
 
@@ -120,9 +122,9 @@ fn still_needed(
     since: Timestamp,
 ) -> Result<(), Duration> {
     let grace = match key {
-        KeyName::Jwt => s.policy.jwt_grace,
-        KeyName::Refresh => s.policy.refresh_grace,
-        KeyName::Pepper => PEPPER_GRACE,
+        KeyName::Jwt => s.policy.jwt_grace.saturating_add(CLOCKS_APART),
+        KeyName::Refresh => s.policy.refresh_grace.saturating_add(CLOCKS_APART),
+        KeyName::Pepper => PEPPER_GRACE.saturating_add(CLOCKS_APART),
         KeyName::Database | KeyName::Redis => Duration::ZERO,
     };
     let end = after(since, grace);

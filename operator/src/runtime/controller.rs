@@ -13,6 +13,7 @@ use kube::runtime::controller::{Action, Config as QueueConfig};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{applier, watcher};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::metrics::Outcome;
 use super::progress::Key;
@@ -149,18 +150,25 @@ fn one(object: Arc<Handle>, context: Arc<Context>) -> Running {
     Box::pin(async move {
         let begun = context.health.now();
         context.health.progress.begin(&key, begun);
-        // A task of its own: reconciles then run on every core, and a panic ends one of them only.
-        let task = tokio::spawn({
+        let work = {
             let (key, context) = (key.clone(), Arc::clone(&context));
             async move { tokio::time::timeout(LIMIT, reconcile::reconcile(&key, &context)).await }
-        });
-        let result = match task.await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(ReconcileError::Overtime),
-            Err(_) => Err(ReconcileError::Panicked),
+        };
+        let result = match apart(work).await {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(ReconcileError::Overtime),
+            None => Err(ReconcileError::Panicked),
         };
         finish(&key, &context, begun, result)
     })
+}
+
+// A task of its own: reconciles then run on every core, and a panic ends one of them only. It ends
+// with whoever waits for it, so that none goes on to write when the lease is lost.
+async fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    let mut task = JoinSet::new();
+    task.spawn(work);
+    task.join_next().await?.ok()
 }
 
 fn finish(
@@ -209,4 +217,28 @@ fn on_error(object: Arc<Handle>, error: &ReconcileError, context: Arc<Context>) 
     let health = &context.health;
     health.progress.expect(key, health.now() + after);
     Action::requeue(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reconcile_ends_with_whoever_waits_for_it_and_a_panic_ends_nothing_else() {
+        let (begun, mut begins) = watch::channel(false);
+        let work = async move {
+            begun.send_replace(true);
+            std::future::pending::<()>().await;
+        };
+        let mut waiting = Box::pin(apart(work));
+        tokio::select! {
+            _ = &mut waiting => panic!("it ended by itself"),
+            begins = begins.wait_for(|begun| *begun) => drop(begins.unwrap()),
+        }
+        drop(waiting);
+        // Its end of the channel goes with it.
+        let ended = tokio::time::timeout(GRACE, begins.changed());
+        assert!(ended.await.unwrap().is_err());
+        assert_eq!(apart(async { panic!("in a reconcile") }).await, None::<()>);
+    }
 }

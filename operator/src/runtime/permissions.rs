@@ -74,8 +74,8 @@ pub const PERMISSIONS: &[Permission] = &[
     // For owner references that block the owner's deletion.
     watched("erpgo.io", "erpgos/finalizers", &["update"]),
     watched("", "serviceaccounts", KEPT_CHILD),
-    watched("rbac.authorization.k8s.io", "roles", CHILD),
-    watched("rbac.authorization.k8s.io", "rolebindings", CHILD),
+    watched("rbac.authorization.k8s.io", "roles", KEPT_CHILD),
+    watched("rbac.authorization.k8s.io", "rolebindings", KEPT_CHILD),
     watched("", "configmaps", KEPT_CHILD),
     watched("", "services", KEPT_CHILD),
     watched("apps", "deployments", KEPT_CHILD),
@@ -93,7 +93,7 @@ pub const PERMISSIONS: &[Permission] = &[
     // By name only. `patch` serves the rotation of the secret set, `delete` deletionPolicy Delete.
     watched("", "secrets", &["create", "delete", "get", "patch"]),
     // Listed by the uid of a migration Job that has no pod: nothing else tells why.
-    watched("events.k8s.io", "events", &["create", "list", "patch"]),
+    watched("events.k8s.io", "events", &["create", "list"]),
     when(
         Need::VaultKubernetesAuth,
         watched("", "serviceaccounts/token", &["create"]),

@@ -97,15 +97,19 @@ impl Secrets {
     ) -> Result<Written, SecretsError> {
         let text = checked(document)?;
         let place = self.place(erpgo).await?;
-        let written = match settled(&place.look().await?, revision, write) {
-            Some(written) => written,
-            None => match place.swap(revision, &text, write).await? {
-                Some(done) => return Ok(Written::Done(done)),
-                None => settled(&place.look().await?, revision, write).unwrap_or(Written::Conflict),
-            },
-        };
-        if let Written::Done(done) = &written {
-            place.tidy(done).await?;
+        let mut written = place.judged(|look| settled(look, revision, write)).await?;
+        if written.is_none() {
+            if let Some(done) = place.swap(revision, &text, write).await? {
+                return Ok(Written::Done(done));
+            }
+            // What was read is not the newest, whatever a look may still show.
+            let late = |look: &Look| settled(look, revision, write).or(Some(Written::Conflict));
+            written = place.judged(late).await?;
+        }
+        let written = written.unwrap_or(Written::Conflict);
+        match &written {
+            Written::Done(done) => place.tidy(done).await?,
+            Written::Conflict => place.abandon(revision, write).await?,
         }
         Ok(written)
     }

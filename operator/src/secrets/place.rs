@@ -1,8 +1,10 @@
 //! The place where the document lies.
 //!
 //! Owns [`Place`], the choice between the backends, and the things that each can do: look, create,
-//! swap, tidy and delete. A backend is one module with these functions and one line in each `match`
-//! here.
+//! swap, tidy, abandon and delete. A backend is one module with these functions and one line in each
+//! `match` here. Of what a look shows only a conflict is doubted, and only where reads lag behind writes.
+
+use std::time::Duration;
 
 use erpgo_secret_set::Secret;
 
@@ -10,7 +12,7 @@ use super::aws;
 use super::error::{Ensured, SecretsError};
 use super::secret_set::SecretSet;
 use super::vault;
-use super::write::{Revision, WriteId};
+use super::write::{Revision, WriteId, Written};
 
 /// What a look found.
 pub(super) enum Look {
@@ -58,6 +60,29 @@ impl Place<'_> {
         }
     }
 
+    /// What `judge` makes of a look. Where a look may show what was there before, a conflict is believed
+    /// only when it is still one a moment later.
+    pub(super) async fn judged(
+        &self,
+        judge: impl Fn(&Look) -> Option<Written>,
+    ) -> Result<Option<Written>, SecretsError> {
+        for pause in self.lag() {
+            let judged = judge(&self.look().await?);
+            if judged != Some(Written::Conflict) {
+                return Ok(judged);
+            }
+            tokio::time::sleep(*pause).await;
+        }
+        Ok(judge(&self.look().await?))
+    }
+
+    fn lag(&self) -> &'static [Duration] {
+        match self {
+            Self::Kubernetes(_) | Self::Vault(_) => &[],
+            Self::Aws(_) => &aws::LAG,
+        }
+    }
+
     /// Writes the text unless there is one.
     pub(super) async fn create(&self, text: &Secret) -> Result<Ensured, SecretsError> {
         match self {
@@ -86,6 +111,18 @@ impl Place<'_> {
         match self {
             Self::Kubernetes(_) | Self::Vault(_) => Ok(()),
             Self::Aws(aws) => aws.tidy(write).await,
+        }
+    }
+
+    /// Takes back what an earlier try of a write that comes too late left half done.
+    pub(super) async fn abandon(
+        &self,
+        from: &Revision,
+        write: &WriteId,
+    ) -> Result<(), SecretsError> {
+        match self {
+            Self::Kubernetes(_) | Self::Vault(_) => Ok(()),
+            Self::Aws(aws) => aws.abandon(from, write).await,
         }
     }
 

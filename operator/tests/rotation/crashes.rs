@@ -15,9 +15,10 @@ struct Run {
     document: (u64, BTreeMap<KeyName, String>),
 }
 
-/// One rotation of every key; the operator dies after its `crash`th write.
-fn rotation(turning: &[LoginKey], crash: Option<usize>) -> Run {
+/// One rotation of every key; the operator dies after its `crash`th write, and another takes over.
+fn rotation(turning: &[LoginKey], crash: Option<usize>, clocks: [i64; 2]) -> Run {
     let mut world = World::with_turns(3, turning);
+    world.clocks = clocks;
     world.look(0, 0);
     world.act(0, 9);
     world.rotate = Some("jwt,refresh,pepper,database,redis=test".into());
@@ -28,8 +29,9 @@ fn rotation(turning: &[LoginKey], crash: Option<usize>) -> Run {
         world.all_well();
         // A grace ends while nothing else is to be done, whenever the crash was.
         world.pass_time(if quiet > 2 { 12 * 3600 } else { 1 });
-        world.look(0, 0);
-        let made = world.act(0, budget.unwrap_or(9));
+        let operator = usize::from(crash.is_some() && budget.is_none());
+        world.look(operator, 0);
+        let made = world.act(operator, budget.unwrap_or(9));
         writes += made;
         quiet = if made == 0 { quiet + 1 } else { 0 };
         // One crash, and the next operator lives.
@@ -68,17 +70,33 @@ fn rotation(turning: &[LoginKey], crash: Option<usize>) -> Run {
 fn i10_a_crash_after_any_write_changes_neither_the_end_nor_the_count() {
     let both = LoginKey::ALL;
     for turning in [&[], &both[..1], &both[1..], &both] {
-        let whole = rotation(turning, None);
+        let whole = rotation(turning, None, [0, 0]);
         assert!(whole.backend_writes >= 4 && whole.writes > 2 * whole.backend_writes);
         assert_eq!(whole.jobs, 2 * turning.len());
         for crash in 0..whole.writes {
-            let crashed = rotation(turning, Some(crash));
+            let crashed = rotation(turning, Some(crash), [0, 0]);
             assert_eq!(
                 (crashed.backend_writes, crashed.jobs),
                 (whole.backend_writes, whole.jobs),
                 "after write {crash}"
             );
             assert_eq!(crashed.document, whole.document, "after write {crash}");
+        }
+    }
+}
+
+// Only which old versions go together depends on the time.
+#[test]
+fn i10_a_successor_whose_clock_is_minutes_away_comes_to_the_same_end() {
+    let turning = &LoginKey::ALL;
+    let whole = rotation(turning, None, [0, 0]);
+    for clocks in [[-120, 120], [120, -120]] {
+        for crash in 0..whole.writes {
+            let crashed = rotation(turning, Some(crash), clocks);
+            let what = format!("after write {crash} with {clocks:?}");
+            assert_eq!(crashed.jobs, whole.jobs, "{what}");
+            assert!(crashed.backend_writes <= whole.backend_writes, "{what}");
+            assert_eq!(crashed.document.1, whole.document.1, "{what}");
         }
     }
 }

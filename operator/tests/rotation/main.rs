@@ -4,6 +4,8 @@
 
 mod crashes;
 mod model;
+mod paused;
 mod server;
+mod skew;
 mod turns;
 mod world;

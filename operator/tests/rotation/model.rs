@@ -22,6 +22,7 @@ enum Event {
     Turn,
     Well,
     Wait(u64),
+    Pause(bool),
     Rotate(&'static str),
     Revoke(usize),
     NoRequest,
@@ -51,6 +52,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => prop::sample::select(vec![1, 3, 400, DAY, 8 * DAY, 91 * DAY]).prop_map(Event::Wait),
         2 => prop::sample::select(vec!["jwt", "jwt,refresh=x", "database,redis", "redis", "pepper", "jwt,refresh,pepper,database,redis"])
             .prop_map(Event::Rotate),
+        1 => prop::sample::select(vec![true, false, false]).prop_map(Event::Pause),
         1 => (0..12usize).prop_map(Event::Revoke),
         1 => Just(Event::NoRequest),
         1 => any::<bool>().prop_map(Event::Offered),
@@ -64,6 +66,12 @@ fn keys() -> impl Strategy<Value = &'static [LoginKey]> {
     const BOTH: &[LoginKey] = &LoginKey::ALL;
     let (database, redis) = BOTH.split_at(1);
     prop::sample::select(vec![&[], database, redis, BOTH, BOTH])
+}
+
+// Two operators whose clocks are wrong by up to ten minutes each.
+fn clocks() -> impl Strategy<Value = [i64; 2]> {
+    let clock = || prop_oneof![Just(0), -600..=600_i64];
+    [clock(), clock()]
 }
 
 fn happen(world: &mut World, event: &Event) {
@@ -95,6 +103,7 @@ fn happen(world: &mut World, event: &Event) {
         }
         Event::Well => world.all_well(),
         Event::Wait(seconds) => world.pass_time(*seconds),
+        Event::Pause(paused) => world.paused = *paused,
         Event::Rotate(keys) => world.rotate = Some((*keys).to_owned()),
         Event::Revoke(index) => {
             let view = world.view();
@@ -129,10 +138,11 @@ proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 2000, ..ProptestConfig::with_cases(256) })]
 
     #[test]
-    fn i03_i10_no_interleaving_breaks_a_rotation(
-        turning in keys(), events in prop::collection::vec(event(), 1..250),
+    fn i03_i04_i10_no_interleaving_breaks_a_rotation(
+        turning in keys(), clocks in clocks(), events in prop::collection::vec(event(), 1..250),
     ) {
         let mut world = World::with_turns(3, turning);
+        world.clocks = clocks;
         for event in &events {
             happen(&mut world, event);
             world.check();
@@ -149,4 +159,19 @@ proptest! {
         }
         prop_assert!(world.record.removed.iter().all(|gone| gone.refused_at.is_some()));
     }
+}
+
+#[test]
+fn i04_no_value_is_missing_from_what_is_searched_for() {
+    let mut world = World::with_turns(3, &LoginKey::ALL);
+    assert!(world.knows_every_value());
+    world.rotate = Some("jwt,refresh,pepper,database,redis".into());
+    let before = world.backend_writes;
+    for _ in 0..20 {
+        world.all_well();
+        world.look(0, 0);
+        world.act(0, 9);
+        assert!(world.knows_every_value());
+    }
+    assert!(world.backend_writes > before);
 }

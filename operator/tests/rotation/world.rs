@@ -19,6 +19,8 @@ use operators::Sight;
 use pod::Pod;
 
 pub(crate) const DAY: u64 = 86_400;
+/// In every value that is drawn; in no name and no kid.
+const CANARY: &str = "canary";
 
 pub(crate) struct World {
     document: Option<Document>,
@@ -29,6 +31,10 @@ pub(crate) struct World {
     pub(crate) pods: Vec<Pod>,
     pub(crate) sights: [Option<Sight>; 2],
     pub(crate) now: Timestamp,
+    /// By how many seconds each operator's clock is ahead.
+    pub(crate) clocks: [i64; 2],
+    /// `spec.secrets.rotation.paused`.
+    pub(crate) paused: bool,
     pub(crate) rotate: Option<String>,
     pub(crate) revoke: Option<String>,
     pub(crate) offered: BTreeSet<KeyName>,
@@ -40,6 +46,8 @@ pub(crate) struct World {
     scheduled: Vec<KeyName>,
     // Keys of which something was revoked while pods still held it.
     hasty: BTreeSet<KeyName>,
+    /// What no decision may tell.
+    values: Vec<String>,
     serial: usize,
 }
 
@@ -48,11 +56,13 @@ impl World {
         let random: [u8; 192] = std::array::from_fn(|i| u8::try_from(i).unwrap());
         let url = |text: &str| Secret::new(text.into());
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let database = DatabaseUrl(url("postgres://u:p@h/d"));
-        let document = first_generation(&random, now, database, Some(RedisUrl(url("redis://h"))));
+        let database = DatabaseUrl(url("postgres://u:canary@h/d"));
+        let redis = RedisUrl(url("redis://u:canary@h"));
+        let document = first_generation(&random, now, database, Some(redis));
         let view = DocumentView::from(&document);
         let pepper = view.keys[&KeyName::Pepper].current.kid.clone();
         let mut world = Self {
+            values: first_values(&document),
             document: Some(document),
             views: vec![view],
             last_write: None,
@@ -61,6 +71,8 @@ impl World {
             pods: Vec::new(),
             sights: [None, None],
             now,
+            clocks: [0, 0],
+            paused: false,
             rotate: None,
             revoke: None,
             offered: KeyName::ALL.into(),
@@ -220,9 +232,14 @@ impl World {
         }
     }
 
+    pub(crate) fn hashes_of(&self, pepper: &Kid) -> u64 {
+        self.hashes.get(pepper).copied().unwrap_or(0)
+    }
+
     /// Everything goes well from here on. Returns whether it comes to rest.
     pub(crate) fn settle(&mut self) -> bool {
         self.sights = [None, None];
+        self.paused = false;
         // Otherwise the next round of the schedule may begin at the end.
         self.scheduled.clear();
         for pod in &mut self.pods {
@@ -238,7 +255,7 @@ impl World {
         if self.pods.is_empty() {
             self.birth();
         }
-        for round in 0..80 {
+        for round in 0..100 {
             self.all_well();
             for server in self.servers.values_mut() {
                 server.forget(|state| matches!(state, ErrandState::Failed { .. }));
@@ -278,4 +295,10 @@ impl World {
         }
         self.tell_all();
     }
+}
+
+fn first_values(document: &Document) -> Vec<String> {
+    let versions = document.keys.versions();
+    let values = versions.map(|(_, _, version)| version.value.expose_secret().to_owned());
+    values.chain([CANARY.to_owned()]).collect()
 }

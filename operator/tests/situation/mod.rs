@@ -5,8 +5,9 @@ use std::path::Path;
 
 use erpgo_crds::ErpGo;
 use erpgo_operator::reconcile::config::Config;
+use erpgo_operator::reconcile::names::SPEC_HASH;
 use erpgo_operator::reconcile::observed::{
-    ApiPresence, JobFacts, JobState, Observed, SecretSetState, SecretSource,
+    ApiPresence, DeploymentFacts, JobFacts, JobState, Observed, SecretSetState, SecretSource,
 };
 use erpgo_operator::reconcile::plan::{Plan, plan};
 use jiff::Timestamp;
@@ -64,4 +65,21 @@ pub(crate) fn succeeded(erpgo: &ErpGo) -> Observed {
         }),
         ..prepared(erpgo)
     }
+}
+
+/// And two pods serve it.
+pub(crate) fn serving(erpgo: &ErpGo) -> Observed {
+    let mut seen = succeeded(erpgo);
+    let wanted = planned(erpgo, &seen).desired.unwrap().deployment.unwrap();
+    seen.deployment = Some(DeploymentFacts {
+        image: erpgo.spec.image.clone(),
+        wanted: 2,
+        replicas: 2,
+        updated: 2,
+        ready: 2,
+        available: 2,
+        spec_hash: wanted.metadata.annotations.unwrap().remove(SPEC_HASH),
+        ..DeploymentFacts::default()
+    });
+    seen
 }

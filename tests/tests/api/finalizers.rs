@@ -23,17 +23,8 @@ async fn live_and_die(extra: &Value) -> Shop {
         erpgo.metadata.finalizers,
         Some(vec!["erpgo.io/cleanup".into()])
     );
-    delete(&shop).await;
+    shop.delete().await.unwrap();
     shop
-}
-
-async fn delete(shop: &Shop) {
-    let api: Api<ErpGo> = shop.api();
-    api.delete("shop", &DeleteParams::default()).await.unwrap();
-    let gone = wait::until("the end of the ErpGo", async || {
-        Ok(api.get_opt("shop").await?.is_none().then_some(()))
-    });
-    gone.await.unwrap();
 }
 
 async fn exists(shop: &Shop, name: &str) -> bool {
@@ -69,7 +60,7 @@ async fn i08_a_deletion_ends_without_the_database_secret() {
         .delete("shop-database", &DeleteParams::default())
         .await
         .unwrap();
-    delete(&shop).await;
+    shop.delete().await.unwrap();
 }
 
 #[tokio::test]

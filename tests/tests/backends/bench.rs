@@ -3,7 +3,7 @@
 use erpgo_crds::ErpGo;
 use erpgo_operator::secrets::Secrets;
 use erpgo_test_kit::apiserver::{self, TestCluster, TestNamespace};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 
@@ -40,6 +40,15 @@ impl Bench {
         let api: Api<Secret> = Api::namespaced(self.cluster.client(), self.namespace.name());
         let secret = serde_json::from_value(secret).unwrap();
         api.create(&PostParams::default(), &secret).await.unwrap();
+    }
+
+    /// Creates the ServiceAccount of the `ErpGo`, which the operator does in a cluster.
+    pub async fn account(&self) {
+        let account = json!({"metadata": {"name": "shop"}});
+        let api: Api<ServiceAccount> =
+            Api::namespaced(self.cluster.client(), self.namespace.name());
+        let account = serde_json::from_value(account).unwrap();
+        api.create(&PostParams::default(), &account).await.unwrap();
     }
 
     /// An `ErpGo` with this backend, seen by an operator who may do everything in Kubernetes.

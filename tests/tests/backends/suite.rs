@@ -59,7 +59,7 @@ macro_rules! cases {
 
 pub(super) use {cases, conformance};
 
-async fn created(backend: &impl Backend) -> (Setting, Held) {
+pub(super) async fn created(backend: &impl Backend) -> (Setting, Held) {
     let here = backend.here();
     let ensured = here.secrets.ensure_first_generation(&here.erpgo).await;
     assert_eq!(ensured.unwrap(), Ensured::Created);
@@ -68,30 +68,35 @@ async fn created(backend: &impl Backend) -> (Setting, Held) {
 }
 
 impl Setting {
-    async fn held(&self) -> Held {
+    pub(super) async fn held(&self) -> Held {
         let read = self.secrets.read(&self.erpgo).await;
         read.unwrap().expect("a document")
     }
 
-    async fn write(&self, from: &Revision, document: &Document, id: &WriteId) -> Written {
+    pub(super) async fn write(
+        &self,
+        from: &Revision,
+        document: &Document,
+        id: &WriteId,
+    ) -> Written {
         let written = self.secrets.replace(&self.erpgo, from, document, id).await;
         written.unwrap()
     }
 }
 
 // The document as another step would write it: one generation on, with a pepper that can be told.
-fn successor(of: &Document, pepper: &str) -> Document {
+pub(super) fn successor(of: &Document, pepper: &str) -> Document {
     let mut next = Document::parse(of.to_json().expose_secret().as_bytes()).unwrap();
     next.generation = Generation(of.generation.0 + 1);
     next.keys.pepper.current.value = Secret::new(format!("{pepper}-{CANARY}-b7VhK2sXw9Rf"));
     next
 }
 
-fn text(document: &Document) -> String {
+pub(super) fn text(document: &Document) -> String {
     document.to_json().expose_secret().to_owned()
 }
 
-fn done(written: Written) -> Revision {
+pub(super) fn done(written: Written) -> Revision {
     match written {
         Written::Done(revision) => revision,
         Written::Conflict => panic!("a conflict"),
@@ -99,7 +104,7 @@ fn done(written: Written) -> Revision {
 }
 
 // Every text that a person or a log may see of an error.
-fn shown(error: &SecretsError) -> String {
+pub(super) fn shown(error: &SecretsError) -> String {
     let mut shown = format!("{error} {error:?}");
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -288,7 +293,7 @@ pub async fn a_refusal_is_told_apart_and_nothing_to_wait_for(backend: &impl Back
     }
 }
 
-async fn failures(
+pub(super) async fn failures(
     setting: &Setting,
     held: &Held,
     next: &Document,

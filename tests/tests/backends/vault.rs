@@ -1,63 +1,103 @@
-//! A KV version 2 key in a real Vault, by AppRole with the rights of the guide.
+//! A KV version 2 key in a real Vault, by AppRole or by JWT, with the rights of the guide.
 
-use erpgo_test_kit::vault::{self, AppRole, TestVault};
+use std::marker::PhantomData;
+
+use erpgo_test_kit::vault::{self, TestVault};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, Setting};
 use super::suite::Backend;
 
-const PATH: &str = "erpgo/shop";
+pub const PATH: &str = "erpgo/shop";
 const RIGHTS: &str = r#"
 path "secret/data/erpgo/shop" { capabilities = ["create", "read", "update"] }
 path "secret/metadata/erpgo/shop" { capabilities = ["create", "update", "delete"] }
 "#;
 
-pub struct Vault {
-    bench: Bench,
-    server: TestVault,
+/// How the operator logs in.
+pub trait Login: Sized {
+    /// Switches the method on.
+    async fn enable(bench: &Bench, server: &TestVault);
+    /// Makes a login with these policies and says it as the spec does.
+    async fn allow(bench: &Bench, server: &TestVault, name: &str, policies: &[&str]) -> Value;
 }
 
-impl Vault {
-    fn backend(address: &str, login: &str) -> Value {
-        json!({"vault": {
+/// Two ids in a Secret.
+pub struct ByAppRole;
+
+/// A token of the ServiceAccount, which Vault checks by itself.
+pub struct ByJwt;
+
+pub struct Vault<L> {
+    bench: Bench,
+    pub server: TestVault,
+    auth: Value,
+    login: PhantomData<L>,
+}
+
+impl Login for ByAppRole {
+    async fn enable(_: &Bench, server: &TestVault) {
+        server.enable_approle().await;
+    }
+
+    async fn allow(bench: &Bench, server: &TestVault, name: &str, policies: &[&str]) -> Value {
+        let role = server.approle(name, policies, "20m").await;
+        let values = json!({"role-id": role.role_id, "secret-id": role.secret_id});
+        let login = format!("login-of-{name}");
+        bench.secret(&login, &values).await;
+        json!({"appRole": {"secretRef": {"name": login}}})
+    }
+}
+
+impl Login for ByJwt {
+    async fn enable(bench: &Bench, server: &TestVault) {
+        bench.account().await;
+        server.enable_jwt(&bench.cluster).await;
+    }
+
+    async fn allow(bench: &Bench, server: &TestVault, name: &str, policies: &[&str]) -> Value {
+        let account = (bench.namespace.name(), "shop");
+        server.jwt_role(name, account, "vault", policies).await;
+        json!({"jwt": {"role": name}})
+    }
+}
+
+impl<L: Login> Vault<L> {
+    fn setting_at(&self, address: &str, auth: &Value) -> Setting {
+        self.bench.setting(&json!({"vault": {
             "address": address,
             "allowHttp": true,
             "path": PATH,
-            "auth": {"appRole": {"secretRef": {"name": login}}},
-        }})
-    }
-
-    async fn keep(bench: &Bench, name: &str, role: &AppRole) {
-        let values = json!({"role-id": role.role_id, "secret-id": role.secret_id});
-        bench.secret(name, &values).await;
+            "auth": auth,
+        }}))
     }
 }
 
-impl Backend for Vault {
+impl<L: Login> Backend for Vault<L> {
     async fn start() -> Self {
         let (bench, server) = (Bench::new().await, vault::server().await);
         server.policy("operator", RIGHTS).await;
-        server.enable_approle().await;
-        let role = server.approle("operator", &["operator"], "20m").await;
-        Self::keep(&bench, "login", &role).await;
-        Self { bench, server }
+        L::enable(&bench, &server).await;
+        let auth = L::allow(&bench, &server, "operator", &["operator"]).await;
+        Self {
+            bench,
+            server,
+            auth,
+            login: PhantomData,
+        }
     }
 
     fn here(&self) -> Setting {
-        self.bench
-            .setting(&Self::backend(&self.server.url(), "login"))
+        self.setting_at(&self.server.url(), &self.auth)
     }
 
     fn away(&self) -> Setting {
-        self.bench
-            .setting(&Self::backend("http://127.0.0.1:1", "login"))
+        self.setting_at("http://127.0.0.1:1", &self.auth)
     }
 
     async fn denied(&self) -> Setting {
-        let role = self.server.approle("nobody", &[], "20m").await;
-        Self::keep(&self.bench, "login-of-nobody", &role).await;
-        self.bench
-            .setting(&Self::backend(&self.server.url(), "login-of-nobody"))
+        let auth = L::allow(&self.bench, &self.server, "nobody", &[]).await;
+        self.setting_at(&self.server.url(), &auth)
     }
 
     async fn by_hand(&self, text: &str) {

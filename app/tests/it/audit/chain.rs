@@ -9,7 +9,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
 
 use super::{run, sealed, superuser, verdict};
-use crate::world::{ADMIN, World};
+use crate::world::{ADMIN, DEV_SECRETS, World};
 
 fn broken(verdict: Result<impl std::fmt::Debug, VerifyError>) -> Break {
     match verdict.unwrap_err() {
@@ -214,4 +214,71 @@ async fn the_key_of_a_person_can_go_and_every_proof_stays() {
     assert_eq!(after["actor"], kim.as_str());
     sealed(&world).await;
     verdict(&world, Some(anchor)).await.unwrap();
+}
+
+/// Exit code and both outputs of `erpgo audit verify` on this database.
+async fn program(url: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_erpgo"))
+        .args(["audit", "verify"])
+        .args(arguments)
+        .env_clear()
+        .envs(DEV_SECRETS)
+        .env("DATABASE_URL", url)
+        .output();
+    let output = output.await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[tokio::test]
+async fn r18_4_the_program_says_by_its_exit_whether_the_log_is_whole_and_where_it_is_not() {
+    let world = World::new().await;
+    world.user("kim@example.org", &["users.read"]).await;
+    let head = sealed(&world).await;
+    world.admin().await;
+    let (url, anchor) = (world.database.url(), head.to_string());
+    for arguments in [&[][..], &["--anchor", &anchor]] {
+        let (code, said, complaint) = program(&url, arguments).await;
+        assert_eq!(code, Some(0), "{complaint}");
+        let links = head.position;
+        let expected = format!("whole: {links} links, 1 events wait for their seal, head {anchor}");
+        assert!(said.contains(&expected), "{said}");
+        assert_eq!(complaint, "");
+    }
+
+    let mut admin = superuser(&world).await;
+    let change = "SET session_replication_role = replica;
+                  UPDATE audit_events SET outcome = 'refused' WHERE seq = 2";
+    run(&mut admin, change).await.unwrap();
+    for arguments in [&[][..], &["--anchor", &anchor]] {
+        let (code, said, complaint) = program(&url, arguments).await;
+        assert_eq!((code, &*said), (Some(1), ""), "{complaint}");
+        let expected = "event 2, sealed at position 2, was changed after it was sealed";
+        assert!(complaint.contains(expected), "{complaint}");
+    }
+}
+
+#[tokio::test]
+async fn r18_4_the_program_finds_with_an_anchor_alone_that_the_tail_was_cut_off() {
+    let world = World::new().await;
+    world.user("kim@example.org", &["users.read"]).await;
+    let (url, anchor) = (world.database.url(), sealed(&world).await.to_string());
+    let mut admin = superuser(&world).await;
+    let cut = "SET session_replication_role = replica;
+               DELETE FROM audit_chain WHERE position > 2; DELETE FROM audit_events WHERE seq > 2";
+    run(&mut admin, cut).await.unwrap();
+    let (code, said, complaint) = program(&url, &[]).await;
+    assert_eq!(code, Some(0), "{complaint}");
+    assert!(said.contains("whole: 2 links"), "{said}");
+    let (code, said, complaint) = program(&url, &["--anchor", &anchor]).await;
+    assert_eq!((code, &*said), (Some(1), ""), "{complaint}");
+    assert!(complaint.contains("its tail was cut off"), "{complaint}");
+    // What is no anchor is no verdict either.
+    let (code, said, complaint) = program(&url, &["--anchor", "17:abcd"]).await;
+    assert_eq!((code, &*said), (Some(2), ""), "{complaint}");
+    assert!(complaint.contains("64 hex digits"), "{complaint}");
 }

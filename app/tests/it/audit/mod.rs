@@ -3,8 +3,10 @@
 mod append_only;
 mod chain;
 mod events;
+mod every_action;
 mod months;
 mod search;
+mod settings;
 
 use erpgo::audit::keep::seal_all;
 use erpgo::audit::seal::Head;
@@ -17,8 +19,13 @@ use crate::world::World;
 /// Every event, newest first, as an administrator sees it.
 async fn events(world: &World, query: &str) -> Vec<Value> {
     let admin = world.admin().await;
+    events_for(world, &admin, query).await
+}
+
+/// Every event, newest first, as whoever has `token` sees it.
+pub async fn events_for(world: &World, token: &str, query: &str) -> Vec<Value> {
     let path = format!("/api/v1/audit?limit=1000&{query}");
-    let answer = world.get(&path, &admin).await.expect(200).json();
+    let answer = world.get(&path, token).await.expect(200).json();
     answer["events"].as_array().unwrap().clone()
 }
 

@@ -70,6 +70,28 @@ async fn the_email_is_matched_whatever_its_case() {
         .expect(200);
 }
 
+/// bcrypt, which the first design had, takes no notice of what follows the 72nd byte.
+#[tokio::test]
+async fn a_long_password_counts_to_its_last_byte() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let random = || uuid::Uuid::new_v4().simple().to_string();
+    let password: String = std::iter::repeat_with(random).take(4).collect();
+    assert_eq!(password.len(), 128);
+    let body = json!({"email": "kim@example.org", "first_name": "Kim", "last_name": "Doe", "password": password});
+    world.post("/api/v1/users", &admin, body).await.expect(201);
+    let other_at = |place: usize| {
+        let mut other = password.clone();
+        other.replace_range(place..=place, "x");
+        other
+    };
+    for wrong in [other_at(100), other_at(127), password[..72].to_owned()] {
+        let answer = world.login("kim@example.org", &wrong).await;
+        answer.refused(401, "INVALID_CREDENTIALS");
+    }
+    world.login("kim@example.org", &password).await.expect(200);
+}
+
 #[tokio::test]
 async fn only_the_newest_sessions_are_kept() {
     let world = World::new().await;

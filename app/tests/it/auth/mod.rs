@@ -1,5 +1,6 @@
 //! Signing in and out.
 
+mod clocks;
 mod enumeration;
 mod flow;
 mod forgeries;
@@ -9,4 +10,5 @@ mod partition;
 mod pepper;
 mod refresh;
 mod revocation;
+mod tries;
 mod unlock;

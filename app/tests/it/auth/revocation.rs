@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use erpgo_test_kit::redis;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::world::{SETTINGS, World, call, listening};
+use crate::world::{ADMIN, SETTINGS, World, call, listening};
 
 const WITHIN: Duration = Duration::from_secs(1);
 
@@ -175,6 +175,68 @@ async fn r07_2_nothing_that_follows_from_a_role_is_kept_for_ten_minutes() {
         .get("/api/v1/users", &token)
         .await
         .refused(403, "FORBIDDEN");
+}
+
+/// Access and refresh token of an answer.
+fn tokens(answer: &Value) -> [String; 2] {
+    ["access_token", "refresh_token"].map(|name| answer[name].as_str().unwrap().to_owned())
+}
+
+/// What was given out before is worth nothing afterwards, unused or used, and Redis has never had it.
+#[tokio::test]
+async fn tokens_of_sessions_that_were_all_ended_are_refused_and_none_lies_in_redis() {
+    let redis = redis::server().await;
+    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    world.redis_is_listening().await;
+    let (id, _) = world.user("kim@example.org", &["users.read"]).await;
+    let unused = tokens(&world.signed_in("kim@example.org").await);
+    let first = tokens(&world.signed_in("kim@example.org").await);
+    let refreshed = tokens(&world.refresh(&first[1]).await.expect(200).json());
+    for [access, _] in [&first, &refreshed] {
+        world.get("/api/v1/users", access).await.expect(200);
+    }
+    let admin = tokens(&world.signed_in(ADMIN).await);
+    let path = format!("/api/v1/users/{id}/sessions");
+    world.delete(&path, &admin[0]).await.expect(204);
+    for [access, _] in [&unused, &first, &refreshed] {
+        let answer = world.get("/api/v1/users", access).await;
+        answer.refused(401, "TOKEN_REVOKED");
+    }
+    for [_, refresh] in [&unused, &refreshed] {
+        world.refresh(refresh).await.refused(401, "TOKEN_REVOKED");
+    }
+    world.get("/api/v1/users", &admin[0]).await.expect(200);
+    let again = tokens(&world.signed_in("kim@example.org").await);
+    world.get("/api/v1/users", &again[0]).await.expect(200);
+
+    let kept = everything(&redis.url()).await;
+    assert!(kept.contains(&format!("permissions:{id}")), "{kept}");
+    for token in [unused, first, refreshed, admin, again].as_flattened() {
+        for part in token.split('.') {
+            assert!(part.len() > 16 && !kept.contains(part), "{part}: {kept}");
+        }
+    }
+}
+
+/// Every key with its value, whatever its type, as Redis would write them to a file.
+async fn everything(url: &str) -> String {
+    let mut connection = connection(url).await;
+    let plain = ["SET", "rdbcompression", "no"];
+    ::redis::cmd("CONFIG")
+        .arg(&plain)
+        .query_async::<()>(&mut connection)
+        .await
+        .unwrap();
+    let mut text = String::new();
+    for key in keys(url, "*").await {
+        let value: Vec<u8> = ::redis::cmd("DUMP")
+            .arg(&key)
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        text += &format!("{key} {}\n", String::from_utf8_lossy(&value));
+    }
+    text
 }
 
 async fn connection(url: &str) -> ::redis::aio::MultiplexedConnection {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::Post;
 use super::sink::{Mood, code};
+use super::{Post, noted, once};
 use crate::world::{ADMIN, Answer, World};
 
 async fn verify(world: &World, token: &str) -> Answer {
@@ -37,6 +37,8 @@ async fn a_new_user_confirms_their_address_with_the_code_that_was_sent_there() {
     let again = verify(world, &code).await;
     again.refused(400, "VALIDATION_ERROR");
     assert_eq!(again.json()["errors"][0]["code"], "invalid_token");
+    // Noted once: the second try proved nothing.
+    assert_eq!(noted(world, &admin, "auth.email_verified").await, once(&id));
     let send = "/api/v1/email/send-verification";
     world
         .post(send, &kim, json!({}))

@@ -6,6 +6,7 @@ mod lockout;
 mod passwords;
 pub mod sink;
 
+use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::world::{SETTINGS, World};
@@ -64,6 +65,18 @@ pub async fn waiting(world: &World) -> i64 {
         .fetch_one(&world.state.database.pool())
         .await
         .unwrap()
+}
+
+/// What the audit log holds of `action`, as whoever has `token` sees it: who, on whom, and how it ended.
+async fn noted(world: &World, token: &str, action: &str) -> Vec<[Value; 3]> {
+    let found = crate::audit::events_for(world, token, &format!("action={action}")).await;
+    let told = |event: &Value| ["actor", "target", "outcome"].map(|name| event[name].clone());
+    found.iter().map(told).collect()
+}
+
+/// One success of `user` with their own account.
+fn once(user: &str) -> Vec<[Value; 3]> {
+    vec![[json!(user), json!(format!("user:{user}")), json!("success")]]
 }
 
 pub async fn execute(world: &World, sql: &'static str) {

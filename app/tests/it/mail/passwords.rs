@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::sink::{Mood, code};
-use super::{Post, execute, waiting};
+use super::{Post, execute, noted, once, waiting};
 use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World, access};
 
 const NEW: &str = "violet badgers whistle opera";
@@ -58,6 +58,9 @@ async fn a_changed_password_ends_every_other_session_and_is_told_to_the_owner() 
     );
     assert!(mail.contains(&format!("To: {ADMIN}")), "{mail}");
     assert!(!mail.contains(NEW));
+    let id = other["user"]["id"].as_str().unwrap();
+    assert_eq!(noted(world, &here, "auth.password_changed").await, once(id));
+    assert!(noted(world, &here, "auth.password_reset").await.is_empty());
 }
 
 #[tokio::test]
@@ -79,6 +82,11 @@ async fn a_password_is_not_changed_without_the_current_one_or_to_a_weak_one() {
     );
     world.login(ADMIN, PASSWORD).await.expect(200);
     assert_eq!(waiting(&world).await, 0);
+    assert!(
+        noted(&world, &here, "auth.password_changed")
+            .await
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -103,7 +111,7 @@ async fn p10_a_stolen_session_is_no_way_to_guess_the_password() {
 async fn a_forgotten_password_is_set_with_a_code_that_is_good_once() {
     let post = Post::new(Mood::Takes).await;
     let world = &post.world;
-    let (_, token) = world.user("kim@example.org", &["users.read"]).await;
+    let (id, token) = world.user("kim@example.org", &["users.read"]).await;
     let verification = code(&post.sink.mail(1).await);
     forgot(world, " KIM@example.org ").await.expect(202);
     let mail = post.sink.mail(2).await;
@@ -140,6 +148,14 @@ async fn a_forgotten_password_is_set_with_a_code_that_is_good_once() {
     assert!(
         told.contains("Subject: Your password was changed"),
         "{told}"
+    );
+    // Noted once, for all the codes that opened nothing; a reset is no change by who knew the old one.
+    let admin = world.admin().await;
+    assert_eq!(noted(world, &admin, "auth.password_reset").await, once(&id));
+    assert!(
+        noted(world, &admin, "auth.password_changed")
+            .await
+            .is_empty()
     );
 }
 

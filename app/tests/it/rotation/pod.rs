@@ -1,5 +1,6 @@
 //! An app that follows a directory as it does beside a sidecar, and an ear where the sidecar listens.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -16,7 +17,7 @@ use erpgo_test_kit::postgres::TestDatabase;
 use sqlx::Connection as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{SETTINGS, World, copy_keys, document};
+use crate::world::{SETTINGS, World, copy_keys, document, until};
 
 /// Writes a generation the way the sidecar does.
 pub fn write(directory: &Path, document: &Document) {
@@ -37,13 +38,11 @@ pub fn write(directory: &Path, document: &Document) {
     std::fs::rename(&link, directory.join("..data")).unwrap();
 }
 
-/// A sidecar that remembers what it is told.
-async fn sidecar() -> (url::Url, Arc<Mutex<Vec<Ack>>>) {
+/// A sidecar that remembers what it is told, until `end`.
+async fn sidecar(end: CancellationToken) -> (SocketAddr, Arc<Mutex<Vec<Ack>>>) {
     let heard: Arc<Mutex<Vec<Ack>>> = Arc::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/v1/ack", listener.local_addr().unwrap())
-        .parse()
-        .unwrap();
+    let address = listener.local_addr().unwrap();
     let store = heard.clone();
     let router = Router::new().route(
         "/v1/ack",
@@ -52,14 +51,16 @@ async fn sidecar() -> (url::Url, Arc<Mutex<Vec<Ack>>>) {
             http::StatusCode::NO_CONTENT
         }),
     );
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, heard)
+    let served = axum::serve(listener, router).with_graceful_shutdown(end.cancelled_owned());
+    tokio::spawn(async move { served.await });
+    (address, heard)
 }
 
 pub struct Pod {
     pub world: World,
     pub directory: tempfile::TempDir,
     heard: Arc<Mutex<Vec<Ack>>>,
+    ear: (SocketAddr, CancellationToken),
     written: Mutex<Document>,
     stop: CancellationToken,
 }
@@ -78,7 +79,9 @@ impl Pod {
         write(directory.path(), &first);
         let source = Source::Directory(directory.path().to_owned());
         let world = World::on(database, source.read().ok().unwrap(), SETTINGS).await;
-        let (url, heard) = sidecar().await;
+        let end = CancellationToken::new();
+        let (address, heard) = sidecar(end.clone()).await;
+        let url = format!("http://{address}/v1/ack").parse().unwrap();
         let (acks, stop) = (Acks::new(), CancellationToken::new());
         tokio::spawn(acks.clone().deliver(url, stop.clone()));
         let state = &world.state;
@@ -101,6 +104,7 @@ impl Pod {
             world,
             directory,
             heard,
+            ear: (address, end),
             written: Mutex::new(first),
             stop,
         }
@@ -157,6 +161,17 @@ impl Pod {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// From now on nobody listens, and what the sidecar wrote is gone.
+    pub async fn loses_its_sidecar(&self) {
+        let (address, end) = &self.ear;
+        end.cancel();
+        std::fs::remove_file(self.directory.path().join("..data")).unwrap();
+        until("nobody listens", || async {
+            tokio::net::TcpStream::connect(address).await.is_err()
+        })
+        .await;
     }
 
     pub fn generation(&self) -> Generation {

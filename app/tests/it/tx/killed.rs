@@ -1,17 +1,14 @@
 //! A write happens once, whenever the process is killed.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use erpgo_test_kit::Signal;
 use erpgo_test_kit::postgres::TestDatabase;
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use serde_json::json;
 
 use super::wire::Wire;
-use crate::program::{Program, start};
-use crate::world::{DEV_SECRETS, until};
+use crate::program::{Program, post, start};
+use crate::world::{Answer, DEV_SECRETS, access, until};
 
 /// With one connection every request after the first finds its statements prepared: each answer of the
 /// database is one statement, and all requests have the same number of them.
@@ -21,31 +18,6 @@ limits: { login_per_ip: 0 }
 audit: { seal_every: 1h }
 database: { max_connections: 1 }
 ";
-
-struct Reply {
-    status: u16,
-    head: String,
-    body: Value,
-}
-
-async fn post(address: SocketAddr, path: &str, headers: &str, body: &Value) -> Option<Reply> {
-    let mut stream = TcpStream::connect(address).await.ok()?;
-    let body = body.to_string();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n{headers}\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).await.ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    Some(Reply {
-        status: head.split(' ').nth(1)?.parse().ok()?,
-        head: head.to_lowercase(),
-        body: serde_json::from_str(body).ok()?,
-    })
-}
 
 /// The administrator, created as a deployment does it.
 pub async fn administrator(url: &str) {
@@ -68,11 +40,8 @@ pub async fn administrator(url: &str) {
 
 pub async fn sign_in(program: &Program) -> String {
     let body = json!({"email": "root@example.org", "password": "correct horse battery"});
-    let reply = post(program.api, "/api/v1/auth/login", "", &body)
-        .await
-        .unwrap();
-    assert_eq!(reply.status, 200, "{}", reply.body);
-    reply.body["access_token"].as_str().unwrap().to_owned()
+    let answer = post(program.api, "/api/v1/auth/login", "", &body).await;
+    access(&answer.unwrap().expect(200).json())
 }
 
 /// The write whose process is killed after the `n`th answer of the database.
@@ -86,7 +55,7 @@ impl Attempt<'_> {
         format!("S-{}", self.n)
     }
 
-    async fn send(&self, program: &Program) -> Option<Reply> {
+    async fn send(&self, program: &Program) -> Option<Answer> {
         let headers = format!(
             "authorization: Bearer {}\r\nidempotency-key: k-{}\r\n",
             self.token, self.n
@@ -113,17 +82,25 @@ impl Attempt<'_> {
     /// The same request again: one effect, and the answer that belongs to it.
     async fn repeat(&self, program: &Program, pool: &sqlx::PgPool) {
         let (before, _) = self.effects(pool).await;
-        let reply = self.send(program).await.unwrap();
-        assert_eq!(reply.status, 201, "{}: {}", self.n, reply.body);
-        let replayed = reply.head.contains("idempotency-replayed: true");
-        assert_eq!(replayed, before.len() == 1, "{}: {}", self.n, reply.head);
+        let answer = self.send(program).await.unwrap();
+        assert_eq!(answer.status, 201, "{}: {}", self.n, answer.text);
+        let replayed = answer.headers.get("idempotency-replayed");
+        let replayed = replayed.is_some_and(|value| value == "true");
+        assert_eq!(
+            replayed,
+            before.len() == 1,
+            "{}: {:?}",
+            self.n,
+            answer.headers
+        );
+        let made = answer.json();
         let (after, answers) = self.effects(pool).await;
         assert_eq!(
             (after, answers),
-            (vec![reply.body["id"].as_str().unwrap().to_owned()], 1)
+            (vec![made["id"].as_str().unwrap().to_owned()], 1)
         );
         let again = self.send(program).await.unwrap();
-        assert_eq!((again.status, again.body), (201, reply.body));
+        assert_eq!((again.status.as_u16(), again.json()), (201, made));
     }
 }
 
@@ -162,12 +139,12 @@ async fn exactly_once_a_write_killed_at_every_statement_has_one_effect_or_none()
         let attempt = Attempt { n, token: &token };
         wire.stop_at(n);
         let answered = tokio::select! {
-            reply = attempt.send(&program) => Some(reply.unwrap()),
+            answer = attempt.send(&program) => Some(answer.unwrap()),
             () = wire.reached() => None,
         };
-        if let Some(reply) = answered {
+        if let Some(answer) = answered {
             // The request needs fewer statements than `n`: every one of them has had its turn.
-            assert_eq!(reply.status, 201, "{}", reply.body);
+            answer.expect(201);
             break;
         }
         program.process.signal(Signal::KILL).unwrap();

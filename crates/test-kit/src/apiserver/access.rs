@@ -156,7 +156,16 @@ impl TestCluster {
 
     /// Installs the definitions of the Prometheus operator, as far as the project uses them.
     pub async fn install_prometheus_crds(&self) {
-        let dir = fail::unless(fail::blocking(|| crate::tools::tool("prometheus-crds")).await);
+        self.install_crds_of("prometheus-crds").await;
+    }
+
+    /// Installs the definitions of the Gateway API, as far as the project uses them.
+    pub async fn install_gateway_crds(&self) {
+        self.install_crds_of("gateway-crds").await;
+    }
+
+    async fn install_crds_of(&self, tool: &'static str) {
+        let dir = fail::unless(fail::blocking(move || crate::tools::tool(tool)).await);
         let files =
             std::fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()));
         for file in fail::unless(files).flatten() {

@@ -17,6 +17,8 @@ pub struct AuditEvent {
     pub user_agent: String,
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`.
     pub verb: String,
+    /// The API group, such as `apps`; empty for the core.
+    pub group: String,
     /// The plural, such as `deployments`.
     pub resource: String,
     /// `status`, `scale` and so on; empty for the object itself.
@@ -53,8 +55,9 @@ struct User {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct ObjectRef {
+    api_group: String,
     resource: String,
     subresource: String,
     namespace: String,
@@ -116,6 +119,7 @@ impl From<Line> for AuditEvent {
             user: line.user.username,
             user_agent: line.user_agent,
             verb: line.verb,
+            group: line.object_ref.api_group,
             resource: line.object_ref.resource,
             subresource: line.object_ref.subresource,
             namespace: line.object_ref.namespace,

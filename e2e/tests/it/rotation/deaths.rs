@@ -1,10 +1,10 @@
 //! Processes that end without notice at each step of a rotation.
 //!
 //! Owns how a step is made to last: the API of a pod is held still, and so acknowledges nothing, until
-//! the step waits for that pod.
+//! the step waits for that pod. The operator has no restarts here: a pod of it that died is replaced.
 
 use anyhow::{Context as _, Result, ensure};
-use erpgo_e2e::{Kids, Process, Shown, until};
+use erpgo_e2e::{Kids, OPERATOR, OPERATOR_NAMESPACE, Process, Session, Shown, until};
 
 use super::{Play, SOON, accepted_by_every_pod, refused_by_every_pod};
 
@@ -31,40 +31,62 @@ impl Member {
 }
 
 impl Play {
-    /// Sidecar and API die at each step: nobody uses a new key before the pod is back, and then everybody
-    /// does; what has its grace is accepted all the while, and what was removed is refused.
-    pub(super) async fn killed_processes_are_waited_for(&self) -> Result<()> {
-        for (victim, key) in [(SIDECAR, "jwt"), (API, "refresh")] {
+    /// Sidecar, API and operator die at each step: nobody uses a new key before all are back, and then
+    /// everybody does; what has its grace is accepted all the while, and what was removed is refused.
+    pub(super) async fn killed_processes_are_waited_for(&mut self) -> Result<()> {
+        // Each with a key of its own: at the end its former version has its grace.
+        for (victim, key) in [(SIDECAR, "jwt"), (API, "refresh"), (OPERATOR, "pepper")] {
             self.dies_at_each_step(Death { victim, key }).await?;
         }
         Ok(())
     }
 
     // In turn in one pod and the other, so that the kubelet restarts them without a long wait.
-    async fn dies_at_each_step(&self, death: Death) -> Result<()> {
+    async fn dies_at_each_step(&mut self, death: Death) -> Result<()> {
         let restarts = self.stage.restarts().await?;
         let [first, second] = self.members().await?;
         let witness = self.witness().await?;
         let before = self.stage.kids().await?;
         self.dies_at_stage(death, &first, &before).await?;
+        self.remember().await?;
         accepted_by_every_pod(&self.stage, &witness.access_token).await?;
         self.dies_in_grace(death, &second).await?;
         accepted_by_every_pod(&self.stage, &witness.access_token).await?;
-        self.crowd.renew().await?;
+        self.nobody_needs(death.key, &before).await?;
         self.dies_at_retire(death, &first, &before).await?;
-        let gone = if death.key == "refresh" {
-            Shown::Refresh(&witness.refresh_token)
-        } else {
-            Shown::Access(&witness.access_token)
-        };
-        refused_by_every_pod(&self.stage, gone).await?;
+        self.ends_what_it_signed(death.key, &witness).await?;
         self.dies_at_promote(death, &first, &second).await?;
         let now = self.stage.restarts().await?;
-        ensure!(now == restarts + 4, "{now} restarts after {restarts}");
-        self.crowd.renew().await
+        let deaths = if death.victim == OPERATOR { 0 } else { 4 };
+        ensure!(now == restarts + deaths, "{now} restarts after {restarts}");
+        self.crowd.renew().await?;
+        self.remember().await
     }
 
-    async fn dies_at_stage(&self, death: Death, pod: &Member, before: &Kids) -> Result<()> {
+    /// No session and no password hash needs a version of `key` that was current before.
+    async fn nobody_needs(&self, key: &str, before: &Kids) -> Result<()> {
+        self.crowd.renew().await?;
+        if key == "pepper" {
+            self.crowd.sign_in().await?;
+            self.witness().await?;
+            self.no_hash_needs(before.get(key).context("no pepper")?)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn ends_what_it_signed(&self, key: &str, witness: &Session) -> Result<()> {
+        match key {
+            "jwt" => refused_by_every_pod(&self.stage, Shown::Access(&witness.access_token)).await,
+            "refresh" => {
+                refused_by_every_pod(&self.stage, Shown::Refresh(&witness.refresh_token)).await
+            }
+            // A pepper signs nothing: who is signed in stays so.
+            _ => accepted_by_every_pod(&self.stage, &witness.access_token).await,
+        }
+    }
+
+    async fn dies_at_stage(&mut self, death: Death, pod: &Member, before: &Kids) -> Result<()> {
         pod.process(API)?.freeze()?;
         self.ask_to_turn(death, "at Stage").await?;
         self.waits_for("Stage", pod).await?;
@@ -78,13 +100,13 @@ impl Play {
         Ok(())
     }
 
-    async fn dies_in_grace(&self, death: Death, pod: &Member) -> Result<()> {
+    async fn dies_in_grace(&mut self, death: Death, pod: &Member) -> Result<()> {
         self.dies(death, pod).await?;
         self.told(death, "Grace");
         Ok(())
     }
 
-    async fn dies_at_retire(&self, death: Death, pod: &Member, before: &Kids) -> Result<()> {
+    async fn dies_at_retire(&mut self, death: Death, pod: &Member, before: &Kids) -> Result<()> {
         let kid = before.get(death.key).context("a key without a kid")?;
         pod.process(API)?.freeze()?;
         self.stage.revoke(death.key, kid).await?;
@@ -96,7 +118,7 @@ impl Play {
     }
 
     // The other pod holds Stage until this one, which has agreed to it, is held as well.
-    async fn dies_at_promote(&self, death: Death, other: &Member, pod: &Member) -> Result<()> {
+    async fn dies_at_promote(&mut self, death: Death, other: &Member, pod: &Member) -> Result<()> {
         let before = self.stage.kids().await?;
         other.process(API)?.freeze()?;
         self.ask_to_turn(death, "at Promote").await?;
@@ -110,13 +132,30 @@ impl Play {
         Ok(())
     }
 
-    /// Kills, and waits until the pod is back.
-    async fn dies(&self, Death { victim, .. }: Death, pod: &Member) -> Result<()> {
+    /// Kills, and waits until what was killed is back.
+    async fn dies(&mut self, Death { victim, .. }: Death, pod: &Member) -> Result<()> {
         let restarts = self.stage.restarts().await?;
-        pod.process(victim)?.kill()?;
+        if victim == OPERATOR {
+            self.stage.node.operator()?.kill()?;
+        } else {
+            pod.process(victim)?.kill()?;
+        }
         if victim != API {
             pod.process(API)?.thaw()?;
         }
+        if victim == OPERATOR {
+            let node = &self.stage.node;
+            self.since.keep(node, OPERATOR_NAMESPACE, OPERATOR)?;
+            node.replace_operator().await?;
+        } else {
+            self.is_restarted(restarts).await?;
+            let (node, namespace) = (&self.stage.node, &self.stage.namespace);
+            self.since.keep(node, namespace, &pod.name)?;
+        }
+        self.two_are_ready().await
+    }
+
+    async fn is_restarted(&self, restarts: i32) -> Result<()> {
         until("the container to be restarted", SOON, || async {
             let now = self.stage.restarts().await?;
             let told = format!("{now} restarts after {restarts}");
@@ -126,8 +165,7 @@ impl Play {
                 Err(told)
             })
         })
-        .await?;
-        self.two_are_ready().await
+        .await
     }
 
     async fn ask_to_turn(&self, Death { victim, key }: Death, step: &str) -> Result<()> {

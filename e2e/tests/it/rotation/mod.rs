@@ -1,13 +1,14 @@
 //! Keys turn under load: nobody is signed out, no request is lost, no container restarts, and what was
 //! retired or revoked is refused by every pod.
 //!
-//! `ERPGO_E2E_ROTATIONS=full` (`make test-rotation`) plays the whole count; a test run plays less.
+//! `E2E_ROTATIONS=full` (`make test-rotation`) plays the whole count; a test run plays less.
 
 mod deaths;
 mod emergencies;
 mod journeys;
 mod planned;
 mod roles;
+mod told;
 mod troubles;
 
 use std::sync::Arc;
@@ -117,6 +118,7 @@ impl Play {
             found.hits
         );
         ensure!(found.hits.is_empty(), "I-04: {:?}", found.hits);
+        self.log_is_whole()?;
         self.stage.strike().await?;
         self.backend.end(&self.stage)?;
         self.turns.end(&self.stage).await
@@ -125,7 +127,7 @@ impl Play {
 
 /// How many rotations: all of them, or a few.
 fn rounds(full: usize, few: usize) -> usize {
-    match std::env::var("ERPGO_E2E_ROTATIONS").as_deref() {
+    match std::env::var("E2E_ROTATIONS").as_deref() {
         Ok("full") => full,
         _ => few,
     }

@@ -30,6 +30,7 @@ impl Play {
         let begun = Instant::now();
         let witness = self.witness().await?;
         let before = self.stage.kids().await?;
+        let heard = self.heard().await?;
         let old = self.turns.turn(&self.stage).await?;
         let (keys, reason) = (KEYS.join(","), format!("round {round}"));
         self.stage.rotate(&keys, &reason).await?;
@@ -46,6 +47,10 @@ impl Play {
         refused_by_every_pod(&self.stage, Shown::Access(&witness.access_token)).await?;
         refused_by_every_pod(&self.stage, Shown::Refresh(&witness.refresh_token)).await?;
         self.old_passwords_go(&before, &old).await?;
+        // An Event that the operator had yet to write when it died is lost.
+        if !disturbances.contains(&Disturbance::OperatorDies) {
+            self.is_told(&heard, &reason, &before).await?;
+        }
         println!(
             "{}: round {round}: every pod uses the new keys after {switched:?}, every old one is refused after {:?}",
             self.stage.namespace,
@@ -126,7 +131,7 @@ impl Play {
         Ok(())
     }
 
-    async fn no_hash_needs(&self, pepper: &str) -> Result<()> {
+    pub(super) async fn no_hash_needs(&self, pepper: &str) -> Result<()> {
         let mut database = self.stage.database().await?;
         let query = sqlx::query_scalar("SELECT count(*) FROM users WHERE pepper_kid = $1");
         let count: i64 = query.bind(pepper).fetch_one(&mut database).await?;

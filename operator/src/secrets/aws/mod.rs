@@ -10,4 +10,4 @@ mod login;
 mod place;
 
 pub(super) use login::Sessions;
-pub(super) use place::Place;
+pub(super) use place::{LAG, Place};

@@ -3,6 +3,8 @@
 //! Owns [`Place`] and the order of the requests of a write. The id of a version is the id of its write
 //! followed by a hash of the version that it was made from, so that a second try finds the first.
 
+use std::time::Duration;
+
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use erpgo_crds::AwsBackend;
@@ -16,6 +18,9 @@ use crate::secrets::error::{Ensured, SecretsError};
 use crate::secrets::place::{Look, Stored};
 use crate::secrets::write::{Revision, WriteId};
 
+/// How long a read may show what a write before it replaced: the pauses between looks.
+pub(in crate::secrets) const LAG: [Duration; 2] =
+    [Duration::from_millis(200), Duration::from_millis(800)];
 const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
 const READING: &str = "reading the document";
@@ -76,6 +81,14 @@ impl Place<'_> {
     pub(in crate::secrets) async fn tidy(&self, write: &Revision) -> Result<(), SecretsError> {
         self.logged_in(|client| async move { self.unstage(&client, &write.0).await })
             .await
+    }
+
+    pub(in crate::secrets) async fn abandon(
+        &self,
+        from: &Revision,
+        write: &WriteId,
+    ) -> Result<(), SecretsError> {
+        self.tidy(&Revision(version_id(write, from))).await
     }
 
     pub(in crate::secrets) async fn delete(&self) -> Result<(), SecretsError> {

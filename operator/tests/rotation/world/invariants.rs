@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use erpgo_operator::rotation::{Edit, LoginKey};
+use erpgo_operator::rotation::log::append;
+use erpgo_operator::rotation::{Decision, Edit, LoginKey, Record};
 use erpgo_secret_set::KeyName;
+use jiff::Timestamp;
 
 use super::World;
 use super::pod::Pod;
@@ -71,6 +73,28 @@ impl World {
         }
     }
 
+    pub(super) fn check_decision(&self, before: &Record, decision: &Decision) {
+        let told = told(decision);
+        assert!(!self.has_a_value(&told), "I-04: a decision tells a value");
+        let begun = decision.record.active.as_ref();
+        let begun = begun.filter(|_| self.paused && before.active.is_none());
+        let known = |reason| decision.notes.iter().any(|note| note.reason == reason);
+        assert!(
+            begun.is_none_or(|active| active.revoke || known("RotationResumed")),
+            "paused, and yet it begins: {begun:?}"
+        );
+    }
+
+    fn has_a_value(&self, text: &str) -> bool {
+        self.values.iter().any(|value| text.contains(value))
+    }
+
+    /// Whether the search finds each value where it lies.
+    pub(crate) fn knows_every_value(&self) -> bool {
+        let mut versions = self.document.iter().flat_map(|set| set.keys.versions());
+        versions.all(|(_, _, version)| self.has_a_value(version.value.expose_secret()))
+    }
+
     fn servers_of(&self, keys: &[KeyName]) -> impl Iterator<Item = (LoginKey, &Server)> {
         let keys = keys.iter().filter_map(|key| LoginKey::of(*key));
         keys.filter_map(|key| Some((key, self.servers.get(&key)?)))
@@ -117,4 +141,12 @@ impl World {
 fn pairs<'a>(keys: &'a [KeyName], pods: &'a [Pod]) -> impl Iterator<Item = (&'a KeyName, &'a Pod)> {
     let serving = pods.iter().filter(|pod| pod.holds.is_some());
     serving.flat_map(move |pod| keys.iter().map(move |key| (key, pod)))
+}
+
+// Everything that is made of a decision: itself, the status and the log.
+fn told(decision: &Decision) -> String {
+    let status = decision.record.to_status();
+    let log = append(&[], &decision.notes, Timestamp::UNIX_EPOCH).unwrap_or_default();
+    let log = serde_json::to_string(&log).unwrap();
+    format!("{decision:?} {status:?} {log}")
 }

@@ -11,13 +11,16 @@ use erpgo_secret_set::{
     Document, KeyName, NewValue, Secret, abort, prepare, promote, retire, revoke, stage,
 };
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::pod::Pod;
-use super::{DAY, World};
+use super::{CANARY, DAY, World};
 use crate::server::Server;
 
 /// What one operator knows; it acts on this however old it is.
 #[derive(Clone)]
 pub(crate) struct Sight {
+    operator: usize,
     document: DocumentView,
     revision: u64,
     record: Record,
@@ -28,7 +31,7 @@ pub(crate) struct Sight {
 impl World {
     fn policy(&self) -> Policy {
         Policy {
-            paused: false,
+            paused: self.paused,
             interval: Duration::from_secs(90 * DAY),
             jwt_grace: Duration::from_secs(DAY),
             refresh_grace: Duration::from_secs(7 * DAY),
@@ -47,12 +50,19 @@ impl World {
             state: pod.told.clone(),
         };
         self.sights[operator] = Some(Sight {
+            operator,
             document: self.views[at].clone(),
             revision: u64::try_from(at).unwrap(),
             record: self.record.clone(),
             pods: self.pods.iter().map(view).collect(),
             errands: self.servers.values().flat_map(Server::seen).collect(),
         });
+    }
+
+    /// The time by the clock of `operator`.
+    fn clock(&self, operator: usize) -> Timestamp {
+        let ahead = SignedDuration::from_secs(self.clocks[operator]);
+        self.now.saturating_add(ahead).unwrap()
     }
 
     pub(crate) fn decide(&self, sight: &Sight) -> Decision {
@@ -80,7 +90,7 @@ impl World {
             changed: &BTreeSet::new(),
             logins: &logins,
             errands: &sight.errands,
-            now: self.now,
+            now: self.clock(sight.operator),
         })
     }
 
@@ -102,6 +112,7 @@ impl World {
             self.decide(&sight),
             "the same sight gives another decision"
         );
+        self.check_decision(&sight.record, &decision);
         let mut made = 0;
         if let Some(write) = &decision.write {
             let meant = |record: &Record| {
@@ -151,7 +162,7 @@ impl World {
         assert_eq!(write.on, self.view().generation);
         self.check_edit(&write.edit);
         let document = self.document.take().unwrap();
-        let edited = self.edit(document, &write.edit);
+        let edited = self.edit(document, &write.edit, self.clock(sight.operator));
         assert_eq!(edited.generation, write.on.next());
         self.views.push(DocumentView::from(&edited));
         self.document = Some(edited);
@@ -160,15 +171,15 @@ impl World {
         true
     }
 
-    fn edit(&mut self, document: Document, edit: &Edit) -> Document {
+    fn edit(&mut self, document: Document, edit: &Edit, now: Timestamp) -> Document {
         let number = self.backend_writes;
         let new = |key: KeyName| {
-            let value = Secret::new(format!("{key}-{number}"));
+            let value = Secret::new(format!("{CANARY}-{key}-{number}"));
             NewValue { key, value }
         };
         match edit {
             Edit::Prepare(key, login) => {
-                let prepared = prepare(document, new(*key), self.now);
+                let prepared = prepare(document, new(*key), now);
                 let server = LoginKey::of(*key).and_then(|key| self.servers.get_mut(&key));
                 server.unwrap().draw(&prepared.prepared[key].kid, login);
                 prepared
@@ -177,7 +188,7 @@ impl World {
                 let waits = |key: &KeyName| document.prepared.contains_key(key);
                 let (ready, drawn): (Vec<_>, Vec<_>) = keys.iter().copied().partition(waits);
                 let drawn = drawn.into_iter().map(new).collect();
-                stage(document, &ready, drawn, self.now)
+                stage(document, &ready, drawn, now)
             }
             Edit::Promote(keys) => promote(document, keys),
             Edit::Retire(keys) => retire(document, keys),

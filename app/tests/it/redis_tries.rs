@@ -1,0 +1,104 @@
+//! How often Redis is asked, and after which waits: 50 and 100 ms lie before the second and third try.
+
+use std::time::{Duration, Instant};
+
+use erpgo::roles::permission::PermissionSet;
+use erpgo::users::UserId;
+use erpgo_test_kit::proxy::{self, Proxy};
+use erpgo_test_kit::redis;
+use serde_json::json;
+
+use crate::spans::{Recorded, Recorder};
+use crate::world::{SETTINGS, World, until};
+
+/// What one call may take.
+const CALL: Duration = Duration::from_millis(150);
+const WAITS: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(100)];
+
+async fn by_proxy() -> (World, Proxy, redis::TestRedis) {
+    let redis = redis::server().await;
+    let way = proxy::tcp(redis.address()).await;
+    let world = World::with(SETTINGS, Some(&way.url(&redis.url()))).await;
+    world.redis_is_listening().await;
+    (world, way, redis)
+}
+
+/// The times between the beginnings of calls.
+fn between(calls: &[Recorded]) -> Vec<Duration> {
+    let pairs = calls.windows(2);
+    pairs.map(|pair| pair[1].begun - pair[0].begun).collect()
+}
+
+fn failed(call: &Recorded) -> bool {
+    call.fields.contains("otel.status_code=\"ERROR\"")
+}
+
+#[tokio::test]
+async fn r07_4_what_may_be_repeated_is_tried_three_times_and_what_may_not_once() {
+    let (world, way, _redis) = by_proxy().await;
+    let (redis, user) = (&world.state.redis, UserId::new());
+    // Too late for a call, and in time for the ping of whoever keeps the connection.
+    way.slow(Duration::from_millis(200));
+    let recorder = Recorder::default();
+    let _here = recorder.listen();
+    assert_eq!(redis.permissions(user, 1).await, None);
+    let tries = recorder.named("redis.command");
+    let between = between(&tries);
+    assert_eq!(between.len(), 2, "{tries:#?}");
+    for (took, wait) in between.iter().zip(WAITS) {
+        assert!(*took >= CALL + wait, "{between:?}");
+    }
+    let nothing = PermissionSet::default();
+    redis.keep_permissions(user, 1, &nothing).await;
+    let tries = recorder.named("redis.command");
+    assert_eq!(tries.len(), 3 + 1, "{tries:#?}");
+    assert!(tries.iter().all(failed), "{tries:#?}");
+}
+
+/// The connection goes in the middle of a call: the next one is there in time for a later try.
+#[tokio::test]
+async fn r07_4_a_call_that_is_cut_off_is_answered_by_a_later_try() {
+    let (world, way, _redis) = by_proxy().await;
+    let (redis, user) = (&world.state.redis, UserId::new());
+    let kept: PermissionSet = serde_json::from_value(json!(["users.read"])).unwrap();
+    redis.keep_permissions(user, 1, &kept).await;
+    let recorder = Recorder::default();
+    let _here = recorder.listen();
+    way.cut();
+    let back = async {
+        while redis.is_listening() {
+            tokio::task::yield_now().await;
+        }
+        way.resume();
+    };
+    let back = tokio::time::timeout(Duration::from_secs(10), back);
+    let begun = Instant::now();
+    let (found, noticed) = tokio::join!(redis.permissions(user, 1), back);
+    noticed.unwrap();
+    assert_eq!(found, Some(kept));
+    assert!(begun.elapsed() >= WAITS[0], "{:?}", begun.elapsed());
+    let tries = recorder.named("redis.command");
+    let [first, .., last] = &tries[..] else {
+        panic!("{tries:#?}");
+    };
+    assert!(tries.len() <= 3, "{tries:#?}");
+    assert!(failed(first) && !failed(last), "{tries:#?}");
+}
+
+#[tokio::test]
+async fn r07_4_a_call_that_is_cut_off_for_good_waits_twice_and_the_next_one_not_at_all() {
+    let (world, way, _redis) = by_proxy().await;
+    let redis = &world.state.redis;
+    way.cut();
+    let begun = Instant::now();
+    assert_eq!(redis.permissions(UserId::new(), 1).await, None);
+    let took = begun.elapsed();
+    let waits: Duration = WAITS.iter().sum();
+    // At most what three calls may take, and as much again for a machine that is busy.
+    assert!((waits..2 * (waits + 3 * CALL)).contains(&took), "{took:?}");
+    until("redis is known to be away", || async { !redis.is_up() }).await;
+    let recorder = Recorder::default();
+    let _here = recorder.listen();
+    assert_eq!(redis.permissions(UserId::new(), 1).await, None);
+    assert!(recorder.named("redis.command").is_empty());
+}
