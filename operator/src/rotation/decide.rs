@@ -116,11 +116,20 @@ impl Decision {
         let reason = active.trouble.unwrap_or(active.reason);
         match outcome {
             Outcome::Switched => {
-                let message = format!("every pod uses the new versions of {}", list(&keys));
+                // With its id: what was told a moment ago of an earlier one is not told again.
+                let message = format!(
+                    "every pod uses the new versions of {}: rotation {} is over",
+                    list(&keys),
+                    active.id
+                );
                 self.note("RotationSwitched", &active.id, message);
             }
             Outcome::Aborted => {
-                let message = format!("the rotation of {} was rolled back: {reason}", list(&keys));
+                let message = format!(
+                    "rotation {} of {} was rolled back: {reason}",
+                    active.id,
+                    list(&keys)
+                );
                 self.warn("RotationAborted", &active.id, message);
             }
         }
