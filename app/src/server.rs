@@ -1,8 +1,9 @@
 //! The listener and its connections.
 //!
 //! Owns [`Server`]: accepts within a bound; when told to drain it lets clients leave, then ends idle
-//! connections, and gives requests in flight a deadline.
+//! connections, gives requests in flight a deadline, and cuts off what is left at it.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -51,15 +53,15 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) -> bool {
         let connections = GracefulShutdown::new();
         let permits = Arc::new(Semaphore::new(self.max_connections));
+        let mut tasks = JoinSet::new();
         loop {
             let permit = tokio::select! {
                 () = stop.cancelled() => break,
                 permit = Arc::clone(&permits).acquire_owned() => permit,
             };
             let Ok(permit) = permit else { break };
-            let accepted = tokio::select! {
-                () = stop.cancelled() => break,
-                accepted = self.listener.accept() => accepted,
+            let Some(accepted) = next(&self.listener, &mut tasks, &stop).await else {
+                break;
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
@@ -72,18 +74,37 @@ impl Server {
             };
             let connection =
                 connections.watch(connection(stream, peer, self.patience, self.router.clone()));
-            tokio::spawn(async move {
+            tasks.spawn(async move {
                 let _permit = permit;
                 // A client that goes away is no event of ours.
                 let _ = connection.await;
             });
+            // While one comes after the other, `next` need not see those that have ended.
+            while tasks.try_join_next().is_some() {}
         }
         drop(self.listener);
         let deadline = Instant::now() + self.drain;
         wind_down(&connections, self.wind_down).await;
-        tokio::time::timeout_at(deadline, connections.shutdown())
-            .await
-            .is_ok()
+        let finished = tokio::time::timeout_at(deadline, connections.shutdown()).await;
+        // A request that hangs would keep what it holds of the database, which is closed next.
+        tasks.shutdown().await;
+        finished.is_ok()
+    }
+}
+
+/// The next connection, or none at `stop`. Lets go of those that have ended meanwhile: after a rush the set would
+/// keep them until somebody comes.
+async fn next(
+    listener: &TcpListener,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            accepted = listener.accept() => return Some(accepted),
+            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+        }
     }
 }
 
@@ -113,4 +134,32 @@ fn connection(
         .header_read_timeout(patience)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_that_have_ended_are_let_go_of_while_nobody_comes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        for _ in 0..8 {
+            tasks.spawn(async {});
+        }
+        let open = tasks.spawn(std::future::pending());
+        for _ in 0..1_000 {
+            tokio::select! {
+                biased;
+                accepted = next(&listener, &mut tasks, &stop) => panic!("{accepted:?}"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        assert_eq!(tasks.len(), 1);
+        assert!(!open.is_finished());
+
+        stop.cancel();
+        assert!(next(&listener, &mut tasks, &stop).await.is_none());
+    }
 }

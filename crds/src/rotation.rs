@@ -14,8 +14,9 @@ pub struct Rotation {
     /// there are too.
     #[schemars(range(min = 8, max = 3650))]
     pub interval_days: i32,
-    /// Begins no rotation, be it by age or by `erpgo.io/rotate`. Default false. One that is under way
-    /// is finished, and `erpgo.io/revoke` works. A change takes hold at once.
+    /// Begins no rotation, be it by age or by `erpgo.io/rotate`, and takes no `spec.redis` into the secret
+    /// set or out of it. Default false. One that is under way is finished, and `erpgo.io/revoke` works. A
+    /// change takes hold at once.
     pub paused: bool,
     /// How long old versions are accepted. Default: what its fields say. A change counts at once, for
     /// versions in their grace too.
@@ -137,8 +138,9 @@ pub struct ActiveRotation {
 pub struct TurningKey {
     /// Which key.
     pub key: String,
-    /// What was current when the rotation began.
-    pub from: String,
+    /// What was current when the rotation began; nothing for a key that joins the set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 /// A pod that does not agree.

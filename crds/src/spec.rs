@@ -77,8 +77,9 @@ pub struct ErpGoSpec {
     /// PostgreSQL 15 or newer. Required. What a change does, its fields say.
     pub database: Database,
     /// Redis 7 or newer, for caches and limits. Default none: the API then works from PostgreSQL and
-    /// in-process state. A change counts until the first pods serve: a Redis that is added or removed
-    /// later does not reach the secret set.
+    /// in-process state. A change takes hold at once and restarts no pod: one that is added and that a
+    /// pod cannot use is taken out again, which the condition `Degraded` tells, and tried again after an
+    /// hour; one that is removed is let go of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<Redis>,
     /// Where the secret set lives and how pods read it. Default: a Kubernetes Secret. What a change

@@ -3,10 +3,13 @@
 //! Owns the set-up that the guide to the backends describes: Vault with Kubernetes auth and AWS as moto
 //! plays it run on this machine at the node's address, which pods reach and nobody outside does.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use erpgo_test_kit::moto::{self, REGION, TestMoto};
+use erpgo_test_kit::tools::tool;
 use erpgo_test_kit::vault::{self, TestVault};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, Patch, PatchParams};
@@ -26,6 +29,15 @@ pub enum Backend {
     Vault(TestVault),
     /// In AWS Secrets Manager.
     Aws(TestMoto),
+}
+
+/// What somebody at a terminal needs to reach a backend.
+#[derive(Default)]
+pub(crate) struct Tools {
+    /// A program and where it is.
+    pub(crate) program: Option<(&'static str, PathBuf)>,
+    /// Variables that the program reads.
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 impl Backend {
@@ -85,6 +97,36 @@ impl Backend {
             Self::Vault(vault) => Some(vault),
             Self::Kubernetes | Self::Aws(_) => None,
         }
+    }
+
+    /// What a person with every right uses to reach it.
+    ///
+    /// # Errors
+    /// When a program is not there.
+    pub(crate) async fn tools(&self) -> Result<Tools> {
+        Ok(match self {
+            Self::Kubernetes => Tools::default(),
+            Self::Vault(vault) => Tools {
+                program: Some(("vault", tool("vault")?)),
+                variables: vec![
+                    ("VAULT_ADDR", vault.url()),
+                    ("VAULT_TOKEN", vault.root_token().to_owned()),
+                ],
+            },
+            Self::Aws(moto) => {
+                let folder = moto::command_line().await;
+                Tools {
+                    program: Some(("aws", folder.join("bin/aws"))),
+                    variables: vec![
+                        ("PYTHONPATH", folder.display().to_string()),
+                        ("AWS_ENDPOINT_URL", moto.url()),
+                        ("AWS_DEFAULT_REGION", REGION.to_owned()),
+                        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+                        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+                    ],
+                }
+            }
+        })
     }
 
     /// The document, as a person with every right reads it.

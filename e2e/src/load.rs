@@ -1,8 +1,7 @@
-//! Open-loop load on 127.0.0.1.
+//! Open-loop load on 127.0.0.1, at a fixed rate.
 //!
-//! Requests leave on a fixed schedule whatever the answers do, so that a stall shows as latency of
-//! every request behind it. Half use kept-alive connections, half a new one each. It never sends to
-//! another address.
+//! Owns the load of the journeys. Half of the requests use kept-alive connections, half a new one each. It
+//! never sends to another address.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,15 +9,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use reqwest::{Client, RequestBuilder};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::Api;
+use crate::open_loop::{ANSWER_WITHIN, open_loop};
 use crate::quantile::quantile;
 
 // A server that answers nothing for 10 s at 500/s has 5000 requests open; more is lost anyway.
 const MAX_IN_FLIGHT: usize = 5000;
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+// As proxies do, and less than the API keeps a connection: of two ends that close an idle one at the same
+// time, one may lose a request.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// A load under way.
 pub struct Load {
@@ -76,7 +78,6 @@ pub struct Failure {
 struct Shared<F> {
     request: F,
     report: Mutex<LoadReport>,
-    places: Arc<Semaphore>,
 }
 
 impl Load {
@@ -113,7 +114,6 @@ impl Load {
         let shared = Arc::new(Shared {
             request,
             report: Mutex::default(),
-            places: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
         });
         let driver = tokio::spawn(drive(shared, per_second, limit, Arc::clone(&stop)));
         Self { stop, driver }
@@ -147,6 +147,7 @@ impl Clients {
     pub(crate) fn new() -> Result<Self> {
         let client = |idle| {
             let builder = Client::builder().pool_max_idle_per_host(idle);
+            let builder = builder.pool_idle_timeout(IDLE);
             builder.timeout(ANSWER_WITHIN).build()
         };
         Ok(Self {
@@ -174,37 +175,25 @@ where
     F: Fn(u32) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), Failure>> + Send + 'static,
 {
-    let started = Instant::now();
-    let gap = Duration::from_secs(1) / per_second.max(1);
-    let mut index: u32 = 0;
-    while !stop.load(Ordering::Relaxed) && started.elapsed() < limit {
-        let due = started + gap * index;
-        tokio::time::sleep_until(due.into()).await;
-        let Ok(place) = Arc::clone(&shared.places).acquire_owned().await else {
-            break;
-        };
-        note_departure(&shared.report, due).await;
+    let rate = |due: Duration| {
+        let goes_on = !stop.load(Ordering::Relaxed) && due < limit;
+        goes_on.then(|| f64::from(per_second.max(1)))
+    };
+    let lags = open_loop(Instant::now(), MAX_IN_FLIGHT, rate, |index, due| {
         let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
+        async move {
             let answer = (shared.request)(index).await;
             note_answer(&shared.report, due, answer).await;
-            drop(place);
-        });
-        index += 1;
-    }
-    finish(&shared.report, &shared.places).await
-}
-
-async fn finish(report: &Mutex<LoadReport>, places: &Semaphore) -> LoadReport {
-    let all = u32::try_from(MAX_IN_FLIGHT).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(ANSWER_WITHIN * 2, places.acquire_many(all)).await;
-    std::mem::take(&mut *report.lock().await)
-}
-
-async fn note_departure(report: &Mutex<LoadReport>, due: Instant) {
-    let mut report = report.lock().await;
-    report.sent += 1;
-    report.generator_lag = report.generator_lag.max(due.elapsed());
+        }
+    });
+    let lags = lags.await;
+    let mut report = std::mem::take(&mut *shared.report.lock().await);
+    let count = |all: usize| u64::try_from(all).unwrap_or(u64::MAX);
+    report.sent = count(lags.len());
+    // Those that were given up have no answer either.
+    report.failed += report.sent.saturating_sub(count(report.latencies.len()));
+    report.generator_lag = lags.into_iter().max().unwrap_or_default();
+    report
 }
 
 async fn note_answer(report: &Mutex<LoadReport>, due: Instant, answer: Result<(), Failure>) {

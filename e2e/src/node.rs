@@ -2,6 +2,7 @@
 //!
 //! Owns the Kubernetes client and the host's scripts; it starts no node itself.
 
+use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -56,6 +57,11 @@ impl Node {
         Ok(internal.address.parse()?)
     }
 
+    /// The way in for its administrator.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// The directory of the node's certificates and logs.
     #[must_use]
     pub fn work_dir(&self) -> PathBuf {
@@ -86,11 +92,16 @@ impl Node {
     /// # Errors
     /// When kubectl fails, with what it said.
     pub fn kubectl(&self, args: &[&str]) -> Result<String> {
-        let program = std::env::var("ERPGO_E2E_KUBECTL").unwrap_or_else(|_| "kubectl".into());
+        let program = given_kubectl().unwrap_or_else(|| "kubectl".into());
         let mut command = Command::new(program);
         command.arg("--kubeconfig").arg(&self.kubeconfig).args(args);
         output(&mut command, &format!("kubectl {}", args.join(" ")))
     }
+}
+
+/// The kubectl of the node's own version, if it is not that of the PATH.
+pub(crate) fn given_kubectl() -> Option<OsString> {
+    std::env::var_os("ERPGO_E2E_KUBECTL")
 }
 
 /// Runs `e2e/cluster/bin/services` with one word: a fault of PostgreSQL or Redis, or its mending.

@@ -3,10 +3,11 @@
 //! Owns what a Service hides: what each pod answers to one token, and how often containers were
 //! restarted. Single requests go to pods' addresses on this machine's bridge; load never does.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::{Api, ListParams};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
@@ -62,13 +63,27 @@ impl Stage {
     /// # Errors
     /// What the API server answered.
     pub async fn restarts(&self) -> Result<i32> {
-        let count = |pod: &Pod| {
-            let status = pod.status.clone().unwrap_or_default();
-            let all = [status.container_statuses, status.init_container_statuses];
-            let all = all.into_iter().flatten().flatten();
-            all.map(|container| container.restart_count).sum::<i32>()
-        };
-        Ok(self.pods().await?.iter().map(count).sum())
+        let restarts = |container: ContainerStatus| container.restart_count;
+        let containers = self.pods().await?.into_iter().flat_map(containers);
+        Ok(containers.map(restarts).sum())
+    }
+
+    /// How each container of the API's pods that was restarted ended last, a line each.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn ends(&self) -> Result<String> {
+        let mut lines = String::new();
+        for pod in self.pods().await? {
+            let name = pod.metadata.name.clone().unwrap_or_default();
+            for container in containers(pod) {
+                let end = container.last_state.and_then(|state| state.terminated);
+                let Some(end) = end else { continue };
+                let (container, restarts) = (container.name, container.restart_count);
+                let _ = writeln!(lines, "{name} {container}: {restarts} restarts, {end:?}");
+            }
+        }
+        Ok(lines)
     }
 
     /// What each ready pod answers to `token`.
@@ -93,6 +108,12 @@ impl Stage {
         ensure!(!answers.is_empty(), "there is no ready pod to ask");
         Ok(answers)
     }
+}
+
+fn containers(pod: Pod) -> impl Iterator<Item = ContainerStatus> {
+    let status = pod.status.unwrap_or_default();
+    let all = [status.container_statuses, status.init_container_statuses];
+    all.into_iter().flatten().flatten()
 }
 
 fn show(client: &Client, base: &str, token: Shown<'_>) -> RequestBuilder {

@@ -21,8 +21,10 @@ impl Process {
     pub fn of_pod(uid: &str, name: &str) -> Result<Self> {
         let ours = |process: &Path| {
             let read = |file: &str| std::fs::read_to_string(process.join(file)).unwrap_or_default();
-            // The kernel keeps 15 characters of a name.
-            read("cgroup").contains(uid) && name.starts_with(read("comm").trim_end())
+            // The kernel keeps 15 characters of a name, and none of a process that has just ended.
+            let comm = read("comm");
+            let comm = comm.trim_end();
+            read("cgroup").contains(uid) && !comm.is_empty() && name.starts_with(comm)
         };
         std::fs::read_dir("/proc")?
             .filter_map(|entry| Some(entry.ok()?.path()))
@@ -65,14 +67,6 @@ impl Process {
     /// When it has ended already.
     pub fn freeze(&self) -> Result<()> {
         self.signal("-STOP")
-    }
-
-    /// Lets one that was held still go on.
-    ///
-    /// # Errors
-    /// When it has ended already.
-    pub fn thaw(&self) -> Result<()> {
-        self.signal("-CONT")
     }
 
     fn signal(&self, signal: &str) -> Result<()> {

@@ -1,13 +1,16 @@
 //! Rotations as a platform team asks for them and follows them.
 //!
-//! Owns the two annotations and the reading of `status.rotation`, of Events and of the rotation log.
+//! Owns the two annotations, the reading of `status.rotation`, of Events and of the rotation log, and the
+//! one thing in the status that a journey changes: since when a grace counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use erpgo_crds::{ErpGo, RemovedVersion, RotationStatus};
 use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::json;
 
@@ -38,6 +41,15 @@ impl Stage {
             .await
     }
 
+    /// Has the operator look at once, and not only when it would of itself.
+    ///
+    /// # Errors
+    /// What the API server answered.
+    pub async fn look(&self) -> Result<()> {
+        let new = uuid::Uuid::new_v4().to_string();
+        self.annotate("example.com/look", &new).await
+    }
+
     async fn annotate(&self, name: &str, value: &str) -> Result<()> {
         let api: Api<ErpGo> = self.api();
         let patch = json!({"metadata": {"annotations": {name: value}}});
@@ -54,6 +66,27 @@ impl Stage {
         let api: Api<ErpGo> = self.api();
         let status = api.get("shop").await?.status.unwrap_or_default();
         Ok(status.rotation.unwrap_or_default())
+    }
+
+    /// Has `left` left of the `grace` of `key`, as if every pod had left the previous version long ago;
+    /// tells when it is over. No grace that a spec may ask for is as short as a journey.
+    ///
+    /// # Errors
+    /// When no grace has begun, or what the API server answered.
+    pub async fn shorten(&self, key: &str, grace: Duration, left: Duration) -> Result<Time> {
+        let end = Timestamp::now().checked_add(left)?;
+        // A status has whole seconds.
+        let end = Timestamp::from_second(end.as_second())?;
+        let mut keys = self.rotation().await?.keys;
+        let of_key = keys.iter_mut().find(|one| one.key == key);
+        let since = of_key.and_then(|one| one.switched_at.as_mut());
+        *since.context("no grace has begun")? = Time(end.checked_sub(grace)?);
+        let patch = json!({"status": {"rotation": {"keys": keys}}});
+        let api: Api<ErpGo> = self.api();
+        let params = PatchParams::default();
+        api.patch_status("shop", &params, &Patch::Merge(&patch))
+            .await?;
+        Ok(Time(end))
     }
 
     /// Reason and message of each Event of the `ErpGo`.

@@ -53,6 +53,16 @@ impl Turns {
     /// # Errors
     /// When PostgreSQL, Redis or the API server refuses.
     pub async fn turn(&mut self, stage: &Stage) -> Result<Credentials> {
+        let next = self.prepare(stage).await?;
+        next.write(stage).await?;
+        Ok(std::mem::replace(&mut self.present, next))
+    }
+
+    /// Gives the idle ones new passwords; no Secret has their URLs yet.
+    ///
+    /// # Errors
+    /// When PostgreSQL or Redis refuses.
+    pub async fn prepare(&self, stage: &Stage) -> Result<Credentials> {
         let side = if self.present.role.ends_with("_a") {
             "b"
         } else {
@@ -60,8 +70,7 @@ impl Turns {
         };
         let next = Credentials::make(stage, side)?;
         next.grant(&mut stage::admin_connection().await?).await?;
-        next.write(stage).await?;
-        Ok(std::mem::replace(&mut self.present, next))
+        Ok(next)
     }
 
     /// Removes roles and users; the database must be gone.
@@ -136,14 +145,19 @@ impl Credentials {
         [self.database_password.clone(), self.redis_password.clone()]
     }
 
-    /// Puts a database URL with a wrong password into the Secret.
+    /// The URL of the database, as pods know it.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        stage::in_cluster(&self.database)
+    }
+
+    /// The same with a wrong password.
     ///
     /// # Errors
-    /// When the API server refuses.
-    pub async fn write_wrong_password(&self, stage: &Stage) -> Result<()> {
+    /// When it is no URL.
+    pub fn wrong_database_url(&self) -> Result<String> {
         let wrong = with_login(&self.database, &self.role, "not-the-password")?;
-        let url = stage::in_cluster(&wrong);
-        stage.put_secret("database", json!({"url": url})).await
+        Ok(stage::in_cluster(&wrong))
     }
 
     /// Puts both URLs into the Secrets, as pods know them.

@@ -231,6 +231,10 @@ fn the_old_password_goes_by_a_job_without_a_verifier_before_the_old_version_does
         let turned = |key| json!({"current": version(key, "8-1"), "previous": version(key, "1")});
         let (_, mut seen) = begun(&[case.key], turned);
         let mut erpgo = example("production");
+        // The document lacks Redis, which would join it.
+        if case.key == Database {
+            erpgo.spec.redis = None;
+        }
         remember(&mut erpgo, &seen);
         remember(&mut erpgo, &seen);
         let job = job(&erpgo, &seen);

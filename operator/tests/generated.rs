@@ -14,6 +14,7 @@ use erpgo_operator::reconcile::observed::{
 use erpgo_operator::reconcile::plan::plan;
 use erpgo_operator::reconcile::status::status;
 use erpgo_operator::rotation::DocumentView;
+use erpgo_secret_set::KeyName;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use situation::{config, prepared};
@@ -130,14 +131,17 @@ fn no_database_secret(erpgo: &ErpGo) -> Observed {
 }
 
 fn redis_away(erpgo: &ErpGo) -> Observed {
-    Observed {
-        complaints: vec![Complaint {
-            dependency: Dependency::Redis,
-            reason: "redis cannot be reached; the database answers instead".into(),
-            pods: 2,
-        }],
-        ..serving(erpgo)
-    }
+    let mut seen = serving(erpgo);
+    let redis = json!({"current": version("redis-1")});
+    let redis = serde_json::from_value(redis).unwrap();
+    let document = seen.document.as_mut().unwrap();
+    document.keys.insert(KeyName::Redis, redis);
+    seen.complaints = vec![Complaint {
+        dependency: Dependency::Redis,
+        reason: "redis cannot be reached; the database answers instead".into(),
+        pods: 2,
+    }];
+    seen
 }
 
 fn no_prometheus(erpgo: &ErpGo) -> Observed {

@@ -95,6 +95,25 @@ fn what_was_observed_is_taken_into_account() {
 }
 
 #[test]
+fn a_redis_that_joins_has_steps_of_its_own() {
+    let observe = |seen: &mut Observed| seen.document = Some(document());
+    let told = said("production", "erpgo.io/rotate", "redis=again", observe);
+    assert_eq!(
+        told,
+        [
+            "rotate   redis: joins the secret set with the URL in key url of Secret shop-redis",
+            "pods     all of the 3 to 12 that there are must agree; none is restarted",
+            "steps    Join: every pod uses it within 5 min or it leaves again",
+        ]
+    );
+    let with_jwt = said("production", "erpgo.io/rotate", "jwt,redis", observe);
+    assert_eq!(
+        with_jwt[1],
+        "rotate   redis: refused, it is not in the secret set"
+    );
+}
+
+#[test]
 fn the_command_tells_it_with_no_cluster_and_refuses_nothing_of_the_manifest() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/examples/minimal.yaml");
     let output = Command::new(env!("CARGO_BIN_EXE_erpgo-operator"))

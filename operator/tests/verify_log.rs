@@ -13,7 +13,7 @@ fn log(entries: usize) -> Vec<Entry> {
         warning: false,
         reason: "RotationBegun",
         subject: format!("r{number}-1800000000"),
-        message: format!("jwt, refresh is rotated: \"quarterly\" {number}"),
+        message: format!("rotation r{number}-1800000000 begins: jwt is rotated: \"quarterly\""),
     };
     let notes: Vec<Note> = (0..entries).map(note).collect();
     append(&[], &notes, Timestamp::UNIX_EPOCH).unwrap()

@@ -66,9 +66,19 @@ impl Operator {
         namespace: &str,
         release: Release,
     ) -> anyhow::Result<Self> {
+        Self::install_at(cluster, namespace, release, cluster.url()).await
+    }
+
+    /// The same for an operator that finds the API server at `url`.
+    pub async fn install_at(
+        cluster: &TestCluster,
+        namespace: &str,
+        release: Release,
+        url: &str,
+    ) -> anyhow::Result<Self> {
         grant(cluster, namespace, release).await?;
         let kubeconfig = cluster
-            .kubeconfig_for_service_account(namespace, release.name)
+            .kubeconfig_for_service_account_at(namespace, release.name, url)
             .await;
         let user = format!("system:serviceaccount:{namespace}:{}", release.name);
         let process = run(namespace, release, &kubeconfig).await?;

@@ -105,26 +105,39 @@ impl Shop {
 
     /// Waits for an unfinished Job of this component and reports it as complete.
     pub async fn finish_job(&self, component: &str) -> anyhow::Result<()> {
+        let what = format!("a Job of {component}");
+        let job = wait::until(&what, async || {
+            let found = self.unfinished_jobs(component).await?;
+            Ok(found.into_iter().next())
+        });
+        self.complete(&job.await?).await
+    }
+
+    /// Jobs of this component that nobody has reported as complete.
+    pub async fn unfinished_jobs(&self, component: &str) -> anyhow::Result<Vec<Job>> {
         let jobs: Api<Job> = self.api();
         let of_it =
             ListParams::default().labels(&format!("app.kubernetes.io/component={component}"));
-        let what = format!("a Job of {component}");
-        let job = wait::until(&what, async || {
-            let found = jobs.list(&of_it).await?.items;
-            Ok(found.into_iter().find(|job| {
-                job.status
-                    .as_ref()
-                    .is_none_or(|status| status.succeeded.is_none())
-            }))
+        let mut found = jobs.list(&of_it).await?.items;
+        found.retain(|job| {
+            let status = job.status.as_ref();
+            status.is_none_or(|status| status.succeeded.is_none())
         });
-        let name = job.await?.metadata.name.context("a Job without a name")?;
+        Ok(found)
+    }
+
+    /// Reports a Job as complete, as its controller would.
+    pub async fn complete(&self, job: &Job) -> anyhow::Result<()> {
+        let name = job.metadata.name.as_ref();
+        let name = name.context("a Job without a name")?;
         let now = "2026-01-01T00:00:00Z";
         let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": "CompletionsReached", "lastTransitionTime": now, "lastProbeTime": now});
         let status = json!({"status": {
             "startTime": now, "completionTime": now, "succeeded": 1,
             "conditions": [condition("SuccessCriteriaMet"), condition("Complete")],
         }});
-        jobs.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status))
+        let jobs: Api<Job> = self.api();
+        jobs.patch_status(name, &PatchParams::default(), &Patch::Merge(&status))
             .await
             .context("the Job's status")?;
         Ok(())

@@ -6,10 +6,12 @@ mod api {
     mod children;
     mod defaults;
     mod events;
+    mod evicted;
     mod finalizers;
     mod lease;
     mod pause;
     mod rbac;
+    mod redis;
     mod requests;
     mod scale;
     mod ssa_ownership;

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::hash::StoredHash;
 use super::store::digest;
 use crate::db::{DbTime, QueryType, observed};
 use crate::error::{Error, Result};
@@ -29,8 +30,13 @@ pub struct Challenge {
     expires_at: Timestamp,
 }
 
-/// Opens a challenge for the user.
-pub(super) async fn open(connection: &mut PgConnection, user: UserId) -> Result<Challenge> {
+/// Opens a challenge for the user; none when they may not sign in, or their hash is no longer the one that
+/// was `verified`. Until it is committed, whoever changes them waits.
+pub(super) async fn open(
+    connection: &mut PgConnection,
+    user: UserId,
+    verified: &StoredHash,
+) -> Result<Option<Challenge>> {
     let fail = |error| Error::database("store a challenge", error);
     let token =
         letters(LETTERS_OF_256_BITS).map_err(|error| Error::internal("draw a challenge", error))?;
@@ -38,17 +44,22 @@ pub(super) async fn open(connection: &mut PgConnection, user: UserId) -> Result<
     let end = DbTime::truncated(now.0.checked_add(LIFE).unwrap_or(now.0));
     let query = sqlx::query(
         "INSERT INTO login_challenges (id, user_id, token_hash, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5)",
+         SELECT $1, id, $3, $4, $5 FROM users
+         WHERE id = $2 AND is_active AND password_hash = $6 FOR SHARE",
     )
     .bind(Uuid::now_v7())
     .bind(user)
     .bind(digest(&token))
     .bind(now)
     .bind(end)
+    .bind(&verified.phc)
     .execute(&mut *connection);
-    observed(QueryType::Insert, "login_challenges.open", query)
+    let opened = observed(QueryType::Insert, "login_challenges.open", query)
         .await
         .map_err(fail)?;
+    if opened.rows_affected() == 0 {
+        return Ok(None);
+    }
     let query = sqlx::query(
         "DELETE FROM login_challenges WHERE id IN (
              SELECT id FROM login_challenges WHERE user_id = $1
@@ -60,10 +71,10 @@ pub(super) async fn open(connection: &mut PgConnection, user: UserId) -> Result<
     observed(QueryType::Delete, "login_challenges.tidy", query)
         .await
         .map_err(fail)?;
-    Ok(Challenge {
+    Ok(Some(Challenge {
         challenge_token: token,
         expires_at: end.0,
-    })
+    }))
 }
 
 /// Whose challenge it is, while it is open and they may sign in.

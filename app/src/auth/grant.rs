@@ -6,6 +6,7 @@ use erpgo_secret_set::SecretSet;
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
+use super::hash::StoredHash;
 use super::token::{self, Claims, Issued, Kind, Subject};
 use super::wire::SignedIn;
 use super::{revoke, store};
@@ -25,27 +26,40 @@ pub(super) struct Client<'a> {
     pub(super) origin: &'a Origin,
 }
 
-/// Opens a session for the user, and notes the sign-in; the caller commits.
+/// Whose session it is to be.
+#[derive(Clone, Copy)]
+pub(super) struct Holder<'a> {
+    pub(super) user: UserId,
+    /// The hash that their password was right for, if it was asked for just now.
+    pub(super) verified: Option<&'a StoredHash>,
+}
+
+/// Opens a session for the holder, and notes the sign-in; the caller commits. None when they may no longer
+/// sign in, or no longer with this password.
 pub(super) async fn session(
     connection: &mut PgConnection,
     set: &SecretSet,
     settings: &AuthSettings,
-    user: UserId,
+    holder: Holder<'_>,
     client: Client<'_>,
-) -> Result<SignedIn> {
+) -> Result<Option<SignedIn>> {
+    let user = holder.user;
     let subject = Subject {
         user,
         session: SessionId::new(),
     };
     let refresh = refresh(set, settings, subject)?;
-    store::open(connection, &refresh.claims, client.device).await?;
+    let opened = store::open(connection, &refresh.claims, client.device, holder.verified);
+    if !opened.await? {
+        return Ok(None);
+    }
     store::keep(connection, &refresh, None).await?;
     revoke::excess(connection, user, MAX_SESSIONS).await?;
     let event = Event::of(Action::SignedIn, client.origin)
         .by(user)
         .on("session", subject.session);
     audit::record(connection, &event).await?;
-    answer(connection, set, settings, refresh).await
+    answer(connection, set, settings, refresh).await.map(Some)
 }
 
 /// A refresh token for `subject`, not stored yet.

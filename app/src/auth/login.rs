@@ -1,28 +1,37 @@
 //! POST /auth/login.
 //!
 //! Owns the order that keeps the answer uniform: is there room for a hash, count, look up, always hash
-//! once, then decide. Unknown, wrong and locked differ neither in body nor in the work that is done.
+//! once, then decide. Unknown, wrong and locked differ neither in body nor in the work that is done. Only
+//! who has typed a right password is looked at again, if it was changed before the session is there.
 
 use std::net::IpAddr;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use erpgo_secret_set::SecretSet;
 use http::StatusCode;
+use sqlx::PgConnection;
 
 use super::challenge::{self, Challenge};
-use super::grant::{self, Client};
+use super::grant::{self, Client, Holder};
 use super::hash::{StoredHash, Verdict};
 use super::store::{self, Credentials};
 use super::wire::{LoginBody, SignedIn};
 use crate::audit::{self, Action, Event};
+use crate::config::AuthSettings;
 use crate::error::{Code, Error, Result};
 use crate::extract::{ApiJson, Device, Origin};
 use crate::limits::{Attempt, Identifier};
 use crate::mail::{self, Message, To};
 use crate::metrics::METRICS;
 use crate::state::AppState;
+use crate::tx::{self, Work};
 use crate::users::UserId;
+
+/// How often a hash may be another than the one that was verified: a better one of the same password takes its
+/// place once, and nobody changes passwords faster than they are verified.
+const LOOKS: usize = 3;
 
 /// Sign in.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = LoginBody,
@@ -40,21 +49,22 @@ pub(super) async fn login(
     admit(&state, &origin, &body.email).await?;
     let identifier = Identifier::of(&body.email);
     let attempt = state.logins.attempt(&identifier).await;
-    let outcome = decide(&state, &body, attempt).await;
-    match outcome {
-        // The failures stay counted until the second factor is right, too.
-        Ok(Decision::Known(known)) if known.credentials.second_factor => half(&state, &known).await,
-        Ok(Decision::Known(known)) => {
+    let client = Client {
+        device: &device,
+        origin: &origin,
+    };
+    match sign_in(&state, &body, attempt, client).await {
+        Ok(Outcome::Whole(answer)) => {
             state.logins.forgive(&identifier).await;
             count("success");
-            let client = Client {
-                device: &device,
-                origin: &origin,
-            };
-            let answer = open(&state, &known, client).await?;
-            Ok(Json(answer).into_response())
+            Ok(answer)
         }
-        Ok(Decision::Refused(owner)) => {
+        // The failures stay counted until the second factor is right, too.
+        Ok(Outcome::Half(challenge)) => {
+            count("challenged");
+            Ok(challenge)
+        }
+        Ok(Outcome::Refused(owner)) => {
             let refused = Refused {
                 typed: &body.email,
                 owner,
@@ -75,6 +85,41 @@ pub(super) async fn login(
     }
 }
 
+/// What a sign-in comes to.
+enum Outcome {
+    Whole(Response),
+    Half(Response),
+    /// As [`Decision::Refused`].
+    Refused(Option<UserId>),
+}
+
+/// Decides, and again while the hash that was verified is another by the time the session opens: the password
+/// was changed, which has ended all sessions that there were, or was only hashed better.
+async fn sign_in(
+    state: &AppState,
+    body: &LoginBody,
+    attempt: Attempt,
+    client: Client<'_>,
+) -> Result<Outcome> {
+    let mut last = None;
+    for _ in 0..LOOKS {
+        let known = match decide(state, body, attempt).await? {
+            Decision::Known(known) => known,
+            Decision::Refused(owner) => return Ok(Outcome::Refused(owner)),
+        };
+        let opened = if known.credentials.second_factor {
+            half(state, &known).await?
+        } else {
+            open(state, &known, client).await?
+        };
+        if let Some(outcome) = opened {
+            return Ok(outcome);
+        }
+        last = Some(known.credentials.user);
+    }
+    Ok(Outcome::Refused(last))
+}
+
 fn count(result: &str) {
     METRICS.auth_attempts.with_label_values(&[result]).inc();
 }
@@ -88,6 +133,22 @@ async fn admit(state: &AppState, origin: &Origin, typed: &str) -> Result<()> {
 struct Known {
     credentials: Credentials,
     fresh: Option<StoredHash>,
+}
+
+impl Known {
+    /// Stores the better hash; it was computed before, so that a transaction that runs again costs no other.
+    async fn rehash(&self, connection: &mut PgConnection) -> Result<()> {
+        let Credentials { user, hash, .. } = &self.credentials;
+        match &self.fresh {
+            Some(fresh) => store::rehash(connection, *user, hash, fresh).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The hash that there is after that, unless somebody has put another in its place.
+    fn verified(&self) -> &StoredHash {
+        self.fresh.as_ref().unwrap_or(&self.credentials.hash)
+    }
 }
 
 enum Decision {
@@ -182,37 +243,56 @@ impl Refused<'_> {
 }
 
 /// The password was right: a challenge in place of a session.
-async fn half(state: &AppState, known: &Known) -> Result<Response> {
-    count("challenged");
-    let mut tx = state.database.begin().await?;
-    if let Some(fresh) = &known.fresh {
-        store::rehash(
-            &mut tx,
-            known.credentials.user,
-            &known.credentials.hash,
-            fresh,
-        )
-        .await?;
-    }
-    let challenge = challenge::open(&mut tx, known.credentials.user).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the challenge", error))?;
-    Ok((StatusCode::ACCEPTED, Json(challenge)).into_response())
+async fn half(state: &AppState, known: &Known) -> Result<Option<Outcome>> {
+    let work = Half { known };
+    let Some(challenge) = tx::transaction(&state.database, "begin a sign-in", work).await? else {
+        return Ok(None);
+    };
+    let answer = (StatusCode::ACCEPTED, Json(challenge)).into_response();
+    Ok(Some(Outcome::Half(answer)))
 }
 
-async fn open(state: &AppState, known: &Known, client: Client<'_>) -> Result<SignedIn> {
-    let user = known.credentials.user;
+async fn open(state: &AppState, known: &Known, client: Client<'_>) -> Result<Option<Outcome>> {
     let set = state.keyring.current();
-    let mut tx = state.database.begin().await?;
-    if let Some(fresh) = &known.fresh {
-        store::rehash(&mut tx, user, &known.credentials.hash, fresh).await?;
+    let work = Whole {
+        known,
+        set: &set,
+        settings: &state.settings.auth,
+        client,
+    };
+    let Some(answer) = tx::transaction(&state.database, "sign in", work).await? else {
+        return Ok(None);
+    };
+    tracing::info!(user_id = %known.credentials.user, "signed in");
+    Ok(Some(Outcome::Whole(Json(answer).into_response())))
+}
+
+struct Half<'a> {
+    known: &'a Known,
+}
+
+impl Work<Option<Challenge>> for Half<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Option<Challenge>> {
+        self.known.rehash(connection).await?;
+        let user = self.known.credentials.user;
+        challenge::open(connection, user, self.known.verified()).await
     }
-    let settings = &state.settings.auth;
-    let answer = grant::session(&mut tx, &set, settings, user, client).await?;
-    tx.commit()
-        .await
-        .map_err(|error| Error::database("commit the session", error))?;
-    tracing::info!(user_id = %user, "signed in");
-    Ok(answer)
+}
+
+struct Whole<'a> {
+    known: &'a Known,
+    set: &'a SecretSet,
+    settings: &'a AuthSettings,
+    client: Client<'a>,
+}
+
+impl Work<Option<SignedIn>> for Whole<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Option<SignedIn>> {
+        self.known.rehash(connection).await?;
+        let holder = Holder {
+            user: self.known.credentials.user,
+            verified: Some(self.known.verified()),
+        };
+        grant::session(connection, self.set, self.settings, holder, self.client).await
+    }
 }

@@ -4,6 +4,8 @@
 //! the newest token gets that same newest token again, so that a second tab stays signed in; any
 //! other second use means that somebody else has the token, and ends the session for all.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::Json;
 use axum::extract::State;
 use erpgo_secret_set::SecretSet;
@@ -14,10 +16,12 @@ use super::token::{self, Claims, Issued, Kind, Subject};
 use super::wire::{RefreshBody, SignedIn};
 use super::{grant, revoke};
 use crate::audit::{self, Action, Event};
+use crate::config::AuthSettings;
 use crate::error::{Code, Error, Result};
 use crate::extract::{ApiJson, Device, Origin};
 use crate::metrics::METRICS;
 use crate::state::AppState;
+use crate::tx::{self, Work};
 
 /// What the exchange of a token comes to.
 enum Exchange {
@@ -25,7 +29,7 @@ enum Exchange {
     Next(Issued),
     /// The session is over.
     Ended,
-    /// The token was used before: the session ends now.
+    /// The token was used before: the session is to end.
     Reused,
 }
 
@@ -42,94 +46,114 @@ pub(super) async fn refresh(
     let settings = &state.settings.auth;
     let presented = body.refresh_token.expose_secret();
     let claims = token::verify(Kind::Refresh, &set, &settings.issuer, presented)?;
-    let mut tx = state.database.begin().await?;
-    let commit = |error| Error::database("commit the rotation", error);
-    let asked = Asked {
+    let seen = AtomicBool::new(false);
+    let work = Rotate {
+        set: &set,
+        settings,
         claims: &claims,
         presented,
         device: &device,
+        origin: &origin,
+        reused: &seen,
     };
-    match exchange(&mut tx, &state, &set, asked).await? {
-        Exchange::Next(next) => {
-            let answer = grant::answer(&mut tx, &set, settings, next).await?;
-            tx.commit().await.map_err(commit)?;
-            Ok(Json(answer))
-        }
-        Exchange::Ended => {
-            let undone = tx.rollback().await;
-            undone.map_err(|error| Error::database("leave a session that has ended", error))?;
-            Err(Error::refused(Code::TokenRevoked, "sign in again"))
-        }
-        Exchange::Reused => {
-            revoke::session(&mut tx, claims.sub, claims.sid, revoke::Reason::Reuse).await?;
-            // Whose address this is nobody knows: perhaps the thief's.
-            let event = Event::of(Action::RefreshReused, &origin)
-                .by(claims.sub)
-                .on("session", claims.sid)
-                .refused();
-            audit::record(&mut tx, &event).await?;
-            tx.commit().await.map_err(commit)?;
-            state.sessions.changed(&[claims.sub]).await;
-            METRICS
-                .token_validations
-                .with_label_values(&["reused"])
-                .inc();
-            tracing::warn!(user_id = %claims.sub, session_id = %claims.sid, "a refresh token was used twice; the session is ended");
-            Err(Error::refused(Code::TokenReused, "sign in again"))
+    match tx::transaction(&state.database, "exchange a refresh token", work).await {
+        Ok(Some(answer)) => Ok(Json(answer)),
+        Ok(None) => Err(reused(&state, &claims).await),
+        Err(error) => {
+            if seen.load(Ordering::Relaxed) {
+                tracing::warn!(user_id = %claims.sub, session_id = %claims.sid, "a refresh token was used twice; the session could not be ended");
+            }
+            Err(error)
         }
     }
 }
 
-/// What is presented, and from where.
-#[derive(Clone, Copy)]
-struct Asked<'a> {
+/// Announces the end of the session, once it is committed.
+async fn reused(state: &AppState, claims: &Claims) -> Error {
+    state.sessions.changed(&[claims.sub]).await;
+    METRICS
+        .token_validations
+        .with_label_values(&["reused"])
+        .inc();
+    tracing::warn!(user_id = %claims.sub, session_id = %claims.sid, "a refresh token was used twice; the session is ended");
+    Error::refused(Code::TokenReused, "sign in again")
+}
+
+/// What is presented, from where, and what it takes to answer.
+struct Rotate<'a> {
+    set: &'a SecretSet,
+    settings: &'a AuthSettings,
     claims: &'a Claims,
     presented: &'a str,
     device: &'a Device,
+    origin: &'a Origin,
+    /// Whether the last try that found anything out found a second use: told even if no try can be committed.
+    reused: &'a AtomicBool,
 }
 
-async fn exchange(
-    connection: &mut PgConnection,
-    state: &AppState,
-    set: &SecretSet,
-    asked: Asked<'_>,
-) -> Result<Exchange> {
-    let claims = asked.claims;
-    if !store::lock(connection, claims).await? {
-        return Ok(Exchange::Ended);
+/// The next pair; none when the token was used before. That is no error here: an error would roll back
+/// the end of the session.
+impl Work<Option<SignedIn>> for Rotate<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Option<SignedIn>> {
+        let exchange = self.exchange(connection).await?;
+        let reused = matches!(exchange, Exchange::Reused);
+        self.reused.store(reused, Ordering::Relaxed);
+        match exchange {
+            Exchange::Next(next) => grant::answer(connection, self.set, self.settings, next)
+                .await
+                .map(Some),
+            Exchange::Ended => Err(Error::refused(Code::TokenRevoked, "sign in again")),
+            Exchange::Reused => self.end(connection).await.map(|()| None),
+        }
     }
-    let Some(kept) = store::token(connection, claims.jti).await? else {
-        return Ok(Exchange::Ended);
-    };
-    if kept.token_hash != store::digest(asked.presented) {
-        return Ok(Exchange::Ended);
-    }
-    if let Some(used_ago) = kept.used_ago {
-        return again(connection, state, set, claims, used_ago).await;
-    }
-    let subject = Subject {
-        user: claims.sub,
-        session: claims.sid,
-    };
-    let next = grant::refresh(set, &state.settings.auth, subject)?;
-    store::advance(connection, kept.id, &next.claims, asked.device).await?;
-    store::keep(connection, &next, Some(kept.id)).await?;
-    Ok(Exchange::Next(next))
 }
 
-/// A token that was used so many seconds ago.
-async fn again(
-    connection: &mut PgConnection,
-    state: &AppState,
-    set: &SecretSet,
-    claims: &Claims,
-    used_ago: f64,
-) -> Result<Exchange> {
-    let within = used_ago <= state.settings.auth.refresh_grace.as_secs_f64();
-    let successor = store::successor(connection, claims.jti).await?;
-    match successor {
-        Some(newest) if within && newest.used_ago.is_none() => same(set, claims, newest),
-        _ => Ok(Exchange::Reused),
+impl Rotate<'_> {
+    async fn exchange(&self, connection: &mut PgConnection) -> Result<Exchange> {
+        let claims = self.claims;
+        if !store::lock(connection, claims).await? {
+            return Ok(Exchange::Ended);
+        }
+        let Some(kept) = store::token(connection, claims.jti).await? else {
+            return Ok(Exchange::Ended);
+        };
+        if kept.token_hash != store::digest(self.presented) {
+            return Ok(Exchange::Ended);
+        }
+        if let Some(used_ago) = kept.used_ago {
+            return self.again(connection, used_ago).await;
+        }
+        let subject = Subject {
+            user: claims.sub,
+            session: claims.sid,
+        };
+        let next = grant::refresh(self.set, self.settings, subject)?;
+        store::advance(connection, kept.id, &next.claims, self.device).await?;
+        store::keep(connection, &next, Some(kept.id)).await?;
+        Ok(Exchange::Next(next))
+    }
+
+    /// A token that was used so many seconds ago.
+    async fn again(&self, connection: &mut PgConnection, used_ago: f64) -> Result<Exchange> {
+        let within = used_ago <= self.settings.refresh_grace.as_secs_f64();
+        let successor = store::successor(connection, self.claims.jti).await?;
+        match successor {
+            Some(newest) if within && newest.used_ago.is_none() => {
+                same(self.set, self.claims, newest)
+            }
+            _ => Ok(Exchange::Reused),
+        }
+    }
+
+    async fn end(&self, connection: &mut PgConnection) -> Result<()> {
+        let Claims { sub, sid, .. } = *self.claims;
+        revoke::session(connection, sub, sid, revoke::Reason::Reuse).await?;
+        // Whose address this is nobody knows: perhaps the thief's.
+        let event = Event::of(Action::RefreshReused, self.origin)
+            .by(sub)
+            .on("session", sid)
+            .refused();
+        audit::record(connection, &event).await
     }
 }
 

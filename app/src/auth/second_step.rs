@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::challenge;
-use super::grant::{self, Client};
+use super::grant::{self, Client, Holder};
 use super::token::TokenError;
 use super::wire::SignedIn;
 use crate::audit::{self, Action, Event};
@@ -146,8 +146,15 @@ impl Work<Option<SignedIn>> for Finish<'_> {
             // Somebody else has finished it: the code is not used up.
             return Err(TokenError::Invalid.into());
         }
-        grant::session(connection, self.set, self.settings, self.user, self.client)
-            .await
-            .map(Some)
+        let holder = Holder {
+            user: self.user,
+            verified: None,
+        };
+        let opened = grant::session(connection, self.set, self.settings, holder, self.client);
+        match opened.await? {
+            Some(answer) => Ok(Some(answer)),
+            // Somebody has barred them meanwhile.
+            None => Err(TokenError::Invalid.into()),
+        }
     }
 }

@@ -75,15 +75,19 @@ pub(super) async fn rehash(
         .map_err(|error| Error::database("store the new hash", error))
 }
 
-/// Opens the session that `refresh` is the first token of.
+/// Opens the session that `refresh` is the first token of; false when its user may not sign in, or their
+/// hash is no longer the one that was `verified`. The lock holds both until the session is committed: whoever
+/// changes them waits, and then finds the session to end.
 pub(super) async fn open(
     connection: &mut PgConnection,
     refresh: &Claims,
     device: &Device,
-) -> Result<()> {
+    verified: Option<&StoredHash>,
+) -> Result<bool> {
     let query = sqlx::query(
         "INSERT INTO sessions (id, user_id, created_at, expires_at, user_agent, address, last_seen_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $3)",
+         SELECT $1, id, $3, $4, $5, $6, $3 FROM users
+         WHERE id = $2 AND is_active AND ($7::text IS NULL OR password_hash = $7) FOR SHARE",
     )
     .bind(refresh.sid)
     .bind(refresh.sub)
@@ -91,10 +95,11 @@ pub(super) async fn open(
     .bind(seconds(refresh.exp)?)
     .bind(&device.agent)
     .bind(&device.address)
+    .bind(verified.map(|hash| hash.phc.as_str()))
     .execute(connection);
     observed(QueryType::Insert, "sessions.open", query)
         .await
-        .map(drop)
+        .map(|done| done.rows_affected() == 1)
         .map_err(|error| Error::database("open the session", error))
 }
 

@@ -36,7 +36,7 @@ const ASKING: Duration = DEADLINE;
 /// Units taken at once are at most this part of the quota: what is not spent is lost, and a process
 /// takes sixty times a window at the most.
 const PARTS: u32 = 1_200;
-/// Keys that a process remembers: some 150 bytes each.
+/// Keys that a process remembers: some 180 bytes each.
 const CAPACITY: usize = 50_000;
 
 /// Whose requests are counted.
@@ -152,6 +152,8 @@ impl RateLimits {
             entry.until = entry.free_at;
             let free = batch.min(FREE);
             entry.units = free;
+            // Of what follows nothing is known: the last batch was of another minute.
+            entry.size = 1;
             (_, entry.last) = key.quota.take(0, 0, free);
         }
         entry.units -= 1;
@@ -355,6 +357,37 @@ mod tests {
         let back = u32::try_from(begun.elapsed().as_millis() * 40 / 1_000).unwrap();
         let most = 2 * PARTS + 2 + back + 1;
         assert!((2 * PARTS..=most).contains(&admitted), "{admitted}");
+    }
+
+    #[test]
+    fn r05_after_the_free_units_of_a_minute_a_process_asks_for_few_again() {
+        let limits = limits(200 * PARTS, 0);
+        let key = Key {
+            class: Class::Read,
+            subject: address(1),
+            quota: Quota {
+                requests: 200 * PARTS,
+                window: WINDOW,
+            },
+        };
+        let now = Instant::now();
+        let later = now + WINDOW;
+        // A batch of 64 was spent; the free units of a minute are to be had from then on.
+        let spent = |free_at| {
+            let mut entries = limits.entries.lock().unwrap();
+            let entry = entry(&mut entries, &key, now);
+            (entry.units, entry.size, entry.asking) = (0, 64, now);
+            (entry.until, entry.free_at) = (later, free_at);
+        };
+        spent(later);
+        assert_eq!(limits.spend(&key), None);
+        assert_eq!(limits.wanted(&key), 128, "a busy minute goes on");
+        spent(now);
+        for _ in 0..FREE {
+            assert!(limits.spend(&key).is_some());
+        }
+        assert_eq!(limits.spend(&key), None);
+        assert_eq!(limits.wanted(&key), 2, "another has begun");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::wire::{RoleBody, RoleOut};
 use super::{RolesUpdate, guard, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal};
-use crate::error::{Code, Error, Problem, Result};
+use crate::error::{Error, Problem, Result};
 use crate::extract::{ApiJson, ApiPath, Origin};
 use crate::state::AppState;
 use crate::tx::{self, Work};
@@ -54,16 +54,7 @@ struct Change<'a> {
 /// The role as it is now, and who has it.
 impl Work<(Role, Vec<UserId>)> for Change<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<(Role, Vec<UserId>)> {
-        let before = store::lock(connection, self.id).await?;
-        let before = before.ok_or_else(|| Error::not_found("role"))?;
-        if before.is_system {
-            return Err(Error::refused(
-                Code::Conflict,
-                "this role belongs to the program; create one of your own",
-            ));
-        }
-        // Taking a permission away from others is as much power as giving it.
-        guard::may_hand_out(self.caller.permissions(), &before.permissions)?;
+        let before = guard::changeable(connection, self.id, self.caller.permissions()).await?;
         store::update(connection, self.id, self.draft).await?;
         let holders = store::bump_holders(connection, self.id).await?;
         let role = store::find(connection, self.id).await?;

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::{RolesDelete, guard, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal};
-use crate::error::{Code, Error, Problem, Result};
+use crate::error::{Problem, Result};
 use crate::extract::{ApiPath, Origin};
 use crate::state::AppState;
 use crate::tx::{self, Work};
@@ -43,15 +43,7 @@ struct Delete<'a> {
 
 impl Work<()> for Delete<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
-        let role = store::lock(connection, self.id).await?;
-        let role = role.ok_or_else(|| Error::not_found("role"))?;
-        if role.is_system {
-            return Err(Error::refused(
-                Code::Conflict,
-                "this role belongs to the program and stays",
-            ));
-        }
-        guard::may_hand_out(self.caller.permissions(), &role.permissions)?;
+        let role = guard::changeable(connection, self.id, self.caller.permissions()).await?;
         store::delete(connection, self.id).await?;
         let event = Event::of(Action::RoleDeleted, self.origin)
             .by(self.caller.user)

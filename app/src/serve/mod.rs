@@ -12,6 +12,8 @@ mod stop;
 mod tasks;
 mod warm;
 
+use std::time::Duration;
+
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -26,11 +28,19 @@ use crate::{audit, router, start};
 
 pub use check::check;
 
+/// What still runs once all is closed may take so long to end.
+const LEAVE: Duration = Duration::from_millis(100);
+
 /// Serves until SIGTERM or SIGINT.
 #[must_use]
 pub fn run(settings: Settings, sources: Sources) -> Exit {
     match start::runtime() {
-        Ok(runtime) => runtime.block_on(serve(settings, sources)),
+        Ok(runtime) => {
+            let exit = runtime.block_on(serve(settings, sources));
+            // A resolver that hangs must not hold the process back.
+            runtime.shutdown_timeout(LEAVE);
+            exit
+        }
         Err(exit) => exit,
     }
 }

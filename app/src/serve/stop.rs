@@ -1,6 +1,8 @@
 //! The end, in order (R9).
 //!
-//! Owns the hooks of serve: readiness, then the listener and its requests, then what they used.
+//! Owns the hooks of serve: readiness, then the listener and its requests, then what they used. Beside
+//! the drain they have less than ten seconds together, which is what `spec.termination` leaves unless told
+//! otherwise.
 
 use std::time::Duration;
 
@@ -11,8 +13,14 @@ use tokio_util::sync::CancellationToken;
 use crate::shutdown::{Hooks, Phase};
 use crate::state::AppState;
 
+/// For those that wait for nothing.
+const AT_ONCE: Duration = Duration::from_millis(100);
+/// What requests may take beyond the drain, at which they are cut off.
 const SHORT: Duration = Duration::from_secs(1);
-const CLOSE: Duration = Duration::from_secs(5);
+/// Requests and tasks have let go of it by then; what is left ends with its socket.
+const CLOSE: Duration = Duration::from_secs(3);
+/// As long as the exporter of spans waits for its collector.
+const FLUSH: Duration = Duration::from_secs(5);
 
 pub(super) fn hooks(
     state: &AppState,
@@ -23,7 +31,7 @@ pub(super) fn hooks(
 ) -> Hooks {
     let mut hooks = Hooks::default();
     let lifecycle = state.lifecycle.clone();
-    hooks.add(10, "readiness", SHORT, || async move {
+    hooks.add(10, "readiness", AT_ONCE, || async move {
         lifecycle.advance(Phase::Draining);
     });
     // The server keeps the drain deadline itself; this one only guards against a stuck task.
@@ -34,7 +42,7 @@ pub(super) fn hooks(
             tracing::warn!("requests were still in flight at the deadline and are cut off");
         }
     });
-    hooks.add(30, "tasks", SHORT, || async move { stop.cancel() });
+    hooks.add(30, "tasks", AT_ONCE, || async move { stop.cancel() });
     let database = state.database.clone();
     hooks.add(
         40,
@@ -43,8 +51,8 @@ pub(super) fn hooks(
         || async move { database.close().await },
     );
     let redis = state.redis.clone();
-    hooks.add(50, "redis", SHORT, || async move { redis.close() });
-    hooks.add(60, "telemetry", CLOSE, || async move {
+    hooks.add(50, "redis", AT_ONCE, || async move { redis.close() });
+    hooks.add(60, "telemetry", FLUSH, || async move {
         let flushed = tokio::task::spawn_blocking(move || telemetry.shutdown()).await;
         if let Ok(Err(error)) = flushed {
             tracing::warn!(error = %erpgo_telemetry::chain(&error), "the last spans are lost");

@@ -1,5 +1,7 @@
 //! The end of a process, seen from outside (R9, P14).
 
+mod hung;
+
 use std::time::Duration;
 
 use axum::Router;
@@ -136,12 +138,13 @@ async fn r09_4_what_is_left_at_the_deadline_is_cut_off() {
     let begun = std::time::Instant::now();
     running.stop.cancel();
     assert!(!running.task.await.unwrap());
+    // It is not left to run on until the process ends.
+    assert_eq!(in_flight.await.unwrap(), "");
     assert!(
         begun.elapsed() < Duration::from_secs(2),
         "{:?}",
         begun.elapsed()
     );
-    in_flight.abort();
 }
 
 /// P14: whatever the mix of requests that are shorter than the drain, all of them finish.

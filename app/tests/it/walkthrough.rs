@@ -1,28 +1,14 @@
 //! The guides are what they say: every command of the walk is run, in its order.
 
-use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::Command;
+use erpgo_test_kit::guide;
 
 use crate::program::{administrator, start};
 use crate::world::{ADMIN, PASSWORD};
 
 const GUIDE: &str = include_str!("../../../docs/guides/walkthrough.md");
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// The guide's blocks of shell, in one script.
-fn script() -> String {
-    let mut script = String::from("set -euo pipefail\n");
-    let blocks: Vec<&str> = GUIDE
-        .split("```sh\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
-    assert!(blocks.len() >= 9, "{}", blocks.len());
-    script.extend(blocks);
-    script
-}
 
 #[tokio::test]
 async fn the_walk_goes_from_the_first_sign_in_to_the_export_and_the_end() {
@@ -33,20 +19,13 @@ async fn the_walk_goes_from_the_first_sign_in_to_the_export_and_the_end() {
         "auth: { hash_memory_kib: 8, hash_iterations: 1 }\n",
     );
     program.is_ready().await;
-    let walk = Command::new("bash")
-        .arg("-c")
-        .arg(script())
-        .env("API", format!("http://{}", program.api))
-        .env("ADMIN_EMAIL", ADMIN)
-        .env("ADMIN_PASSWORD", PASSWORD)
-        .env("no_proxy", "127.0.0.1")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(LIMIT, walk).await.unwrap().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{told}\n{complaint}");
+    let api = format!("http://{}", program.api);
+    let variables = [
+        ("API", &*api),
+        ("ADMIN_EMAIL", ADMIN),
+        ("ADMIN_PASSWORD", PASSWORD),
+    ];
+    let told = guide::run(GUIDE, &variables, LIMIT).await.unwrap();
     assert!(told.ends_with("walked to the end\n"), "{told}");
     for expected in [
         "\"FORBIDDEN\"",

@@ -329,9 +329,9 @@ pub async fn listening(state: &AppState) {
     .await;
 }
 
-/// Waits for a condition, at most ten seconds.
+/// Waits for a condition, at most half a minute: other tests may have the machine meanwhile.
 pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !condition().await {
         assert!(std::time::Instant::now() < limit, "never: {what}");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;

@@ -32,6 +32,6 @@ pub use ids::{Generation, IdError, KeyName, Kid, Slot};
 pub use load::{LoadError, SecretSet, load};
 pub use manifest::{Manifest, ManifestEntry};
 pub use render::{MANIFEST_FILE, RenderedSet, file_name, render};
-pub use rotate::{NewValue, abort, prepare, promote, retire, revoke, stage};
+pub use rotate::{NewValue, abort, join, leave, prepare, promote, retire, revoke, stage};
 pub use secret::Secret;
 pub use validate::{Fault, MIN_KEY_BITS, MIN_KEY_BYTES, MIN_PEPPER_BYTES, validate};

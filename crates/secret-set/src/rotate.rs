@@ -1,12 +1,12 @@
 //! The steps of a rotation as edits of the document.
 //!
-//! Owns the six edits. Each is pure and total: it returns the document of the next generation, and a
+//! Owns the eight edits. Each is pure and total: it returns the document of the next generation, and a
 //! key that is not where the step begins stays as it is. Never are there two current versions, and no
-//! edit but [`revoke`] takes away what signs.
+//! edit but [`revoke`] and [`leave`] takes away what is current.
 
 use jiff::Timestamp;
 
-use crate::{Document, Generation, KeyName, Keys, Kid, RotatingKey, Secret, Version};
+use crate::{Document, Generation, KeyName, Keys, Kid, RedisUrl, RotatingKey, Secret, Version};
 
 /// A new value for one key.
 pub struct NewValue {
@@ -41,12 +41,10 @@ impl Keys {
 pub fn prepare(document: Document, new: NewValue, now: Timestamp) -> Document {
     let mut prepared = following(document);
     let generation = prepared.generation;
-    prepared.prepared.entry(new.key).or_insert_with(|| Version {
-        kid: kid(new.key, generation, now),
-        created_at: now,
-        not_after: None,
-        value: new.value,
-    });
+    prepared
+        .prepared
+        .entry(new.key)
+        .or_insert_with(|| version(new, generation, now));
     prepared
 }
 
@@ -72,12 +70,8 @@ pub fn stage(
         let Some(key) = staged.keys.get_mut(new.key) else {
             continue;
         };
-        key.next.get_or_insert(Version {
-            kid: kid(new.key, generation, now),
-            created_at: now,
-            not_after: None,
-            value: new.value,
-        });
+        key.next
+            .get_or_insert_with(|| version(new, generation, now));
     }
     staged
 }
@@ -126,6 +120,33 @@ pub fn revoke(document: Document, name: KeyName, kid: &Kid) -> Document {
     })
 }
 
+/// Adds Redis, the one key that a document may lack: current at once, since no pod has a version of it
+/// that another could refuse. One that is there stays.
+#[must_use]
+pub fn join(document: Document, url: RedisUrl, now: Timestamp) -> Document {
+    let mut joined = following(document);
+    let generation = joined.generation;
+    let new = NewValue {
+        key: KeyName::Redis,
+        value: url.0,
+    };
+    joined.keys.redis.get_or_insert_with(|| RotatingKey {
+        current: version(new, generation, now),
+        next: None,
+        previous: None,
+    });
+    joined
+}
+
+/// Takes Redis out with all its versions.
+#[must_use]
+pub fn leave(document: Document) -> Document {
+    let mut left = following(document);
+    left.keys.redis = None;
+    left.prepared.remove(&KeyName::Redis);
+    left
+}
+
 fn following(document: Document) -> Document {
     Document {
         generation: document.generation.next(),
@@ -142,6 +163,15 @@ fn edit(document: Document, names: &[KeyName], change: impl Fn(&mut RotatingKey)
         }
     }
     edited
+}
+
+fn version(new: NewValue, generation: Generation, now: Timestamp) -> Version {
+    Version {
+        kid: kid(new.key, generation, now),
+        created_at: now,
+        not_after: None,
+        value: new.value,
+    }
 }
 
 // Generations may repeat after a backend was restored from a backup; with the time no kid does.
@@ -239,14 +269,41 @@ mod tests {
         assert!(dropped.prepared.is_empty());
     }
 
+    #[test]
+    fn redis_comes_and_goes_and_every_other_key_stays() {
+        let url = |text: &str| RedisUrl(Secret::new(text.into()));
+        let others = |document: &Document| {
+            let mut kids = kids(document);
+            kids.retain(|kid| !kid.starts_with("redis"));
+            kids
+        };
+        let new = NewValue {
+            key: KeyName::Redis,
+            value: Secret::new("redis://b:1@h".into()),
+        };
+        let left = leave(prepare(example(), new, at(1)));
+        assert!(left.keys.redis.is_none() && left.prepared.is_empty());
+        assert_eq!(others(&left), others(&example()));
+        let joined = join(left, url("redis://c:1@h"), at(2));
+        let redis = joined.keys.redis.as_ref().unwrap();
+        assert_eq!(redis.current.kid.as_str(), "redis-10-2");
+        assert_eq!(redis.current.value.expose_secret(), "redis://c:1@h");
+        assert_eq!(redis.versions().count(), 1);
+        assert_eq!(validate(&joined.keys), []);
+        let again = join(joined, url("redis://d:1@h"), at(3));
+        let redis = again.keys.redis.as_ref().unwrap();
+        assert_eq!(redis.current.kid.as_str(), "redis-10-2", "what is there");
+        assert_eq!(again.generation, Generation(11));
+    }
+
     fn key() -> impl Strategy<Value = KeyName> {
         prop::sample::select(KeyName::ALL.to_vec())
     }
 
     proptest! {
         #[test]
-        fn i03_only_retire_abort_and_revoke_take_a_kid_away(
-            steps in prop::collection::vec((0..6usize, key(), key()), 1..40),
+        fn i03_only_retire_abort_revoke_and_leave_take_a_kid_away(
+            steps in prop::collection::vec((0..8usize, key(), key()), 1..40),
         ) {
             let mut document = example();
             let mut ever = kids(&document);
@@ -268,11 +325,16 @@ mod tests {
                         let value = Secret::new(format!("prepared {first}{second}"));
                         prepare(document, NewValue { key: first, value }, now)
                     }
-                    _ => revoke(document, first, &current.unwrap()),
+                    5 => join(document, RedisUrl(Secret::new(format!("joined {second}"))), now),
+                    6 => leave(document),
+                    _ => match current {
+                        Some(kid) => revoke(document, first, &kid),
+                        None => leave(document),
+                    },
                 };
                 prop_assert_eq!(document.generation, generation.next());
                 let after = kids(&document);
-                if step < 2 || step == 4 {
+                if matches!(step, 0 | 1 | 4 | 5) {
                     prop_assert!(before.is_subset(&after));
                     prop_assert!(step != 4 || after == before, "what is prepared is in use");
                 }

@@ -1,4 +1,5 @@
-//! Real PostgreSQL, Redis, Vault and kube-apiserver for the tests, and moto for AWS.
+//! Real PostgreSQL, Redis, Vault and kube-apiserver for the tests, moto for AWS, and a shell for what the
+//! guides tell to type.
 //!
 //! Every component here is the real program, started on loopback. What is slow to start is shared
 //! by all test processes of one checkout (one PostgreSQL server, one kube-apiserver) and gives each
@@ -11,6 +12,7 @@
 
 pub mod apiserver;
 pub mod capture;
+pub mod guide;
 pub mod moto;
 pub mod postgres;
 pub mod proxy;
@@ -23,6 +25,7 @@ mod fail;
 mod port;
 mod private;
 mod process;
+mod python;
 mod state;
 mod wait;
 

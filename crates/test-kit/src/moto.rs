@@ -5,11 +5,11 @@
 //! meets it.
 
 use crate::private::Private;
+use crate::python::Package;
 use crate::{fail, port, wait};
 use anyhow::{Context, bail};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +18,16 @@ use std::time::Duration;
 /// The region of every test.
 pub const REGION: &str = "eu-central-1";
 
-const VERSION: &str = "5.2.5";
+const MOTO: Package = Package {
+    name: "moto",
+    extras: "[server]",
+    version: "5.2.5",
+};
+const COMMAND_LINE: Package = Package {
+    name: "awscli",
+    extras: "",
+    version: "1.46.2",
+};
 const START: Duration = Duration::from_secs(120);
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -38,6 +47,12 @@ pub async fn server() -> TestMoto {
 /// The same on another address of this machine: that of the node, which pods reach.
 pub async fn server_at(host: Ipv4Addr) -> TestMoto {
     fail::unless(fail::blocking(move || TestMoto::launch(host)).await)
+}
+
+/// The folder of the AWS command line: its modules, and the program as `bin/aws`. The very first time this
+/// is a download.
+pub async fn command_line() -> PathBuf {
+    fail::unless(fail::blocking(|| COMMAND_LINE.installed()).await)
 }
 
 impl TestMoto {
@@ -124,7 +139,7 @@ impl TestMoto {
     }
 
     fn launch(host: Ipv4Addr) -> anyhow::Result<Self> {
-        let modules = install()?;
+        let modules = MOTO.installed()?;
         let mut moto = Self {
             private: Private::new("moto")?,
             host,
@@ -170,52 +185,4 @@ fn client() -> anyhow::Result<reqwest::Client> {
         .timeout(LIMIT)
         .no_proxy()
         .build()?)
-}
-
-/// Where moto's modules are; downloaded when they are not there yet.
-fn install() -> anyhow::Result<PathBuf> {
-    let cache = cache()?;
-    let modules = cache.join(format!("moto-{VERSION}-py{}", python_version()?));
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(cache.join("moto.lock"))?;
-    lock.lock()?;
-    if modules.is_dir() {
-        return Ok(modules);
-    }
-    let partial = modules.with_extension("partial");
-    let _ = fs::remove_dir_all(&partial);
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet"])
-        .args(["--disable-pip-version-check", "--no-warn-script-location"])
-        .arg(format!("moto[server]=={VERSION}"))
-        .arg("--target")
-        .arg(&partial);
-    let output = pip.output().context("cannot run python3")?;
-    if !output.status.success() {
-        bail!(
-            "cannot install moto (needs python3 and python3-pip): {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    fs::rename(&partial, &modules)?;
-    Ok(modules)
-}
-
-// Some of the modules are compiled for one version of Python.
-fn python_version() -> anyhow::Result<String> {
-    let program = "import sys; print('%d.%d' % sys.version_info[:2])";
-    let output = Command::new("python3").args(["-c", program]).output();
-    let output = output.context("python3 was not found: apt-get install python3 python3-pip")?;
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-}
-
-fn cache() -> anyhow::Result<PathBuf> {
-    let set = std::env::var_os("ERPGO_CACHE").map(PathBuf::from);
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/erpgo"));
-    let cache = set.or(home).context("HOME is not set")?;
-    fs::create_dir_all(&cache)?;
-    Ok(cache)
 }

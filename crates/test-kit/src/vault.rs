@@ -82,8 +82,13 @@ impl TestVault {
 
     /// Unseals the server; what it held in memory is still there.
     pub async fn unseal(&self) {
-        let key = fail::unless(self.unseal_key());
+        let key = self.unseal_key();
         self.write("sys/unseal", &json!({"key": key})).await;
+    }
+
+    /// What unseals the server.
+    pub fn unseal_key(&self) -> String {
+        fail::unless(self.printed_key())
     }
 
     /// Writes to a path below `/v1/` as root, and returns the answer.
@@ -149,7 +154,7 @@ impl TestVault {
         })
     }
 
-    fn unseal_key(&self) -> anyhow::Result<String> {
+    fn printed_key(&self) -> anyhow::Result<String> {
         let printed = std::fs::read_to_string(self.private.log())?;
         let line = printed
             .lines()

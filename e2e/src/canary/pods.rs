@@ -15,6 +15,7 @@ use kube::api::ListParams;
 
 use super::{Canaries, Found, Since};
 use crate::Node;
+use crate::pod_logs::{folder, folder_of};
 
 /// Names of the ports at which there are metrics.
 const PORTS: [&str; 2] = ["metrics", "control"];
@@ -122,25 +123,6 @@ async fn metrics(url: &str) -> Result<String> {
         .build()?;
     let answer = client.get(url).send().await?.error_for_status()?;
     Ok(answer.text().await?)
-}
-
-/// The folder of logs that the kubelet was told.
-fn folder(node: &Node) -> Result<PathBuf> {
-    let path = node.work_dir().join("config/kubelet.yaml");
-    let config = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let line = config
-        .lines()
-        .find_map(|line| line.strip_prefix("podLogsDir: "));
-    let folder = line.context("the kubelet has no folder of logs")?;
-    Ok(PathBuf::from(folder.trim().trim_matches('"')))
-}
-
-// NAMESPACE_POD_UID/CONTAINER
-fn folder_of(pod: &Pod, container: &str) -> PathBuf {
-    let part = |part: &Option<String>| part.clone().unwrap_or_default();
-    let of = &pod.metadata;
-    let dir = [part(&of.namespace), part(&of.name), part(&of.uid)].join("_");
-    Path::new(&dir).join(container)
 }
 
 /// The logs in `folder` whose paths in it begin with `prefix`, by these paths.

@@ -4,21 +4,18 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
-
 use super::Request;
 use super::report::{Report, Sample};
 use super::wire::{Answer, Wire};
+use crate::open_loop::{ANSWER_WITHIN, open_loop};
 
 /// More are not open at once: a request beyond waits, and its wait counts.
 const MAX_IN_FLIGHT: usize = 1_000;
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 struct Shared {
     to: SocketAddr,
     idle: Mutex<Vec<Wire>>,
     samples: Mutex<Vec<Sample>>,
-    places: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -27,7 +24,6 @@ impl Shared {
             to,
             idle: Mutex::default(),
             samples: Mutex::default(),
-            places: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
         })
     }
 
@@ -81,25 +77,13 @@ pub async fn open(
     rate: impl Fn(Duration) -> f64,
     request: impl Fn(u32) -> Request,
 ) -> Report {
-    let shared = Shared::new(to);
-    let (begun, mut due, mut lags) = (Instant::now(), Duration::ZERO, Vec::new());
-    for n in 0.. {
-        if due >= length {
-            break;
-        }
-        let at = begun + due;
-        tokio::time::sleep_until(at.into()).await;
-        lags.push(at.elapsed());
+    let (shared, begun) = (Shared::new(to), Instant::now());
+    let rate = |due: Duration| (due < length).then(|| rate(due));
+    let lags = open_loop(begun, MAX_IN_FLIGHT, rate, |n, at| {
         let (request, shared) = (request(n), Arc::clone(&shared));
-        tokio::spawn(async move {
-            let place = shared.places.acquire().await;
-            shared.one(&request, begun, at).await;
-            drop(place);
-        });
-        due += Duration::from_secs_f64(1.0 / rate(due).max(0.1));
-    }
-    let all = u32::try_from(MAX_IN_FLIGHT).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(ANSWER_WITHIN * 2, shared.places.acquire_many(all)).await;
+        async move { shared.one(&request, begun, at).await }
+    });
+    let lags = lags.await;
     shared.report(lags)
 }
 

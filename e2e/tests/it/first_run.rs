@@ -1,10 +1,12 @@
-//! A platform team writes one resource; an end user creates a product.
+//! A platform team writes one resource; an end user creates a product, and a new one takes the walk of the
+//! docs.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use erpgo_crds::ErpGo;
 use erpgo_e2e::{Session, Stage};
+use erpgo_test_kit::guide;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Secret;
@@ -13,16 +15,22 @@ use reqwest::Method;
 use serde_json::json;
 
 pub(crate) const READY: Duration = Duration::from_secs(180);
+const WALKTHROUGH: &str = include_str!("../../../docs/guides/walkthrough.md");
+/// It takes a few seconds on a machine that does nothing else.
+const WALK: Duration = Duration::from_secs(120);
 
-/// Logs in as the administrator whom the operator made.
-pub(crate) async fn admin(stage: &Stage) -> Result<Session> {
+/// E-mail and password of the administrator whom the operator made.
+async fn credentials(stage: &Stage) -> Result<(String, String)> {
     let secrets: Api<Secret> = stage.api();
     let data = secrets.get("shop-admin").await?.data.unwrap_or_default();
     let text = |key: &str| String::from_utf8(data[key].0.clone());
-    stage
-        .http()?
-        .login(&text("email")?, &text("password")?)
-        .await
+    Ok((text("email")?, text("password")?))
+}
+
+/// Logs in as the administrator whom the operator made.
+pub(crate) async fn admin(stage: &Stage) -> Result<Session> {
+    let (email, password) = credentials(stage).await?;
+    stage.http()?.login(&email, &password).await
 }
 
 #[tokio::test]
@@ -42,6 +50,7 @@ async fn one_resource_becomes_a_running_api() -> Result<()> {
 
     the_migration_came_first(&stage).await?;
     a_product_can_be_created(&stage).await?;
+    the_walk_can_be_taken(&stage).await?;
     a_second_look_changes_nothing(&stage).await?;
     stage.strike().await
 }
@@ -90,6 +99,23 @@ async fn a_product_can_be_created(stage: &Stage) -> Result<()> {
         "without a token: {}",
         stranger.status()
     );
+    Ok(())
+}
+
+/// As it stands in the docs: through the NodePort, with whichever of the two pods answers.
+async fn the_walk_can_be_taken(stage: &Stage) -> Result<()> {
+    let (email, password) = credentials(stage).await?;
+    let http = stage.http()?;
+    let variables = [
+        ("API", http.base()),
+        ("ADMIN_EMAIL", &*email),
+        ("ADMIN_PASSWORD", &*password),
+    ];
+    let begun = Instant::now();
+    let told = guide::run(WALKTHROUGH, &variables, WALK).await?;
+    ensure!(told.ends_with("walked to the end\n"), "{told}");
+    ensure!(told.contains(&email), "the administrator's profile: {told}");
+    println!("walked for {:?}", begun.elapsed());
     Ok(())
 }
 

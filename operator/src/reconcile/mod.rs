@@ -29,6 +29,7 @@ pub mod preview;
 mod prune;
 pub mod publish;
 pub mod reason;
+pub mod redis;
 pub mod rotation;
 mod rotation_condition;
 pub mod rotation_log;
@@ -182,6 +183,10 @@ fn measure(context: &Context, key: &Key, erpgo: &ErpGo, plan: &Plan) {
     for record in &decided.record.keys {
         let (name, age) = (record.key.as_str(), since(record.created_at));
         metrics.set_secret_age(&key.namespace, &key.name, name, age);
+    }
+    let is_gone = |name: &KeyName| decided.record.key(*name).is_none();
+    for name in KeyName::ALL.into_iter().filter(is_gone) {
+        metrics.forget_secret_age(&key.namespace, &key.name, name.as_str());
     }
     let active = decided.record.active.as_ref();
     let step = active.map_or(0, |active| active.step.number());

@@ -20,13 +20,13 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::ListParams;
+use kube::api::{ListParams, ObjectList};
 
 use super::context::Context;
 use super::error::ReconcileError;
 use super::live::Live;
 use super::memory::Heard;
-use super::names::{self, Names};
+use super::names::{self, Component, Names};
 use super::observed::{
     AckFacts, Complaint, HpaFacts, MAX_MESSAGE_BYTES, MAX_PODS, Observed, PodComponent, PodFacts,
     SecretSetState,
@@ -36,6 +36,9 @@ use crate::acks;
 use crate::rotation::DocumentView;
 use crate::runtime::progress::Key;
 use crate::secrets::SecretsError;
+
+/// Selects pods that have not ended.
+const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
 /// What was read.
 pub struct Reading {
@@ -133,7 +136,8 @@ async fn document(context: &Context, erpgo: &ErpGo) -> (SecretSetState, Option<D
 }
 
 fn serving(pods: &[PodFacts]) -> Vec<IpAddr> {
-    let alive = |pod: &&PodFacts| pod.component == PodComponent::Api && !pod.terminating;
+    let alive =
+        |pod: &&PodFacts| pod.component == PodComponent::Api && !pod.terminating && !pod.ended;
     let mut all: Vec<IpAddr> = pods.iter().filter(alive).filter_map(|pod| pod.ip).collect();
     all.sort_unstable();
     all
@@ -173,13 +177,24 @@ impl Reader<'_> {
         found.map_err(failed("the Deployment"))
     }
 
+    // Pods that a node under pressure ended stay and may be many: they hide none that serves (I-03), and
+    // none of a Job.
     async fn pods(&self) -> Result<Vec<Pod>, ReconcileError> {
+        let all = ListParams::default().labels(&selector(self.key));
+        let all = self.list_pods(all).await?;
+        if all.metadata.continue_.is_none() {
+            return Ok(all.items);
+        }
+        let [alive, of_jobs] = in_two(self.key);
+        let (alive, of_jobs) = tokio::try_join!(self.list_pods(alive), self.list_pods(of_jobs))?;
+        Ok(alive.items.into_iter().chain(of_jobs.items).collect())
+    }
+
+    async fn list_pods(&self, params: ListParams) -> Result<ObjectList<Pod>, ReconcileError> {
         let limit = u32::try_from(MAX_PODS).unwrap_or(u32::MAX);
-        let params = ListParams::default()
-            .labels(&selector(self.key))
-            .limit(limit);
-        let list = self.api::<Pod>().list(&params).await;
-        Ok(list.map_err(failed("the pods"))?.items)
+        let api = self.api::<Pod>();
+        let found = api.list(&params.limit(limit)).await;
+        found.map_err(failed("the pods"))
     }
 
     async fn hpa(&self) -> Result<Option<HorizontalPodAutoscaler>, ReconcileError> {
@@ -249,6 +264,16 @@ fn selector(key: &Key) -> String {
     format!("{manager}={},{instance}={}", names::FIELD_MANAGER, key.name)
 }
 
+// The API's pods that have not ended, and all of Jobs, whose end is what is asked of them. None is in both.
+fn in_two(key: &Key) -> [ListParams; 2] {
+    let of = |relation: &str| {
+        let (all, label) = (selector(key), names::COMPONENT_LABEL);
+        let api = Component::Api.as_str();
+        ListParams::default().labels(&format!("{all},{label}{relation}{api}"))
+    };
+    [of("=").fields(NOT_ENDED), of("!=")]
+}
+
 fn failed(what: &'static str) -> impl FnOnce(kube::Error) -> ReconcileError {
     move |source| ReconcileError::Observe { what, source }
 }
@@ -277,4 +302,42 @@ fn hpa_facts(hpa: &HorizontalPodAutoscaler) -> HpaFacts {
 /// `text`, cut to [`MAX_MESSAGE_BYTES`] between characters.
 pub(super) fn bounded(text: &str) -> String {
     bounded_to(text, MAX_MESSAGE_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_that_has_ended_is_not_asked_since_its_address_may_be_anothers() {
+        let pod = |ip: IpAddr| PodFacts {
+            ip: Some(ip),
+            ..PodFacts::default()
+        };
+        let [evicted, serves] = ["10.0.0.7", "10.0.0.8"].map(|ip| ip.parse().unwrap());
+        let pods = [
+            PodFacts {
+                ended: true,
+                ..pod(evicted)
+            },
+            pod(serves),
+        ];
+        assert_eq!(serving(&pods), [serves]);
+    }
+
+    #[test]
+    fn of_too_many_pods_those_of_jobs_are_read_ended_or_not() {
+        let key = Key {
+            namespace: "shops".into(),
+            name: "shop".into(),
+        };
+        let [alive, of_jobs] = in_two(&key);
+        let labels = |params: &ListParams| params.label_selector.clone().unwrap();
+        let component = "app.kubernetes.io/component";
+        let all = selector(&key);
+        assert_eq!(labels(&alive), format!("{all},{component}=api"));
+        assert_eq!(alive.field_selector.as_deref(), Some(NOT_ENDED));
+        assert_eq!(labels(&of_jobs), format!("{all},{component}!=api"));
+        assert_eq!(of_jobs.field_selector, None);
+    }
 }

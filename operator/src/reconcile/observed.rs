@@ -36,7 +36,8 @@ pub struct Observed {
     pub admin_secret: bool,
     /// The Deployment.
     pub deployment: Option<DeploymentFacts>,
-    /// Pods of the API and of the wanted migration Job, at most [`MAX_PODS`].
+    /// Pods of the API and of the wanted migration Job, at most [`MAX_PODS`]; when there are more, the
+    /// API's that have not ended and the Job's, at most as many of either.
     pub pods: Vec<PodFacts>,
     /// The migration Job that [`super::names::migration_job`] names for this spec.
     pub migration_job: Option<JobFacts>,

@@ -113,11 +113,17 @@ fn sources(app: &ValidErpGo, seen: &Observed) -> Option<Waiting> {
         &app.database.key,
         &seen.database_secret,
     );
-    let redis = app.redis.as_ref().and_then(|redis| {
-        let found = seen.redis_secret.clone().unwrap_or_default();
-        source("spec.redis.secretRef", &redis.name, &redis.key, &found)
-    });
-    database.or(redis).or_else(|| bootstrap(app, seen))
+    database
+        .or_else(|| redis_source(app, seen))
+        .or_else(|| bootstrap(app, seen))
+}
+
+/// What the URL of Redis waits on.
+#[must_use]
+pub fn redis_source(app: &ValidErpGo, seen: &Observed) -> Option<Waiting> {
+    let redis = app.redis.as_ref()?;
+    let found = seen.redis_secret.clone().unwrap_or_default();
+    source("spec.redis.secretRef", &redis.name, &redis.key, &found)
 }
 
 /// What the first administrator waits on.
@@ -222,11 +228,16 @@ fn failing(pod: &PodFacts, container: &str, why: &str, message: &str) -> Option<
     Some(Waiting::fault(reason::POD_FAILING, cause, way_out))
 }
 
-/// What the pods' dependencies make wait.
+/// What the pods' dependencies make wait. A Redis that the spec has no more is missed by nobody.
 #[must_use]
 pub fn dependencies(app: &ValidErpGo, seen: &Observed) -> Option<Waiting> {
-    seen.complaints
-        .first()
+    let is_wanted = |complaint: &&Complaint| match complaint.dependency {
+        Dependency::Database => true,
+        Dependency::Redis => app.redis.is_some(),
+    };
+    let mut complaints = seen.complaints.iter().filter(is_wanted);
+    complaints
+        .next()
         .map(|complaint| dependency(app, complaint))
 }
 

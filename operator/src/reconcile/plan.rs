@@ -19,6 +19,7 @@ use super::migrate::{self, Migration, Standing};
 use super::names::{SPEC_HASH, short_hash};
 use super::observed::{JobFacts, JobState, Observed, PodComponent, SecretSetState, SecretSource};
 use super::phase::{self, Phase, Waiting};
+use super::redis;
 use super::rotation;
 use super::valid::{Bootstrap, ValidErpGo};
 use super::validate::{Invalid, validate};
@@ -181,7 +182,7 @@ fn decide(
         .or(standing.waiting)
         .or(rolling.clone().filter(|rolling| rolling.fault))
         .or(phase::dependencies(app, seen))
-        .or(rolling);
+        .or(worse(rolling, redis::waiting(app, seen, rotation.as_ref())));
     let plan = Plan {
         phase,
         requeue: sooner(
@@ -198,6 +199,14 @@ fn decide(
         effects,
     };
     checked(plan)
+}
+
+// What a person must mend is told before what passes by itself.
+fn worse(one: Option<Waiting>, other: Option<Waiting>) -> Option<Waiting> {
+    if other.as_ref().is_some_and(|waiting| waiting.fault) {
+        return other;
+    }
+    one.or(other)
 }
 
 // What breaks an invariant is not applied, whoever built it.

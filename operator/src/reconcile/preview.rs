@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use erpgo_crds::SecretKey;
 use erpgo_secret_set::KeyName;
 
 use super::observed::{Observed, PodComponent};
+use super::redis;
 use super::rotation::{ACCEPTANCE, policy};
 use super::valid::{Scale, ValidErpGo, ValidTurns};
-use crate::rotation::{KeyView, LoginKey, Request, Revocation};
+use crate::rotation::{KeyView, LoginKey, Redis, Request, Revocation};
 
 /// Most pods that are named.
 const MAX_NAMED: usize = 10;
@@ -39,10 +41,28 @@ fn rotation(app: &ValidErpGo, seen: &Observed, request: &Request) -> Vec<String>
         return vec![format!("rotate   {why}")];
     }
     let keys = &request.keys;
+    if let (Redis::Joins, Some(redis), [KeyName::Redis]) =
+        (redis::stands(app, seen), &app.redis, keys.as_slice())
+    {
+        return joining(app, seen, redis);
+    }
     let mut lines: Vec<String> = keys.iter().map(|key| of_key(app, seen, *key)).collect();
     lines.push(format!("pods     {}; none is restarted", pods(app, seen)));
     lines.push(format!("steps    {}", steps(app, keys)));
     lines
+}
+
+fn joining(app: &ValidErpGo, seen: &Observed, redis: &SecretKey) -> Vec<String> {
+    let minutes = ACCEPTANCE.as_secs() / 60;
+    vec![
+        format!("rotate   redis: joins the secret set with {}", url(redis)),
+        format!("pods     {}; none is restarted", pods(app, seen)),
+        format!("steps    Join: every pod uses it within {minutes} min or it leaves again"),
+    ]
+}
+
+fn url(secret: &SecretKey) -> String {
+    format!("the URL in key {} of Secret {}", secret.key, secret.name)
 }
 
 fn of_key(app: &ValidErpGo, seen: &Observed, key: KeyName) -> String {
@@ -75,10 +95,7 @@ fn source(app: &ValidErpGo, key: KeyName) -> String {
         (KeyName::Redis, Some(redis)) => redis,
         _ => return "a drawn value".into(),
     };
-    format!(
-        "the URL in key {} of Secret {}, if it is new",
-        secret.key, secret.name
-    )
+    format!("{}, if it is new", url(secret))
 }
 
 fn turns(app: &ValidErpGo, key: KeyName) -> Option<&ValidTurns> {

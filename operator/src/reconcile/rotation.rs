@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::build::credentials_job::ErrandRun;
 use super::observed::{Observed, PodComponent, PodFacts};
 use super::plan::Effect;
+use super::redis;
 use super::valid::{ValidErpGo, ValidTurns};
 pub use crate::rotation::ACCEPTANCE;
 use crate::rotation::{
@@ -52,6 +53,7 @@ pub fn rotation(
         triggers: &app.triggers,
         offered: &offered,
         changed: &changed,
+        redis: redis::stands(app, seen),
         logins: &logins,
         errands: &seen.errands,
         now,

@@ -240,24 +240,37 @@ fn secrets(plan: &Plan, seen: &Observed) -> Verdict {
 fn monitoring(erpgo: &ErpGo, seen: &Observed) -> Verdict {
     let type_ = ConditionType::MonitoringReady;
     let (spec, apis) = (&erpgo.spec.monitoring, seen.available_apis);
-    if !spec.enabled && !spec.alerts.enabled {
-        return told(
-            type_,
+    let (holds, reason, message) = match (spec.enabled, spec.alerts.enabled) {
+        (false, _) => (
             true,
             reason::DISABLED,
-            "spec.monitoring is switched off",
-        );
-    }
-    if apis.service_monitor && apis.prometheus_rule {
-        return told(
-            type_,
+            "spec.monitoring.enabled is false: nothing is scraped and there are no alert rules",
+        ),
+        (true, _) if !apis.service_monitor => (
+            false,
+            reason::CRD_MISSING,
+            "the CRDs of the prometheus-operator are not installed, so nothing is scraped; \
+             install them, or set spec.monitoring.enabled to false",
+        ),
+        (true, true) if !apis.prometheus_rule => (
+            false,
+            reason::CRD_MISSING,
+            "the CRD of PrometheusRules is not installed, so there are no alert rules; \
+             install it, or set spec.monitoring.alerts.enabled to false",
+        ),
+        (true, true) => (
             true,
             reason::MONITORING_APPLIED,
             "scraping and alert rules are in place",
-        );
-    }
-    let message = "the CRDs of the prometheus-operator are not installed, so nothing is scraped; install them, or set spec.monitoring.enabled and spec.monitoring.alerts.enabled to false";
-    told(type_, false, reason::CRD_MISSING, message)
+        ),
+        (true, false) => (
+            true,
+            reason::MONITORING_APPLIED,
+            "scraping is in place; there are no alert rules, which \
+             spec.monitoring.alerts.enabled switches off",
+        ),
+    };
+    told(type_, holds, reason, message)
 }
 
 fn paused(plan: &Plan) -> Verdict {

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 use erpgo_crds::ErpGo;
 use erpgo_secret_set::{
-    Document, Generation, KeyName, NewValue, abort, prepare, promote, retire, revoke, stage,
+    Document, Generation, KeyName, NewValue, RedisUrl, abort, join, leave, prepare, promote,
+    retire, revoke, stage,
 };
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -94,6 +95,11 @@ async fn edit(
         Edit::Retire(keys) => retire(document, keys),
         Edit::Abort(keys) => abort(document, keys),
         Edit::Revoke(key, kid) => revoke(document, *key, kid),
+        Edit::Join => {
+            let url = context.secrets.new_value(erpgo, KeyName::Redis).await?;
+            join(document, RedisUrl(url), Timestamp::now())
+        }
+        Edit::Leave => leave(document),
     })
 }
 

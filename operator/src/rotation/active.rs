@@ -1,18 +1,20 @@
 //! The rotation under way, step by step.
 //!
 //! Owns [`advance`]. How far it is follows from the document; the record says what is meant. It never
-//! promotes without every pod's acceptance, except to revoke, which waits for a moment only.
+//! promotes without every pod's acceptance, except to revoke, which waits for a moment only. Redis
+//! joins in a way of its own ([`redis`]).
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use erpgo_secret_set::KeyName;
+use erpgo_secret_set::{KeyName, Kid};
 
 use super::decide::{Decision, list};
 use super::errand;
 use super::logins::LoginKey;
 use super::quorum::{Holding, Quorum, ask};
-use super::record::{Active, Outcome, Step, Turn};
+use super::record::{Active, Outcome, Step};
+use super::redis;
 use super::situation::{Edit, Situation, Write};
 use super::trigger::after;
 
@@ -37,6 +39,9 @@ pub(super) fn advance(s: &Situation<'_>, mut decision: Decision) -> Decision {
     let Some(active) = decision.record.active.clone() else {
         return decision;
     };
+    if active.joins() {
+        return redis::advance(s, decision, &active);
+    }
     let all = |at: &[At]| keys(s, &active, at).len() == active.keys.len();
     let any = |at: &[At]| !keys(s, &active, at).is_empty();
     match active.step {
@@ -72,7 +77,7 @@ fn place(s: &Situation<'_>, active: &Active, key: KeyName) -> Option<At> {
         return Some(At::Turned);
     };
     Some(match (&view.next, &view.prepared) {
-        _ if view.current.kid != turn.from => At::Turned,
+        _ if turn.from.as_ref() != Some(&view.current.kid) => At::Turned,
         (Some(_), _) => At::Staged,
         (None, Some(_)) => At::Prepared,
         (None, None) => At::Untouched,
@@ -93,7 +98,7 @@ pub(super) fn write(s: &Situation<'_>, active: &Active, edit: Edit) -> Write {
     }
 }
 
-fn step(s: &Situation<'_>, mut decision: Decision, to: Step) -> Decision {
+pub(super) fn step(s: &Situation<'_>, mut decision: Decision, to: Step) -> Decision {
     let Some(active) = &mut decision.record.active else {
         return decision;
     };
@@ -141,16 +146,16 @@ fn accepting(s: &Situation<'_>, mut decision: Decision, active: &Active) -> Deci
     remember(&mut decision, &quorum);
     let late = |patience| after(active.since, patience) <= s.now;
     if active.revoke && (quorum.is_reached() || late(HASTE)) {
-        let mut turns = active.keys.iter();
-        let Some(turn) = turns.next() else {
+        let turn = active.keys.first();
+        let Some((key, from)) = turn.and_then(|turn| Some((turn.key, turn.from.clone()?))) else {
             return decision;
         };
         // A password that a Job takes away goes when pods have the next one, which is a moment later.
-        let by_job = LoginKey::of(turn.key).is_some_and(|key| s.logins.contains_key(&key));
-        let edit = if by_job && is_alone(s, turn.key) {
-            Edit::Promote(vec![turn.key])
+        let by_job = LoginKey::of(key).is_some_and(|key| s.logins.contains_key(&key));
+        let edit = if by_job && is_alone(s, key) {
+            Edit::Promote(vec![key])
         } else {
-            Edit::Revoke(turn.key, turn.from.clone())
+            Edit::Revoke(key, from)
         };
         return decision.writing(write(s, active, edit));
     }
@@ -216,15 +221,11 @@ fn switching(s: &Situation<'_>, mut decision: Decision, active: &Active) -> Deci
             "the document does not hold what was promoted".into(),
         );
     }
-    if let Some(turn) = active
-        .keys
-        .first()
-        .filter(|turn| is_doomed(s, active, turn))
-    {
-        return match errand::taken(s, decision, turn.key, &turn.from) {
+    if let Some((key, from)) = doomed(s, active) {
+        return match errand::taken(s, decision, key, from) {
             ControlFlow::Break(decided) => decided,
             ControlFlow::Continue(decision) => {
-                let edit = Edit::Revoke(turn.key, turn.from.clone());
+                let edit = Edit::Revoke(key, from.clone());
                 decision.writing(write(s, active, edit))
             }
         };
@@ -245,11 +246,12 @@ fn is_alone(s: &Situation<'_>, key: KeyName) -> bool {
     view.is_some_and(|view| view.previous.is_none())
 }
 
-/// Whether what is revoked is previous by now and has yet to go.
-pub(super) fn is_doomed(s: &Situation<'_>, active: &Active, turn: &Turn) -> bool {
-    let view = s.document.keys.get(&turn.key);
-    let previous = view.and_then(|view| view.previous.as_ref());
-    active.revoke && previous.is_some_and(|old| old.kid == turn.from)
+/// What is revoked, if it is previous by now and has yet to go.
+pub(super) fn doomed<'a>(s: &Situation<'_>, active: &'a Active) -> Option<(KeyName, &'a Kid)> {
+    let turn = active.keys.first().filter(|_| active.revoke)?;
+    let from = turn.from.as_ref()?;
+    let previous = s.document.keys.get(&turn.key)?.previous.as_ref()?;
+    (previous.kid == *from).then_some((turn.key, from))
 }
 
 /// Whether the pod uses the current version of each of `names`.
@@ -263,7 +265,7 @@ pub(super) fn uses(s: &Situation<'_>, held: &Holding<'_>, names: &[KeyName]) -> 
     Ok(())
 }
 
-fn remember(decision: &mut Decision, quorum: &Quorum) {
+pub(super) fn remember(decision: &mut Decision, quorum: &Quorum) {
     if let Some(active) = &mut decision.record.active {
         active.acknowledged = quorum.agreed;
         active.total = quorum.total;

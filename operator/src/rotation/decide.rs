@@ -1,7 +1,7 @@
 //! The order in which a situation is judged.
 //!
-//! Owns [`decide`]: what was seen is remembered first, then a revocation, then the rotation under
-//! way, then versions whose grace is over, then what asks for a new rotation.
+//! Owns [`decide`]: what was seen is remembered first, then a revocation, then Redis, if it leaves, then
+//! the rotation under way, then versions whose grace is over, then what asks for a new rotation.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -13,12 +13,9 @@ use super::errand::Errand;
 use super::quorum::ask;
 use super::record::{Active, Finished, Outcome, Record, Removed, Step, Turn};
 use super::situation::{Situation, Write};
-use super::trigger::{self, Request};
 use super::view::KeyView;
-use super::{active, retire, revoke};
+use super::{active, begin, redis, retire, revoke, trigger};
 
-/// After a rotation that was rolled back, no other is begun by age or by a changed source for so long.
-const PAUSE_AFTER_ABORT: Duration = Duration::from_secs(3600);
 /// How soon a pod that has not answered is asked again.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -155,6 +152,7 @@ pub fn decide(s: &Situation<'_>) -> Decision {
         ..Decision::default()
     };
     look(s, &mut decision);
+    redis::forget(s, &mut decision.record);
     adopt(s, &mut decision);
     if decision.record.active != s.record.active {
         return decision.at_once();
@@ -163,6 +161,9 @@ pub fn decide(s: &Situation<'_>) -> Decision {
         ControlFlow::Break(decided) => return decided,
         ControlFlow::Continue(undecided) => undecided,
     };
+    if redis::leaves(s, &decision.record) {
+        return redis::leave(s, decision);
+    }
     if decision.record.active.is_some() {
         return active::advance(s, decision);
     }
@@ -170,7 +171,7 @@ pub fn decide(s: &Situation<'_>) -> Decision {
     if decision.write.is_some() || decision.again == Some(Duration::ZERO) {
         return decision;
     }
-    begin(s, decision)
+    begin::begin(s, decision)
 }
 
 /// Remembers what the document and the pods show.
@@ -256,7 +257,7 @@ fn adopt(s: &Situation<'_>, decision: &mut Decision) {
 }
 
 pub(super) fn turn(key: KeyName, from: &Kid) -> Turn {
-    let from = from.clone();
+    let from = Some(from.clone());
     Turn { key, from }
 }
 
@@ -274,122 +275,6 @@ pub(super) fn intended(s: &Situation<'_>, keys: Vec<Turn>, reason: String) -> Ac
         total: 0,
         missing: Vec::new(),
     }
-}
-
-pub(super) const fn no_value(key: KeyName) -> &'static str {
-    match key {
-        KeyName::Database => {
-            "write new credentials into the Secret of spec.database.secretRef first"
-        }
-        KeyName::Redis => "write new credentials into the Secret of spec.redis.secretRef first",
-        KeyName::Jwt | KeyName::Refresh | KeyName::Pepper => "it is generated",
-    }
-}
-
-/// Begins what is asked for or due.
-fn begin(s: &Situation<'_>, mut decision: Decision) -> Decision {
-    if s.policy.paused {
-        return decision;
-    }
-    if let Some((text, parsed)) = &s.triggers.rotate
-        && decision.record.handled_rotate.as_ref() != Some(text)
-    {
-        decision.record.handled_rotate = Some(text.clone());
-        match parsed {
-            Ok(request) => asked(s, &mut decision, text, request),
-            Err(error) => {
-                decision.warn("RotationRefused", text, format!("erpgo.io/rotate: {error}"));
-            }
-        }
-        return decision.at_once();
-    }
-    if recently_aborted(s, &decision.record) {
-        return decision;
-    }
-    let due = trigger::first(&due(s), given_up(&decision.record));
-    if !due.is_empty() {
-        start(s, &mut decision, &due, "it is due by age".into());
-        return decision.at_once();
-    }
-    let changed: Vec<KeyName> = s
-        .changed
-        .iter()
-        .copied()
-        .filter(|key| stable(s, *key))
-        .collect();
-    if !changed.is_empty() {
-        start(
-            s,
-            &mut decision,
-            &changed,
-            "its Secret has a new value".into(),
-        );
-        return decision.at_once();
-    }
-    decision
-}
-
-fn asked(s: &Situation<'_>, decision: &mut Decision, text: &str, request: &Request) {
-    let (free, taken): (Vec<_>, Vec<_>) = request
-        .keys
-        .iter()
-        .copied()
-        .partition(|key| stable(s, *key) && s.offered.contains(key));
-    for key in taken {
-        let message = match s.document.keys.get(&key) {
-            None => format!("{key} is not in the secret set"),
-            Some(view) if !view.is_stable() => {
-                let kid = view.previous.as_ref().map_or("", |old| old.kid.as_str());
-                format!(
-                    "{key} is not rotated while {kid} is in its grace; revoke {key}/{kid} to end it"
-                )
-            }
-            Some(_) => format!("{key} has no new value: {}", no_value(key)),
-        };
-        decision.warn("RotationRefused", text, message);
-    }
-    if !free.is_empty() {
-        start(s, decision, &free, request.reason.clone());
-    }
-}
-
-fn start(s: &Situation<'_>, decision: &mut Decision, keys: &[KeyName], reason: String) {
-    let turns = keys.iter().filter_map(|key| {
-        let view = s.document.keys.get(key)?;
-        Some(turn(*key, &view.current.kid))
-    });
-    let active = intended(s, turns.collect(), reason);
-    let message = format!("{} is rotated: {}", list(keys), active.reason);
-    decision.note("RotationBegun", &active.id, message);
-    decision.record.active = Some(active);
-}
-
-fn stable(s: &Situation<'_>, key: KeyName) -> bool {
-    s.document.keys.get(&key).is_some_and(KeyView::is_stable)
-}
-
-fn due(s: &Situation<'_>) -> Vec<KeyName> {
-    let old = |key: &KeyName| {
-        let view = s.document.keys.get(key).filter(|view| view.is_stable());
-        view.is_some_and(|view| trigger::due(s.policy, *key, view.current.created_at) <= s.now)
-    };
-    let scheduled = s.policy.scheduled.iter().copied();
-    scheduled
-        .filter(|key| s.offered.contains(key))
-        .filter(old)
-        .collect()
-}
-
-fn given_up(record: &Record) -> &[KeyName] {
-    let last = record.last.as_ref();
-    let last = last.filter(|last| last.outcome == Outcome::Aborted);
-    last.map_or(&[], |last| &last.keys)
-}
-
-fn recently_aborted(s: &Situation<'_>, record: &Record) -> bool {
-    record.last.as_ref().is_some_and(|last| {
-        last.outcome == Outcome::Aborted && s.now < trigger::after(last.at, PAUSE_AFTER_ABORT)
-    })
 }
 
 pub(super) fn list(keys: &[KeyName]) -> String {

@@ -1,7 +1,8 @@
 //! What the status remembers of rotations.
 //!
 //! Owns [`Record`]: what is meant to happen, and what was seen. Losing it loses no secret: what is
-//! under way is taken up again from the document, and a grace begins anew.
+//! under way is taken up again from the document, and a grace begins anew. One thing the document cannot
+//! show: that a Redis in it was to be taken out if a pod refuses it.
 
 use erpgo_secret_set::{Generation, KeyName, Kid};
 use jiff::Timestamp;
@@ -25,7 +26,7 @@ pub struct Record {
     /// Versions that are gone, newest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
-    /// The rotation before.
+    /// The rotation before, but none that was taken back before anybody had refused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<Finished>,
     /// The annotation `erpgo.io/rotate` that was taken up.
@@ -76,7 +77,7 @@ pub struct Active {
     /// Whether the old version goes without grace.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoke: bool,
-    /// Why it is rolled back.
+    /// Why it is rolled back; none for a join that is taken back though nobody refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
     /// Pods that agree to this step.
@@ -95,8 +96,9 @@ pub struct Active {
 pub struct Turn {
     /// Which key.
     pub key: KeyName,
-    /// What was current when it began.
-    pub from: Kid,
+    /// What was current when it began; none of a key that joins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Kid>,
 }
 
 /// How far a rotation is.
@@ -152,6 +154,14 @@ pub enum Outcome {
     Switched,
     /// It was rolled back.
     Aborted,
+}
+
+impl Active {
+    /// Whether a key joins the document, and none is rotated.
+    #[must_use]
+    pub fn joins(&self) -> bool {
+        self.keys.iter().any(|turn| turn.from.is_none())
+    }
 }
 
 impl Step {

@@ -14,7 +14,7 @@ use super::active::{PATIENCE, uses};
 use super::decide::Decision;
 use super::errand::{taken, together};
 use super::quorum::{Holding, ask};
-use super::situation::{Edit, Situation, Write};
+use super::situation::{Edit, Redis, Situation, Write};
 use super::trigger::after;
 use super::view::KeyView;
 
@@ -32,6 +32,7 @@ pub(super) fn retire(s: &Situation<'_>, mut decision: Decision) -> Decision {
         .keys
         .iter()
         .filter(|(_, view)| view.previous.is_some() && view.next.is_none())
+        .filter(|(key, _)| !leaves(s, **key))
         .map(|(key, view)| (*key, view.clone()))
         .collect();
     let mut left = Vec::new();
@@ -69,6 +70,11 @@ pub(super) fn retire(s: &Situation<'_>, mut decision: Decision) -> Decision {
         edit: Edit::Retire(ready),
     };
     decision.writing(write)
+}
+
+// What leaves goes whole: its logins are known no more, and could not lose their passwords first.
+fn leaves(s: &Situation<'_>, key: KeyName) -> bool {
+    key == KeyName::Redis && s.redis == Redis::Leaves
 }
 
 // Those of `left` whose logins have lost their passwords, or have none to lose.

@@ -7,10 +7,12 @@ use std::ops::ControlFlow;
 
 use erpgo_secret_set::{KeyName, Kid};
 
-use super::active::is_doomed;
-use super::decide::{Decision, intended, no_value, turn};
+use super::active::doomed;
+use super::begin::no_value;
+use super::decide::{Decision, intended, turn};
 use super::errand::taken;
 use super::record::{Outcome, Step};
+use super::redis;
 use super::situation::{Edit, Situation, Write};
 use super::trigger::Revocation;
 
@@ -86,11 +88,17 @@ fn make_room(
     };
     match active.step {
         // An earlier revocation is about to take its version away.
-        Step::Promote if active.keys.iter().any(|turn| is_doomed(s, active, turn)) => {
-            ControlFlow::Continue(decision)
+        Step::Promote if doomed(s, active).is_some() => ControlFlow::Continue(decision),
+        // Pods that refuse a Redis that joins would refuse the revocation too.
+        Step::Begin | Step::Stage | Step::Promote if active.joins() && key != KeyName::Redis => {
+            let why = format!("{key}/{kid} is to be revoked");
+            ControlFlow::Break(redis::withdraw(s, decision, &why))
         }
-        Step::Promote => ControlFlow::Break(decision.finish(Outcome::Switched, s.now)),
-        Step::Begin | Step::Stage => {
+        Step::Promote if !active.joins() => {
+            ControlFlow::Break(decision.finish(Outcome::Switched, s.now))
+        }
+        // One that is revoked itself would only come again with the same URL: it waits as if refused.
+        Step::Begin | Step::Stage | Step::Promote => {
             active.step = Step::Abort;
             active.trouble = Some(format!("{key}/{kid} is to be revoked"));
             ControlFlow::Break(decision.at_once())

@@ -32,6 +32,8 @@ pub struct Situation<'a> {
     pub offered: &'a BTreeSet<KeyName>,
     /// Keys whose source has a new value that is not in the document.
     pub changed: &'a BTreeSet<KeyName>,
+    /// Whether the document has Redis as the spec says.
+    pub redis: Redis,
     /// The logins whose passwords the operator changes; those of a key that is not here come from a
     /// Secret.
     pub logins: &'a BTreeMap<LoginKey, Logins>,
@@ -41,10 +43,22 @@ pub struct Situation<'a> {
     pub now: Timestamp,
 }
 
+/// How the document stands to `spec.redis`: Redis is the one key that it may lack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Redis {
+    /// Both have it or neither has, or there is no URL for it yet.
+    #[default]
+    Agrees,
+    /// The spec has it, with a URL, and the document has not.
+    Joins,
+    /// The document has it and the spec has not.
+    Leaves,
+}
+
 /// What the spec says of rotations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// No rotation is begun, except to revoke.
+    /// No rotation is begun, except to revoke, and Redis neither joins nor leaves.
     pub paused: bool,
     /// Age at which a key is rotated.
     pub interval: Duration,
@@ -93,6 +107,10 @@ pub enum Edit {
     Abort(Vec<KeyName>),
     /// Removes one version without grace.
     Revoke(KeyName, Kid),
+    /// Adds Redis, which the document lacks.
+    Join,
+    /// Takes Redis out with all its versions.
+    Leave,
 }
 
 impl Edit {
@@ -106,6 +124,8 @@ impl Edit {
             Self::Retire(keys) => ("retire", keys),
             Self::Abort(keys) => ("abort", keys),
             Self::Revoke(key, kid) => return format!("revoke {key}/{kid}"),
+            Self::Join => return "join".into(),
+            Self::Leave => return "leave".into(),
         };
         let keys: Vec<_> = keys.iter().map(|key| key.as_str()).collect();
         format!("{word} {}", keys.join(","))

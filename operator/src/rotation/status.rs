@@ -48,10 +48,16 @@ mod tests {
             active: Some(Active {
                 id: "r3-1".into(),
                 reason: "test".into(),
-                keys: vec![Turn {
-                    key: KeyName::Jwt,
-                    from: kid("jwt-2"),
-                }],
+                keys: vec![
+                    Turn {
+                        key: KeyName::Jwt,
+                        from: Some(kid("jwt-2")),
+                    },
+                    Turn {
+                        key: KeyName::Redis,
+                        from: None,
+                    },
+                ],
                 step: Step::Promote,
                 begun_at: at,
                 since: at,

@@ -154,8 +154,13 @@ impl Metrics {
             let _ = gauge.remove_label_values(&[namespace, name]);
         }
         for key in keys {
-            let _ = self.secret_age.remove_label_values(&[namespace, name, key]);
+            self.forget_secret_age(namespace, name, key);
         }
+    }
+
+    /// Forgets the age of a key that is no more: it would grow old in the last report.
+    pub fn forget_secret_age(&self, namespace: &str, name: &str, key: &str) {
+        let _ = self.secret_age.remove_label_values(&[namespace, name, key]);
     }
 
     /// Counts a write of an object of `kind`, which is one of the owned kinds.

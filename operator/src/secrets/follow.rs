@@ -1,8 +1,9 @@
 //! The secret set follows the user's Secrets until something serves.
 //!
 //! Owns [`Secrets::follow_sources`]: a URL that was wrong when the first generation was made is mended
-//! where the user wrote it, and the document takes it over as a new generation. Keys that this
-//! operator drew stay. Once something serves, URLs change by rotation alone (I-03).
+//! where the user wrote it, and the document takes it over as a new generation; a Redis that the spec
+//! has no more goes. Keys that this operator drew stay. Once something serves, URLs change by rotation
+//! alone (I-03).
 
 use erpgo_crds::{ErpGo, SecretKey};
 use erpgo_secret_set::{Document, Generation, KeyName, Kid, RotatingKey, Secret, Version};
@@ -12,8 +13,18 @@ use kube::ResourceExt as _;
 use super::write::{WriteId, Written};
 use super::{Ensured, Lookup, Secrets, SecretsError};
 
+/// What the spec and the user's Secret say of a URL.
+enum Source {
+    /// This one.
+    Url(Secret),
+    /// The Secret is gone or unusable, which is told elsewhere: the document stays as it is.
+    Unusable,
+    /// The spec asks for none.
+    Unwanted,
+}
+
 impl Secrets {
-    /// Writes the next generation when the user's Secrets hold other URLs than the document.
+    /// Writes the next generation when spec and Secrets of the user have other URLs than the document.
     ///
     /// # Errors
     /// When a Secret cannot be read or the backend fails.
@@ -23,11 +34,11 @@ impl Secrets {
         };
         let database = self.source(erpgo, Some(&erpgo.spec.database.secret_ref));
         let redis = erpgo.spec.redis.as_ref().map(|redis| &redis.secret_ref);
-        let urls = [
+        let sources = [
             (KeyName::Database, database.await?),
             (KeyName::Redis, self.source(erpgo, redis).await?),
         ];
-        let Some(next) = successor(held.document, urls, Timestamp::now()) else {
+        let Some(next) = successor(held.document, sources, Timestamp::now()) else {
             return Ok(Ensured::Present);
         };
         let uid = erpgo.uid().unwrap_or_default();
@@ -40,32 +51,34 @@ impl Secrets {
         )
     }
 
-    // A Secret that is gone or unusable is told elsewhere and leaves the document as it is.
-    async fn source(
-        &self,
-        erpgo: &ErpGo,
-        key: Option<&SecretKey>,
-    ) -> Result<Option<Secret>, SecretsError> {
-        let Some(key) = key else { return Ok(None) };
+    async fn source(&self, erpgo: &ErpGo, key: Option<&SecretKey>) -> Result<Source, SecretsError> {
+        let Some(key) = key else {
+            return Ok(Source::Unwanted);
+        };
         Ok(match self.store(erpgo).lookup(&key.name, &key.key).await? {
-            Lookup::Found(value) => Some(value),
-            Lookup::NoSecret | Lookup::NoKey | Lookup::NotText => None,
+            Lookup::Found(value) => Source::Url(value),
+            Lookup::NoSecret | Lookup::NoKey | Lookup::NotText => Source::Unusable,
         })
     }
 }
 
 fn successor(
     mut document: Document,
-    urls: [(KeyName, Option<Secret>); 2],
+    sources: [(KeyName, Source); 2],
     now: Timestamp,
 ) -> Option<Document> {
     document.generation = Generation(document.generation.0.checked_add(1)?);
     let mut changed = false;
-    for (name, url) in urls {
-        let Some(url) = url else { continue };
-        if is_current(&document, name, &url) {
-            continue;
-        }
+    for (name, source) in sources {
+        let url = match (name, source) {
+            (_, Source::Url(url)) if !is_current(&document, name, &url) => url,
+            (KeyName::Redis, Source::Unwanted) => {
+                document.prepared.remove(&name);
+                changed |= document.keys.redis.take().is_some();
+                continue;
+            }
+            (_, Source::Url(_) | Source::Unusable | Source::Unwanted) => continue,
+        };
         let kid = Kid::try_from(format!("{}-{}", name.as_str(), document.generation.0)).ok()?;
         let key = RotatingKey {
             current: Version {
@@ -107,24 +120,38 @@ mod tests {
         generate::document(Timestamp::UNIX_EPOCH, database, Some(redis)).unwrap()
     }
 
-    fn follow(database: Option<&str>, redis: Option<&str>) -> Option<Document> {
-        let urls = [
-            (KeyName::Database, database.map(secret)),
-            (KeyName::Redis, redis.map(secret)),
-        ];
-        successor(first(), urls, Timestamp::UNIX_EPOCH)
+    fn url(text: &str) -> Source {
+        Source::Url(secret(text))
+    }
+
+    fn follow(from: Document, database: Source, redis: Source) -> Option<Document> {
+        let sources = [(KeyName::Database, database), (KeyName::Redis, redis)];
+        successor(from, sources, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
     fn only_a_url_that_changed_is_taken_over_and_every_other_key_stays() {
-        assert!(follow(Some("postgres://u:wrong@h/d"), Some("redis://h")).is_none());
-        assert!(follow(None, None).is_none());
-        let next = follow(Some("postgres://u:right@h/d"), Some("redis://h")).unwrap();
+        let (same, redis) = (|| url("postgres://u:wrong@h/d"), || url("redis://h"));
+        assert!(follow(first(), same(), redis()).is_none());
+        assert!(follow(first(), Source::Unusable, Source::Unusable).is_none());
+        let next = follow(first(), url("postgres://u:right@h/d"), redis()).unwrap();
         assert_eq!(next.generation, Generation(2));
         let database = &next.keys.database.current;
         assert_eq!(database.kid.as_str(), "database-2");
         assert!(database.value.expose_secret().contains("right"));
         assert_eq!(next.keys.redis.unwrap().current.kid.as_str(), "redis-1");
         assert_eq!(next.keys.pepper.current.kid.as_str(), "pepper-1");
+    }
+
+    #[test]
+    fn redis_comes_and_goes_with_the_spec() {
+        let same = || url("postgres://u:wrong@h/d");
+        let without = follow(first(), same(), Source::Unwanted).unwrap();
+        assert!(without.keys.redis.is_none());
+        assert_eq!(without.keys.database.current.kid.as_str(), "database-1");
+        let again = Document::parse(without.to_json().expose_secret().as_bytes()).unwrap();
+        assert!(follow(again, same(), Source::Unwanted).is_none());
+        let with = follow(without, same(), url("redis://h")).unwrap();
+        assert_eq!(with.keys.redis.unwrap().current.kid.as_str(), "redis-3");
     }
 }

@@ -97,14 +97,16 @@ impl Secrets {
     ) -> Result<Written, SecretsError> {
         let text = checked(document)?;
         let place = self.place(erpgo).await?;
-        let mut written = place.judged(|look| settled(look, revision, write)).await?;
+        let mut pauses = place.lag();
+        let early = |look: &Look| settled(look, revision, write);
+        let mut written = place.judged(&mut pauses, early).await?;
         if written.is_none() {
             if let Some(done) = place.swap(revision, &text, write).await? {
                 return Ok(Written::Done(done));
             }
             // What was read is not the newest, whatever a look may still show.
             let late = |look: &Look| settled(look, revision, write).or(Some(Written::Conflict));
-            written = place.judged(late).await?;
+            written = place.judged(&mut pauses, late).await?;
         }
         let written = written.unwrap_or(Written::Conflict);
         match &written {
@@ -141,8 +143,13 @@ impl Secrets {
         let spec = &erpgo.spec;
         let source = match (key, &spec.redis) {
             (KeyName::Jwt | KeyName::Refresh | KeyName::Pepper, _) => return generate::key(),
+            (KeyName::Database, _) => &spec.database.secret_ref,
             (KeyName::Redis, Some(redis)) => &redis.secret_ref,
-            (KeyName::Database | KeyName::Redis, _) => &spec.database.secret_ref,
+            (KeyName::Redis, None) => {
+                return Err(SecretsError::Invalid {
+                    reasons: vec!["there is no spec.redis to take redis from".into()],
+                });
+            }
         };
         self.store(erpgo).require(&source.name, &source.key).await
     }

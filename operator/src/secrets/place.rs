@@ -4,6 +4,7 @@
 //! swap, tidy, abandon and delete. A backend is one module with these functions and one line in each
 //! `match` here. Of what a look shows only a conflict is doubted, and only where reads lag behind writes.
 
+use std::slice;
 use std::time::Duration;
 
 use erpgo_secret_set::Secret;
@@ -23,6 +24,9 @@ pub(super) enum Look {
     /// A text.
     Found(Stored),
 }
+
+/// The pauses between looks.
+pub(super) type Pauses = slice::Iter<'static, Duration>;
 
 /// A text in the backend, not judged yet.
 pub(super) struct Stored {
@@ -61,25 +65,29 @@ impl Place<'_> {
     }
 
     /// What `judge` makes of a look. Where a look may show what was there before, a conflict is believed
-    /// only when it is still one a moment later.
+    /// only when it is still one after what is left of `pauses`: one write has those of [`Self::lag`].
     pub(super) async fn judged(
         &self,
+        pauses: &mut Pauses,
         judge: impl Fn(&Look) -> Option<Written>,
     ) -> Result<Option<Written>, SecretsError> {
-        for pause in self.lag() {
+        loop {
             let judged = judge(&self.look().await?);
             if judged != Some(Written::Conflict) {
                 return Ok(judged);
             }
+            let Some(pause) = pauses.next() else {
+                return Ok(judged);
+            };
             tokio::time::sleep(*pause).await;
         }
-        Ok(judge(&self.look().await?))
     }
 
-    fn lag(&self) -> &'static [Duration] {
+    /// How long its reads may lag behind its writes.
+    pub(super) fn lag(&self) -> Pauses {
         match self {
-            Self::Kubernetes(_) | Self::Vault(_) => &[],
-            Self::Aws(_) => &aws::LAG,
+            Self::Kubernetes(_) | Self::Vault(_) => Pauses::default(),
+            Self::Aws(_) => aws::LAG.iter(),
         }
     }
 

@@ -5,7 +5,9 @@
 mod crashes;
 mod model;
 mod paused;
+mod redis;
 mod server;
 mod skew;
+mod told;
 mod turns;
 mod world;

@@ -1,6 +1,7 @@
 //! Generated interleavings.
 
 use erpgo_operator::rotation::LoginKey;
+use erpgo_secret_set::KeyName;
 use proptest::prelude::*;
 
 use crate::world::{DAY, World};
@@ -27,6 +28,8 @@ enum Event {
     Revoke(usize),
     NoRequest,
     Offered(bool),
+    SpecRedis(bool),
+    WrongUrl(bool),
     Jobs(&'static [LoginKey], bool),
     JobsGone,
 }
@@ -56,6 +59,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..12usize).prop_map(Event::Revoke),
         1 => Just(Event::NoRequest),
         1 => any::<bool>().prop_map(Event::Offered),
+        2 => any::<bool>().prop_map(Event::SpecRedis),
+        1 => any::<bool>().prop_map(Event::WrongUrl),
         4 => (keys(), prop::sample::select(vec![true, true, true, false]))
             .prop_map(|(keys, well)| Event::Jobs(keys, well)),
         1 => Just(Event::JobsGone),
@@ -120,6 +125,8 @@ fn happen(world: &mut World, event: &Event) {
             }
         }
         Event::JobsGone => world.forget_jobs(),
+        Event::SpecRedis(wanted) => world.wants_redis = *wanted,
+        Event::WrongUrl(wrong) => world.wrong_url = *wrong,
         Event::NoRequest => (world.rotate, world.revoke) = (None, None),
         Event::Offered(all) => {
             use erpgo_secret_set::KeyName::{Database, Redis};
@@ -139,17 +146,22 @@ proptest! {
 
     #[test]
     fn i03_i04_i10_no_interleaving_breaks_a_rotation(
-        turning in keys(), clocks in clocks(), events in prop::collection::vec(event(), 1..250),
+        turning in keys(), clocks in clocks(), comes_and_goes in any::<bool>(),
+        events in prop::collection::vec(event(), 1..250),
     ) {
         let mut world = World::with_turns(3, turning);
         world.clocks = clocks;
         for event in &events {
-            happen(&mut world, event);
+            if comes_and_goes || !matches!(event, Event::SpecRedis(_)) {
+                happen(&mut world, event);
+            }
             world.check();
         }
         prop_assert!(world.settle(), "no rest: {:?}", world.record);
         let before = world.backend_writes;
         prop_assert!(world.record.active.is_none());
+        let there = world.view().keys.contains_key(&KeyName::Redis);
+        prop_assert_eq!(there, world.wants_redis, "the document is not as the spec says");
         world.all_well();
         world.look(1, 0);
         prop_assert_eq!(world.act(1, 9), 0, "I-05: it writes at rest");

@@ -46,11 +46,17 @@ impl Server {
         self.logins.insert(kid.clone(), login.to_owned());
     }
 
+    /// A version joins whose URL logs in as none of the two.
+    pub(crate) fn admit(&mut self, kid: &Kid) {
+        let login = "erp".to_owned();
+        self.passwords.insert(login.clone(), kid.clone());
+        self.logins.insert(kid.clone(), login);
+    }
+
     pub(crate) fn logins(&self, view: &DocumentView) -> Logins {
-        let key = &view.keys[&self.key.key()];
-        let kids = key
-            .versions()
-            .chain(&key.prepared)
+        let keys = view.keys.get(&self.key.key()).into_iter();
+        let kids = keys
+            .flat_map(|key| key.versions().chain(&key.prepared))
             .map(|version| &version.kid);
         let of = kids.map(|kid| (kid.clone(), self.logins[kid].clone()));
         Logins {

@@ -38,6 +38,14 @@ pub(crate) struct World {
     pub(crate) rotate: Option<String>,
     pub(crate) revoke: Option<String>,
     pub(crate) offered: BTreeSet<KeyName>,
+    /// Whether there is a `spec.redis`.
+    pub(crate) wants_redis: bool,
+    /// Whether the URL in its Secret is one with which nobody gets in.
+    pub(crate) wrong_url: bool,
+    /// Versions that joined with such a URL.
+    wrong: BTreeSet<Kid>,
+    /// Whether Redis has ever left: who still holds it then is not waited for.
+    has_left: bool,
     hashes: BTreeMap<Kid, u64>,
     /// Where two logins take turns.
     pub(crate) servers: BTreeMap<LoginKey, Server>,
@@ -76,6 +84,10 @@ impl World {
             rotate: None,
             revoke: None,
             offered: KeyName::ALL.into(),
+            wants_redis: true,
+            wrong_url: false,
+            wrong: BTreeSet::new(),
+            has_left: false,
             hashes: BTreeMap::from([(pepper, 3)]),
             servers: BTreeMap::new(),
             revoked: BTreeSet::new(),
@@ -167,10 +179,15 @@ impl World {
         let view = self.view().clone();
         // The app tries each new login before it takes a generation up.
         let lets_in = LoginKey::ALL.into_iter().all(|login| {
-            let key = &view.keys[&login.key()];
+            let Some(key) = view.keys.get(&login.key()) else {
+                return true;
+            };
+            let held = self.pods.get(pod).and_then(|pod| pod.signs(login.key()));
             key.versions().all(|version| {
+                let kid = &version.kid;
                 let old = key.previous.as_ref() == Some(version);
-                old || self.connects(login, &version.kid)
+                let right = held == Some(kid) || !self.wrong.contains(kid);
+                old || right && self.connects(login, kid)
             })
         });
         let Some(pod) = self.pods.get_mut(pod) else {
@@ -240,6 +257,8 @@ impl World {
     pub(crate) fn settle(&mut self) -> bool {
         self.sights = [None, None];
         self.paused = false;
+        self.wrong_url = false;
+        self.wrong.clear();
         // Otherwise the next round of the schedule may begin at the end.
         self.scheduled.clear();
         for pod in &mut self.pods {

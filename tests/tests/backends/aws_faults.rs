@@ -156,3 +156,33 @@ async fn a_conflict_behind_a_read_that_lags_is_one_and_changes_nothing() {
     );
     assert!(unsteady.aws.is_tidy().await);
 }
+
+#[tokio::test]
+async fn conflicts_before_and_after_a_write_are_doubted_for_one_time_together() {
+    let unsteady = Unsteady::start().await;
+    let (_, first) = created(&unsteady.aws).await;
+    let second = successor(&first.document, "second");
+    let stage = WriteId::derive("r1", "stage");
+    let from = done(unsteady.here.write(&first.revision, &second, &stage).await);
+    let third = successor(&second, "third");
+    let promote = WriteId::derive("r1", "promote");
+    let newest = done(unsteady.here.write(&from, &third, &promote).await);
+
+    // Reads show what was before both, then what the late write is made from, then the truth.
+    unsteady.aws.proxy.lag_from_the_first();
+    assert_eq!(unsteady.aws.proxy.lags(), 2);
+    let before = unsteady.aws.proxy.reads();
+    let late = successor(&second, "late");
+    let id = WriteId::derive("r2", "stage");
+    let written = unsteady.here.write(&from, &late, &id).await;
+    assert_eq!(written, Written::Conflict);
+    assert_eq!(unsteady.aws.proxy.lags(), 0);
+    // One pause before its own write was refused, and the other one after.
+    assert_eq!(unsteady.aws.proxy.reads() - before, 4);
+    let held = unsteady.here.held().await;
+    assert_eq!(
+        (held.revision, text(&held.document)),
+        (newest, text(&third))
+    );
+    assert!(unsteady.aws.is_tidy().await);
+}

@@ -4,7 +4,7 @@
 //!
 //! What it lets through is answered by moto alone; it has no secret to give.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -36,10 +36,12 @@ struct Mood {
     through: usize,
     throttles: usize,
     throttled: usize,
-    // How many reads lag behind.
-    lags: usize,
+    // What the newest read showed, and the last one before each write, oldest first.
     newest: Option<Answer>,
-    before: Option<Answer>,
+    past: Vec<Answer>,
+    // What the next reads show, which lag behind.
+    old: VecDeque<Answer>,
+    reads: usize,
     // Whose values are fixed, by the token of the write.
     versions: BTreeMap<String, Value>,
 }
@@ -92,12 +94,25 @@ impl Unruly {
 
     /// The next reads are answered as the last one before the last write was.
     pub fn lag(&self, reads: usize) {
-        self.mood.lock().unwrap().lags = reads;
+        let mut mood = self.mood.lock().unwrap();
+        let before = mood.past.last().cloned().into_iter();
+        mood.old = before.cycle().take(reads).collect();
+    }
+
+    /// The next reads are answered as those before each write were, one after the other.
+    pub fn lag_from_the_first(&self) {
+        let mut mood = self.mood.lock().unwrap();
+        mood.old = mood.past.iter().cloned().collect();
     }
 
     /// How many of these reads are still to come.
     pub fn lags(&self) -> usize {
-        self.mood.lock().unwrap().lags
+        self.mood.lock().unwrap().old.len()
+    }
+
+    /// How many reads there were.
+    pub fn reads(&self) -> usize {
+        self.mood.lock().unwrap().reads
     }
 }
 
@@ -113,15 +128,17 @@ impl Mood {
         if request.is_for_sts() {
             return Some(refusal(REFUSED));
         }
+        self.reads += usize::from(request.is(READ));
         if self.throttles > 0 && self.through == 0 {
             self.throttles -= 1;
             self.throttled += 1;
             return Some(refusal(THROTTLED));
         }
         self.through = self.through.saturating_sub(1);
-        if self.lags > 0 && request.is(READ) {
-            self.lags -= 1;
-            return self.before.clone();
+        if request.is(READ)
+            && let Some(old) = self.old.pop_front()
+        {
+            return Some(old);
         }
         self.overwrites(request).then(|| refusal(EXISTS))
     }
@@ -142,7 +159,7 @@ impl Mood {
             self.newest = Some(answer.clone());
         }
         if request.is(MOVE) && body["VersionStage"] == "AWSCURRENT" {
-            self.before = self.newest.take();
+            self.past.extend(self.newest.take());
         }
         if request.is(WRITE) {
             let token = body["ClientRequestToken"].as_str().unwrap_or_default();

@@ -1,10 +1,11 @@
 //! The db-credentials subcommand on real PostgreSQL, with roles as the guide sets them up.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use erpgo_test_kit::postgres::{self, TestDatabase};
 use sqlx::{Connection as _, PgConnection};
+
+use super::job::{self, Job, write};
 
 const GUIDE: &str = include_str!("../../../../docs/guides/database-roles.md");
 
@@ -12,7 +13,7 @@ const GUIDE: &str = include_str!("../../../../docs/guides/database-roles.md");
 struct Roles {
     database: TestDatabase,
     prefix: String,
-    files: tempfile::TempDir,
+    job: Job,
 }
 
 async fn connect(url: &str) -> sqlx::Result<PgConnection> {
@@ -26,7 +27,7 @@ impl Roles {
         let roles = Self {
             database,
             prefix: format!("guide_{}", &id[..12]),
-            files: tempfile::tempdir().unwrap(),
+            job: Job::new("db-credentials", "--role"),
         };
         let sql = GUIDE.split("```sql").nth(1).unwrap();
         let sql = sql.split("```").next().unwrap();
@@ -38,7 +39,8 @@ impl Roles {
                 roles.prefix
             ))
             .await;
-        std::fs::write(roles.admin_file(), roles.url("rotation", "rotation")).unwrap();
+        let admin = roles.url("rotation", "rotation");
+        std::fs::write(roles.job.admin_file(), admin).unwrap();
         roles
     }
 
@@ -60,10 +62,6 @@ impl Roles {
         format!("postgres://{role}:{password}@{address}/{name}")
     }
 
-    fn admin_file(&self) -> std::path::PathBuf {
-        self.files.path().join("url")
-    }
-
     /// What PostgreSQL itself makes of `password`.
     async fn verifier(&self, password: &str) -> String {
         let scratch = self.role("scratch");
@@ -79,25 +77,9 @@ impl Roles {
         verifier
     }
 
-    fn erpgo(&self, order: &str, role: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_erpgo"));
-        command
-            .env_clear()
-            .args(["db-credentials", order, "--role", role]);
-        command.arg("--admin-file").arg(self.admin_file());
-        if order == "set" {
-            command.arg("--verifier-file").arg(self.verifier_file());
-        }
-        command.output().unwrap()
-    }
-
-    fn verifier_file(&self) -> std::path::PathBuf {
-        self.files.path().join("verifier")
-    }
-
     async fn set(&self, end: &str, password: &str) {
-        write(&self.verifier_file(), &self.verifier(password).await);
-        expect(&self.erpgo("set", &self.role(end)), 0, "");
+        write(&self.job.verifier_file(), &self.verifier(password).await);
+        expect(&self.job.run("set", &self.role(end)), 0, "");
     }
 
     /// The guide's roles belong to the server, not to the database.
@@ -114,18 +96,9 @@ impl Roles {
     }
 }
 
-fn write(path: &Path, text: &str) {
-    std::fs::write(path, format!("{text}\n")).unwrap();
-}
-
 fn expect(output: &Output, code: i32, text: &str) {
-    let said = String::from_utf8_lossy(&output.stderr).into_owned()
-        + &String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(text), "{said}");
-    for canary in ["SCRAM-SHA-256$", "canary", "postgres://"] {
-        assert!(!said.contains(canary), "{said}");
-    }
+    let canaries = ["SCRAM-SHA-256$", "canary", "postgres://"];
+    job::expect(output, code, text, &canaries);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,7 +118,7 @@ async fn i03_a_password_is_given_and_taken_away_and_no_connection_ends() {
     assert!(connect(&roles.url("b", "canary-b")).await.is_err());
     roles.set("b", "canary-b").await;
     // Once more changes nothing.
-    expect(&roles.erpgo("set", &roles.role("b")), 0, "");
+    expect(&roles.job.run("set", &roles.role("b")), 0, "");
     let mut next = connect(&roles.url("b", "canary-b")).await.unwrap();
     sqlx::raw_sql("INSERT INTO users VALUES (1); ALTER TABLE users ADD name text")
         .execute(&mut next)
@@ -153,7 +126,7 @@ async fn i03_a_password_is_given_and_taken_away_and_no_connection_ends() {
         .unwrap();
 
     for _ in 0..2 {
-        expect(&roles.erpgo("clear", &roles.role("a")), 0, "");
+        expect(&roles.job.run("clear", &roles.role("a")), 0, "");
     }
     let refused = connect(&roles.url("a", "first")).await.err().unwrap();
     let state = refused.as_database_error().and_then(|error| error.code());
@@ -175,7 +148,7 @@ async fn i03_a_password_is_given_and_taken_away_and_no_connection_ends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_role_that_cannot_take_turns_keeps_its_password() {
     let roles = Roles::new().await;
-    write(&roles.verifier_file(), &roles.verifier("canary").await);
+    write(&roles.job.verifier_file(), &roles.verifier("canary").await);
     let prefix = roles.prefix.clone();
     for (sql, role, text) in [
         ("", format!("{prefix}_c"), "it does not exist"),
@@ -202,7 +175,7 @@ async fn a_role_that_cannot_take_turns_keeps_its_password() {
             roles.run(&sql.replace("{}", &prefix)).await;
         }
         for order in ["set", "clear"] {
-            expect(&roles.erpgo(order, &role), 78, text);
+            expect(&roles.job.run(order, &role), 78, text);
         }
     }
     connect(&roles.url("a", "first")).await.unwrap();
@@ -213,11 +186,11 @@ async fn a_role_that_cannot_take_turns_keeps_its_password() {
 async fn each_way_to_fail_has_its_exit_code() {
     let roles = Roles::new().await;
     let a = roles.role("a");
-    expect(&roles.erpgo("set", &a), 78, "verifier cannot be read");
-    write(&roles.verifier_file(), "canary-in-clear");
-    expect(&roles.erpgo("set", &a), 78, "passwords are not taken");
-    write(&roles.verifier_file(), &roles.verifier("canary").await);
-    let quoted = roles.erpgo("set", "a\"; DROP ROLE b; --");
+    expect(&roles.job.run("set", &a), 78, "verifier cannot be read");
+    write(&roles.job.verifier_file(), "canary-in-clear");
+    expect(&roles.job.run("set", &a), 78, "passwords are not taken");
+    write(&roles.job.verifier_file(), &roles.verifier("canary").await);
+    let quoted = roles.job.run("set", "a\"; DROP ROLE b; --");
     assert_eq!(quoted.status.code(), Some(2), "an argument that is none");
 
     roles
@@ -226,9 +199,9 @@ async fn each_way_to_fail_has_its_exit_code() {
             roles.prefix
         ))
         .await;
-    expect(&roles.erpgo("set", &a), 65, "PostgreSQL refused to set");
-    write(&roles.admin_file(), &roles.url("rotation", "canary"));
-    expect(&roles.erpgo("clear", &a), 75, "as the administrator");
+    expect(&roles.job.run("set", &a), 65, "PostgreSQL refused to set");
+    write(&roles.job.admin_file(), &roles.url("rotation", "canary"));
+    expect(&roles.job.run("clear", &a), 75, "as the administrator");
     connect(&roles.url("a", "first")).await.unwrap();
     roles.drop().await;
 }

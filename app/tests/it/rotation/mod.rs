@@ -2,6 +2,7 @@
 
 mod credentials;
 mod database;
+mod job;
 mod keys;
 mod pepper;
 pub mod pod;

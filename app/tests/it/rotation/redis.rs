@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use erpgo_secret_set::Generation;
 use erpgo_secret_set::KeyName::Redis;
+use erpgo_secret_set::{RotatingKey, Version};
 use erpgo_test_kit::redis::{self, TestRedis};
 use http::Method;
 
@@ -121,6 +122,52 @@ async fn i03_a_staged_user_is_proved_and_the_turn_is_heard_by_nobody() {
     })
     .await;
     assert!(begun.elapsed() < Duration::from_secs(4), "{begun:?}");
+}
+
+/// A key with one version.
+fn alone(current: Version) -> Option<RotatingKey> {
+    Some(RotatingKey {
+        current,
+        next: None,
+        previous: None,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_set_gains_redis_and_loses_it_and_the_process_goes_on() {
+    let server = redis::server().await;
+    let right = user(&server, "erp_a").await;
+    let wrong = right.replacen("password-of-", "canary-of-", 1);
+    let pod = Pod::new().await;
+    let (state, token) = (&pod.world.state, pod.world.admin().await);
+    let reason = pod
+        .refusal(|keys| keys.redis = alone(url("redis-2", &wrong)))
+        .await;
+    assert_eq!(
+        reason,
+        "redis (current): redis refuses this user, its password, or the keys and channels named erpgo:*"
+    );
+    assert_eq!(pod.generation(), Generation(1));
+    assert!(!state.redis.is_configured());
+    let said = pod.turn(|keys| keys.redis = None).await;
+    assert!(!said.accepts("redis-2"));
+
+    let said = pod
+        .turn(|keys| keys.redis = alone(url("redis-4", &right)))
+        .await;
+    assert_eq!(said.uses(Redis), "redis-4");
+    listening(state).await;
+    assert!(state.redis.is_configured() && connected(&server, "erp_a").await);
+    pod.world.get("/api/v1/users", &token).await.expect(200);
+
+    let said = pod.turn(|keys| keys.redis = None).await;
+    assert!(!said.accepts("redis-4"));
+    until("the user has left", || async {
+        !state.redis.is_configured() && !connected(&server, "erp_a").await
+    })
+    .await;
+    assert!(!state.redis.is_up());
+    pod.world.get("/api/v1/users", &token).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,16 +1,17 @@
 //! The redis-credentials subcommand on real Redis, with users as the guide sets them up.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use erpgo_test_kit::redis::{self, TestRedis};
 use sha2::{Digest as _, Sha256};
+
+use super::job::{self, Job, write};
 
 const GUIDE: &str = include_str!("../../../../docs/guides/redis-users.md");
 
 struct Users {
     server: TestRedis,
-    files: tempfile::TempDir,
+    job: Job,
 }
 
 type Connection = ::redis::aio::MultiplexedConnection;
@@ -33,7 +34,7 @@ impl Users {
     async fn on(server: TestRedis) -> Self {
         let users = Self {
             server,
-            files: tempfile::tempdir().unwrap(),
+            job: Job::new("redis-credentials", "--user"),
         };
         let lines = GUIDE.split("```redis").nth(1).unwrap();
         for line in lines.split("```").next().unwrap().trim().lines() {
@@ -43,7 +44,7 @@ impl Users {
             }
         }
         let admin = users.url("erp_rotation", "rotation-password");
-        std::fs::write(users.admin_file(), admin).unwrap();
+        std::fs::write(users.job.admin_file(), admin).unwrap();
         users
     }
 
@@ -66,29 +67,9 @@ impl Users {
         connect(&self.url(user, password)).await.is_ok()
     }
 
-    fn admin_file(&self) -> PathBuf {
-        self.files.path().join("url")
-    }
-
-    fn verifier_file(&self) -> PathBuf {
-        self.files.path().join("verifier")
-    }
-
-    fn erpgo(&self, order: &str, user: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_erpgo"));
-        command
-            .env_clear()
-            .args(["redis-credentials", order, "--user", user]);
-        command.arg("--admin-file").arg(self.admin_file());
-        if order == "set" {
-            command.arg("--verifier-file").arg(self.verifier_file());
-        }
-        command.output().unwrap()
-    }
-
     fn set(&self, user: &str, password: &str) {
-        write(&self.verifier_file(), &hash(password));
-        expect(&self.erpgo("set", user), 0, "");
+        write(&self.job.verifier_file(), &hash(password));
+        expect(&self.job.run("set", user), 0, "");
     }
 }
 
@@ -96,19 +77,10 @@ fn hash(password: &str) -> String {
     hex::encode(Sha256::digest(password))
 }
 
-fn write(path: &Path, text: &str) {
-    std::fs::write(path, format!("{text}\n")).unwrap();
-}
-
 fn expect(output: &Output, code: i32, text: &str) {
-    let said = String::from_utf8_lossy(&output.stderr).into_owned()
-        + &String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(text), "{said}");
     let hash = hash("canary");
-    for canary in ["canary", "-password", "redis://erp", hash.as_str()] {
-        assert!(!said.contains(canary), "{said}");
-    }
+    let canaries = ["canary", "-password", "redis://erp", hash.as_str()];
+    job::expect(output, code, text, &canaries);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,13 +94,13 @@ async fn i03_a_password_is_given_and_taken_away_and_no_connection_ends() {
     assert!(!users.let_in("erp_b", "canary").await);
     users.set("erp_b", "canary");
     // Once more changes nothing.
-    expect(&users.erpgo("set", "erp_b"), 0, "");
+    expect(&users.job.run("set", "erp_b"), 0, "");
     let mut next = connect(&users.url("erp_b", "canary")).await.unwrap();
     let seen: String = run(&mut next, "GET erpgo:x").await;
     assert_eq!(seen, "1", "it reaches the same keys");
 
     for _ in 0..2 {
-        expect(&users.erpgo("clear", "erp_a"), 0, "");
+        expect(&users.job.run("clear", "erp_a"), 0, "");
     }
     let refused = connect(&users.url("erp_a", "first-password")).await;
     let refused = refused.err().unwrap();
@@ -148,7 +120,7 @@ async fn i03_a_password_is_given_and_taken_away_and_no_connection_ends() {
     assert!(!users.let_in("erp_a", "first-password").await);
 
     // A restart keeps what was given and what was taken away.
-    expect(&users.erpgo("clear", "erp_b"), 0, "");
+    expect(&users.job.run("clear", "erp_b"), 0, "");
     users.server.stop();
     users.server.start();
     assert!(users.let_in("erp_a", "canary-b").await);
@@ -158,7 +130,7 @@ async fn i03_a_password_is_given_and_taken_away_and_no_connection_ends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_that_cannot_take_turns_keeps_its_password() {
     let users = Users::new().await;
-    write(&users.verifier_file(), &hash("canary"));
+    write(&users.job.verifier_file(), &hash("canary"));
     users.run("ACL SETUSER erp_b off >second-password").await;
     for (user, text) in [
         ("erp_c", "it does not exist"),
@@ -167,7 +139,7 @@ async fn a_user_that_cannot_take_turns_keeps_its_password() {
         ("erp_b", "it is off"),
     ] {
         for order in ["set", "clear"] {
-            let said = users.erpgo(order, user);
+            let said = users.job.run(order, user);
             expect(&said, 78, text);
             expect(&said, 78, "see docs/guides/redis-users.md");
         }
@@ -179,7 +151,7 @@ async fn a_user_that_cannot_take_turns_keeps_its_password() {
 
     let forgetful = Users::on(redis::server().await).await;
     expect(
-        &forgetful.erpgo("clear", "erp_a"),
+        &forgetful.job.run("clear", "erp_a"),
         78,
         "a restart would undo the change: set aclfile",
     );
@@ -189,22 +161,30 @@ async fn a_user_that_cannot_take_turns_keeps_its_password() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_way_to_fail_has_its_exit_code() {
     let mut users = Users::new().await;
-    let (admin, verifier) = (users.admin_file(), users.verifier_file());
-    expect(&users.erpgo("set", "erp_a"), 78, "verifier cannot be read");
+    let (admin, verifier) = (users.job.admin_file(), users.job.verifier_file());
+    expect(
+        &users.job.run("set", "erp_a"),
+        78,
+        "verifier cannot be read",
+    );
     write(&verifier, "canary-in-clear");
-    expect(&users.erpgo("set", "erp_a"), 78, "passwords are not taken");
+    expect(
+        &users.job.run("set", "erp_a"),
+        78,
+        "passwords are not taken",
+    );
     write(&verifier, &hash("canary"));
-    let other = users.erpgo("set", "erp a >x");
+    let other = users.job.run("set", "erp a >x");
     assert_eq!(other.status.code(), Some(2), "an argument that is none");
 
     let right = std::fs::read_to_string(&admin).unwrap();
     write(&admin, "postgres://erp_rotation:canary@db/erp");
-    expect(&users.erpgo("set", "erp_a"), 78, "does not hold a URL");
+    expect(&users.job.run("set", "erp_a"), 78, "does not hold a URL");
     write(&admin, &users.url("erp_rotation", "canary"));
-    expect(&users.erpgo("clear", "erp_a"), 75, "as the administrator");
+    expect(&users.job.run("clear", "erp_a"), 75, "as the administrator");
     write(&admin, &right);
     users.run("ACL SETUSER erp_rotation -acl|setuser").await;
-    let lacks = users.erpgo("set", "erp_a");
+    let lacks = users.job.run("set", "erp_a");
     expect(&lacks, 65, "Redis refused to set the password");
     expect(&lacks, 65, "it answered NOPERM");
     expect(&lacks, 65, "the password of erp_a is as it was");
@@ -212,9 +192,9 @@ async fn each_way_to_fail_has_its_exit_code() {
 
     users.run("ACL SETUSER erp_rotation +acl|setuser").await;
     users.server.remove_acl_file();
-    let unsaved = users.erpgo("clear", "erp_a");
+    let unsaved = users.job.run("clear", "erp_a");
     expect(&unsaved, 65, "refused to save its access list");
     expect(&unsaved, 65, "was changed and is not saved");
     users.server.stop();
-    expect(&users.erpgo("clear", "erp_a"), 75, "as the administrator");
+    expect(&users.job.run("clear", "erp_a"), 75, "as the administrator");
 }

@@ -130,11 +130,20 @@ impl TestCluster {
 
     /// A kubeconfig file that acts as an existing service account.
     pub async fn kubeconfig_for_service_account(&self, namespace: &str, name: &str) -> PathBuf {
+        self.kubeconfig_for_service_account_at(namespace, name, self.url())
+            .await
+    }
+
+    /// The same with the API server at `url`, where something stands before it.
+    pub async fn kubeconfig_for_service_account_at(
+        &self,
+        namespace: &str,
+        name: &str,
+        url: &str,
+    ) -> PathBuf {
         let token = self.service_account_token(namespace, name, &[]).await;
-        fail::unless(
-            self.access
-                .write_kubeconfig(&format!("{namespace}.{name}"), &token),
-        )
+        let file = format!("{namespace}.{name}");
+        fail::unless(write_kubeconfig(&self.access.dir, &file, url, &token))
     }
 
     /// The same as a kubeconfig file, with the API server's place taken by a proxy at `address`.

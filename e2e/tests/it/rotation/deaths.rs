@@ -1,14 +1,14 @@
 //! Processes that end without notice at each step of a rotation.
 //!
-//! Owns how a step is made to last: the API of a pod is held still, and so acknowledges nothing, until
-//! the step waits for that pod. The operator has no restarts here: a pod of it that died is replaced.
+//! Owns how a step is made to last: a pod cannot acknowledge until the step waits for it. The operator has no
+//! restarts here: a pod of it that died is replaced.
 
 use anyhow::{Context as _, Result, ensure};
-use erpgo_e2e::{Kids, OPERATOR, OPERATOR_NAMESPACE, Process, Session, Shown, until};
+use erpgo_e2e::{Kids, OPERATOR, OPERATOR_NAMESPACE, Process, Session, Shown, Silence, until};
 
 use super::{Play, SOON, accepted_by_every_pod, refused_by_every_pod};
 
-const API: &str = "erpgo";
+pub(super) const API: &str = "erpgo";
 const SIDECAR: &str = "sidecar-secrets";
 
 /// Who dies, and the key that turns meanwhile.
@@ -19,14 +19,18 @@ struct Death {
 }
 
 /// A pod of the API.
-struct Member {
-    name: String,
+pub(super) struct Member {
+    pub(super) name: String,
     uid: String,
 }
 
 impl Member {
-    fn process(&self, name: &str) -> Result<Process> {
+    pub(super) fn process(&self, name: &str) -> Result<Process> {
         Process::of_pod(&self.uid, name)
+    }
+
+    pub(super) fn silence(&self) -> Result<Silence> {
+        Silence::of_pod(&self.uid)
     }
 }
 
@@ -58,7 +62,11 @@ impl Play {
         self.dies_at_promote(death, &first, &second).await?;
         let now = self.stage.restarts().await?;
         let deaths = if death.victim == OPERATOR { 0 } else { 4 };
-        ensure!(now == restarts + deaths, "{now} restarts after {restarts}");
+        let ends = self.stage.ends().await?;
+        ensure!(
+            now == restarts + deaths,
+            "{now} restarts after {restarts}:\n{ends}"
+        );
         self.crowd.renew().await?;
         self.remember().await
     }
@@ -87,62 +95,75 @@ impl Play {
     }
 
     async fn dies_at_stage(&mut self, death: Death, pod: &Member, before: &Kids) -> Result<()> {
-        pod.process(API)?.freeze()?;
+        let silence = pod.silence()?;
         self.ask_to_turn(death, "at Stage").await?;
         self.waits_for("Stage", pod).await?;
         ensure!(
             self.stage.kids().await? == *before,
             "the key turned without a pod"
         );
-        self.dies(death, pod).await?;
+        self.dies(death, pod, Some(silence)).await?;
         self.stage.turned(before, &[death.key]).await?;
         self.told(death, "Stage");
         Ok(())
     }
 
     async fn dies_in_grace(&mut self, death: Death, pod: &Member) -> Result<()> {
-        self.dies(death, pod).await?;
+        self.dies(death, pod, None).await?;
         self.told(death, "Grace");
         Ok(())
     }
 
     async fn dies_at_removal(&mut self, death: Death, pod: &Member, before: &Kids) -> Result<()> {
         let kid = before.get(death.key).context("a key without a kid")?;
-        pod.process(API)?.freeze()?;
+        let silence = pod.silence()?;
         self.stage.revoke(death.key, kid).await?;
         self.is_removed_without_proof(death.key, kid).await?;
-        self.dies(death, pod).await?;
+        self.dies(death, pod, Some(silence)).await?;
         self.stage.refused(death.key, kid).await?;
         self.told(death, "Removal");
         Ok(())
     }
 
-    // The other pod holds Stage until this one, which has agreed to it, is held as well.
     async fn dies_at_promote(&mut self, death: Death, other: &Member, pod: &Member) -> Result<()> {
         let before = self.stage.kids().await?;
-        other.process(API)?.freeze()?;
+        let silence = other.silence()?;
         self.ask_to_turn(death, "at Promote").await?;
-        self.waits_for("Stage", other).await?;
-        pod.process(API)?.freeze()?;
-        other.process(API)?.thaw()?;
-        self.waits_for("Promote", pod).await?;
-        self.dies(death, pod).await?;
+        let silence = self.is_held_at_promote(other, silence, pod).await?;
+        self.dies(death, pod, Some(silence)).await?;
         self.stage.turned(&before, &[death.key]).await?;
         self.told(death, "Promote");
         Ok(())
     }
 
-    /// Kills, and waits until what was killed is back.
-    async fn dies(&mut self, Death { victim, .. }: Death, pod: &Member) -> Result<()> {
+    // The other pod holds Stage until this one, which has agreed to it, is held as well.
+    pub(super) async fn is_held_at_promote(
+        &self,
+        other: &Member,
+        silent: Silence,
+        pod: &Member,
+    ) -> Result<Silence> {
+        self.waits_for("Stage", other).await?;
+        let silence = pod.silence()?;
+        silent.end()?;
+        self.waits_for("Promote", pod).await?;
+        Ok(silence)
+    }
+
+    /// Kills, lets the pod speak, and waits until what was killed is back.
+    async fn dies(
+        &mut self,
+        Death { victim, .. }: Death,
+        pod: &Member,
+        silence: Option<Silence>,
+    ) -> Result<()> {
         let restarts = self.stage.restarts().await?;
         if victim == OPERATOR {
             self.stage.node.operator()?.kill()?;
         } else {
             pod.process(victim)?.kill()?;
         }
-        if victim != API {
-            pod.process(API)?.thaw()?;
-        }
+        silence.map_or(Ok(()), Silence::end)?;
         if victim == OPERATOR {
             let node = &self.stage.node;
             self.since.keep(node, OPERATOR_NAMESPACE, OPERATOR)?;
@@ -176,7 +197,7 @@ impl Play {
         );
     }
 
-    async fn members(&self) -> Result<[Member; 2]> {
+    pub(super) async fn members(&self) -> Result<[Member; 2]> {
         let pods = self.stage.pods().await?.into_iter();
         let member = |pod: k8s_openapi::api::core::v1::Pod| {
             let (name, uid) = (pod.metadata.name?, pod.metadata.uid?);
@@ -187,7 +208,7 @@ impl Play {
     }
 
     /// The rotation is at `step` and waits for this pod alone.
-    async fn waits_for(&self, step: &str, pod: &Member) -> Result<()> {
+    pub(super) async fn waits_for(&self, step: &str, pod: &Member) -> Result<()> {
         until(&format!("the rotation to wait at {step}"), SOON, || async {
             let Some(active) = self.stage.rotation().await?.active else {
                 return Ok(Err("no rotation is under way".to_owned()));

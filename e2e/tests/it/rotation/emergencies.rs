@@ -21,10 +21,17 @@ impl Play {
         };
         let before = self.stage.kids().await?;
         let kid = before.get(key).context("a key without a kid")?;
+        let listed = self.follow("kids", &[]).await?;
+        let line = format!("{key}/{kid} ");
+        ensure!(
+            listed.lines().any(|one| one.starts_with(&line)),
+            "{key}/{kid} is not among {listed}"
+        );
         let begun = Instant::now();
-        self.stage.revoke(key, kid).await?;
-        self.stage.refused(key, kid).await?;
+        let version = [("KEY", key), ("KID", kid.as_str())];
+        self.follow("revoke", &version).await?;
         let proven = begun.elapsed();
+        self.stage.refused(key, kid).await?;
         let answers = self.stage.answers(token).await?;
         let all = answers.iter().all(Answer::refuses_the_key);
         ensure!(

@@ -4,7 +4,12 @@
 //! `E2E_ROTATIONS=full` (`make test-rotation`) plays the whole count; a test run plays less.
 
 mod deaths;
+mod disturbances;
 mod emergencies;
+mod evictions;
+mod graces;
+mod guide;
+mod hangs;
 mod journeys;
 mod planned;
 mod roles;
@@ -15,21 +20,44 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use erpgo_e2e::{Answer, Backend, Canaries, Collector, Crowd, Session, Shown, Since, Stage, Turns};
+use erpgo_e2e::{
+    Answer, Backend, Canaries, Collector, Crowd, Guide, Session, Shown, Since, Stage, Turns,
+};
 use serde_json::{Value, json};
 
 use crate::first_run::{READY, admin};
 
 const KEYS: [&str; 5] = ["jwt", "refresh", "pepper", "database", "redis"];
 const RATE: u32 = 300;
+const FIRST_RELEASE: &str = "erpgo.local/erpgo:dev";
+/// It brings a migration.
+const SECOND_RELEASE: &str = "erpgo.local/erpgo:v2";
 /// How long a step may take on a machine that does other things as well.
 const SOON: Duration = Duration::from_secs(120);
+
+/// What the ErpGo asks for beside its backend; disturbances change it.
+#[derive(Clone, Copy)]
+struct Wish {
+    image: &'static str,
+    pods: Pods,
+}
+
+/// How many pods there are to be, and who sees to it.
+#[derive(Clone, Copy)]
+enum Pods {
+    /// The operator.
+    Fixed(u32),
+    /// The autoscaler, in which both bounds are the same: the load of this machine has no say.
+    Autoscaled(u32),
+}
 
 /// An ErpGo on one backend with people who work on it.
 struct Play {
     stage: Stage,
+    wish: Wish,
     backend: Backend,
     turns: Turns,
+    guide: Guide,
     crowd: Arc<Crowd>,
     collector: Collector,
     canaries: Canaries,
@@ -37,16 +65,21 @@ struct Play {
 }
 
 impl Play {
-    async fn begin(stage: Stage, backend: Backend) -> Result<Self> {
+    async fn begin(stage: Stage, backend: Backend, pods: Pods) -> Result<Self> {
         let since = Since::now(&stage)?;
         let turns = Turns::begin(&stage).await?;
         let collector = Collector::listen(stage.node.address().await?).await?;
+        let wish = Wish {
+            image: FIRST_RELEASE,
+            pods,
+        };
         stage
-            .apply(&stage.erpgo(spec(&stage, &backend, &collector, 2)))
+            .apply(&stage.erpgo(spec(&stage, &backend, &collector, wish)))
             .await?;
         stage.condition("Ready", "True", READY).await?;
         let admin = admin(&stage).await?;
         let crowd = Crowd::gather(stage.http()?, &admin).await?;
+        let guide = Guide::open(&stage, &backend).await?;
         let mut canaries = Canaries::default();
         for (name, value) in [
             ("the administrator's token", admin.access_token),
@@ -59,14 +92,18 @@ impl Play {
         }
         let mut play = Self {
             stage,
+            wish,
             backend,
             turns,
+            guide,
             crowd,
             collector,
             canaries,
             since,
         };
         play.remember().await?;
+        // An autoscaler begins with one.
+        play.two_are_ready().await?;
         Ok(play)
     }
 
@@ -81,8 +118,18 @@ impl Play {
         Ok(())
     }
 
-    async fn scale(&self, replicas: u32) -> Result<()> {
-        let spec = spec(&self.stage, &self.backend, &self.collector, replicas);
+    async fn scale(&mut self, pods: Pods) -> Result<()> {
+        self.wish.pods = pods;
+        self.ask().await
+    }
+
+    async fn upgrade(&mut self) -> Result<()> {
+        self.wish.image = SECOND_RELEASE;
+        self.ask().await
+    }
+
+    async fn ask(&self) -> Result<()> {
+        let spec = spec(&self.stage, &self.backend, &self.collector, self.wish);
         self.stage.apply(&self.stage.erpgo(spec)).await?;
         Ok(())
     }
@@ -119,6 +166,7 @@ impl Play {
         );
         ensure!(found.hits.is_empty(), "I-04: {:?}", found.hits);
         self.log_is_whole()?;
+        self.guide_was_followed().await?;
         self.stage.strike().await?;
         self.backend.end(&self.stage)?;
         self.turns.end(&self.stage).await
@@ -133,13 +181,20 @@ fn rounds(full: usize, few: usize) -> usize {
     }
 }
 
-fn spec(stage: &Stage, backend: &Backend, collector: &Collector, replicas: u32) -> Value {
-    json!({
-        "replicas": replicas,
+fn spec(stage: &Stage, backend: &Backend, collector: &Collector, wish: Wish) -> Value {
+    let mut spec = json!({
+        "image": wish.image,
         "secrets": {"backend": backend.spec(stage)},
         "settings": {"loginLimits": {"attemptsPerAddress": 10_000}},
         "tracing": {"otlpEndpoint": collector.endpoint()},
-    })
+    });
+    match wish.pods {
+        Pods::Fixed(count) => spec["replicas"] = count.into(),
+        Pods::Autoscaled(count) => {
+            spec["autoscaling"] = json!({"minReplicas": count, "maxReplicas": count});
+        }
+    }
+    spec
 }
 
 /// Every pod refuses the key that signed `token`.

@@ -3,22 +3,10 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use erpgo_e2e::{Credentials, Kids, Shown, until};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, DeleteParams};
+use erpgo_e2e::{Credentials, Kids, Shown};
 
-use super::{KEYS, Play, SOON, accepted_by_every_pod, refused_by_every_pod};
-
-/// What happens to the parts in mid-rotation.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Disturbance {
-    /// A pod is deleted and replaced.
-    PodGoes,
-    /// A third pod comes, and goes after the rotation.
-    PodComes,
-    /// The operator is killed without notice.
-    OperatorDies,
-}
+use super::disturbances::Disturbance;
+use super::{KEYS, Play, accepted_by_every_pod, refused_by_every_pod};
 
 impl Play {
     /// Rotates every key and ends each grace by its word, when nobody needs the old versions.
@@ -27,22 +15,23 @@ impl Play {
         round: usize,
         disturbances: &[Disturbance],
     ) -> Result<()> {
-        let begun = Instant::now();
         let witness = self.witness().await?;
         let before = self.stage.kids().await?;
         let heard = self.heard().await?;
+        self.set_going(disturbances).await?;
+        let begun = Instant::now();
         let old = self.turns.turn(&self.stage).await?;
         let (keys, reason) = (KEYS.join(","), format!("round {round}"));
         self.stage.rotate(&keys, &reason).await?;
-        for disturbance in disturbances {
-            self.disturb(*disturbance, &format!("{keys}={reason}"))
-                .await?;
-        }
+        self.disturb(disturbances, &format!("{keys}={reason}"))
+            .await?;
         self.stage.turned(&before, &KEYS).await?;
         let switched = begun.elapsed();
         self.remember().await?;
+        self.arrive(disturbances).await?;
+        // Pods that came meanwhile are asked as well.
         accepted_by_every_pod(&self.stage, &witness.access_token).await?;
-        self.settle(disturbances).await?;
+        self.take_back(disturbances).await?;
         self.end_graces(&before).await?;
         refused_by_every_pod(&self.stage, Shown::Access(&witness.access_token)).await?;
         refused_by_every_pod(&self.stage, Shown::Refresh(&witness.refresh_token)).await?;
@@ -57,62 +46,6 @@ impl Play {
             begun.elapsed()
         );
         Ok(())
-    }
-
-    async fn disturb(&self, disturbance: Disturbance, asked: &str) -> Result<()> {
-        match disturbance {
-            Disturbance::PodComes => self.scale(3).await,
-            Disturbance::PodGoes => {
-                self.is_under_way(asked).await?;
-                let pods: Api<Pod> = self.stage.api();
-                let ready = self.stage.ready_pods().await?;
-                let first = ready.first().context("no ready pod")?;
-                pods.delete(first, &DeleteParams::default()).await?;
-                Ok(())
-            }
-            Disturbance::OperatorDies => {
-                self.is_under_way(asked).await?;
-                self.stage.node.operator()?.kill()
-            }
-        }
-    }
-
-    async fn is_under_way(&self, asked: &str) -> Result<()> {
-        until("a rotation under way", SOON, || async {
-            let rotation = self.stage.rotation().await?;
-            // One that is over already was under way.
-            let begun =
-                rotation.active.is_some() || rotation.handled_rotate.as_deref() == Some(asked);
-            Ok(if begun {
-                Ok(())
-            } else {
-                Err("none".to_owned())
-            })
-        })
-        .await
-    }
-
-    async fn settle(&self, disturbances: &[Disturbance]) -> Result<()> {
-        if disturbances.contains(&Disturbance::PodComes) {
-            self.stage.condition("Ready", "True", SOON).await?;
-            self.scale(2).await?;
-        }
-        self.two_are_ready().await
-    }
-
-    /// Waits until there are two pods and both get requests.
-    pub(super) async fn two_are_ready(&self) -> Result<()> {
-        until("two ready pods", SOON, || async {
-            let pods = self.stage.pods().await?.len();
-            let ready = self.stage.ready_pods().await?.len();
-            let told = format!("{ready} ready of {pods}");
-            Ok(if (pods, ready) == (2, 2) {
-                Ok(())
-            } else {
-                Err(told)
-            })
-        })
-        .await
     }
 
     // The graces of jwt and refresh are hours and days. A revocation of the previous version is the

@@ -63,6 +63,12 @@ impl Play {
             &["BackendUnreachable", "sealed"],
         )
         .await?;
+        let told = self.follow("sealed", &[]).await?;
+        let is_sealed = |line: &str| line.split_whitespace().eq(["Sealed", "true"]);
+        ensure!(
+            told.contains("(sealed)") && told.lines().any(is_sealed),
+            "{told}"
+        );
         self.stage.rotate("jwt", "while Vault is sealed").await?;
         named(
             &self.stage,
@@ -75,7 +81,9 @@ impl Play {
             self.stage.kids().await? == before,
             "a key turned without its backend"
         );
-        vault.unseal().await;
+        self.guide
+            .run_typing(&self.stage, "unseal", &vault.unseal_key())
+            .await?;
         self.stage.turned(&before, &["jwt"]).await?;
         self.stage.condition("Degraded", "False", READY).await?;
         self.still_calm(calm).await
@@ -85,32 +93,43 @@ impl Play {
     pub(super) async fn a_refused_set_is_rolled_back(&mut self) -> Result<()> {
         let calm = self.calm().await?;
         let before = self.stage.kids().await?;
-        self.turns
-            .present()
-            .write_wrong_password(&self.stage)
-            .await?;
-        self.stage.rotate("database", "a wrong password").await?;
-        let reason = until("the rotation to be rolled back", SOON, || async {
+        let next = self.turns.prepare(&self.stage).await?;
+        for password in next.passwords() {
+            self.canaries.add("a password that is new", &password)?;
+        }
+        let wrong = next.wrong_database_url()?;
+        let wrong = [("NEW_URL", wrong.as_str())];
+        self.follow("new-url", &wrong).await?;
+        self.follow("rotate-database", &[]).await?;
+        let reason = self.is_rolled_back().await?;
+        println!("{}: rolled back: {reason}", self.stage.namespace);
+        ensure!(reason.contains("refused it: database (next)"), "{reason}");
+        ensure!(self.stage.kids().await? == before, "a key turned");
+        let told = self.follow("why", &[]).await?;
+        ensure!(told.trim_end() == reason, "not {reason} but {told}");
+        let right = next.database_url();
+        let right = [("NEW_URL", right.as_str())];
+        self.follow("new-url", &right).await?;
+        self.follow("again", &[]).await?;
+        // Redis keeps its user; nobody turns after this.
+        self.stage.turned(&before, &["database"]).await?;
+        self.still_calm(calm).await
+    }
+
+    async fn is_rolled_back(&self) -> Result<String> {
+        until("the rotation to be rolled back", SOON, || async {
             let last = self.stage.rotation().await?.last;
             let aborted = last.filter(|last| last.outcome == "Aborted");
             Ok(aborted
                 .map(|last| last.reason)
                 .ok_or_else(|| "it was not".to_owned()))
         })
-        .await?;
-        println!("{}: rolled back: {reason}", self.stage.namespace);
-        ensure!(reason.contains("refused it: database (next)"), "{reason}");
-        ensure!(self.stage.kids().await? == before, "a key turned");
-        self.turns.turn(&self.stage).await?;
-        self.stage
-            .rotate("database,redis", "the right password")
-            .await?;
-        self.stage.turned(&before, &["database", "redis"]).await?;
-        self.still_calm(calm).await
+        .await
     }
 
-    /// A document that was edited to something invalid is used by nobody and named.
-    pub(super) async fn an_edit_by_hand_is_refused(&self) -> Result<()> {
+    /// A document that was edited to something invalid is used by nobody and named; the guide's `mend` puts
+    /// the one before back.
+    pub(super) async fn an_edit_by_hand_is_refused(&self, mend: &str) -> Result<()> {
         let calm = self.calm().await?;
         let good = self.backend.document(&self.stage).await?;
         let mut bad = good.clone();
@@ -125,7 +144,12 @@ impl Play {
             &["SecretSetInvalid", "jwt", "write a valid document"],
         )
         .await?;
-        self.backend.write(&self.stage, &good).await?;
+        self.follow(mend, &[]).await?;
+        ensure!(
+            self.backend.document(&self.stage).await? == good,
+            "{mend} puts another document back"
+        );
+        self.stage.look().await?;
         self.stage.condition("Degraded", "False", READY).await?;
         self.still_calm(calm).await
     }
@@ -134,7 +158,7 @@ impl Play {
     pub(super) async fn a_lost_document_is_restored(&self) -> Result<()> {
         let calm = self.calm().await?;
         let before = self.stage.kids().await?;
-        let backup = self.backend.document(&self.stage).await?;
+        self.follow("backup", &[]).await?;
         let secrets: Api<Secret> = self.stage.api();
         secrets
             .delete("shop-secret-set", &DeleteParams::default())
@@ -150,7 +174,7 @@ impl Play {
             secrets.get_opt("shop-secret-set").await?.is_none(),
             "another set was made"
         );
-        self.backend.write(&self.stage, &backup).await?;
+        self.follow("restore", &[]).await?;
         self.stage.condition("Degraded", "False", READY).await?;
         ensure!(self.stage.kids().await? == before, "a key turned");
         self.stage.rotate("jwt", "after the restore").await?;

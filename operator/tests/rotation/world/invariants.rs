@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use erpgo_operator::rotation::log::append;
-use erpgo_operator::rotation::{Decision, Edit, LoginKey, Record};
+use erpgo_operator::rotation::{Decision, DocumentView, Edit, LoginKey, Record, Step};
 use erpgo_secret_set::KeyName;
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use crate::server::Server;
 
 impl World {
     // I-03.
-    pub(super) fn check_edit(&mut self, edit: &Edit) {
+    pub(super) fn check_edit(&mut self, edit: &Edit, record: &Record) {
         let view = self.view().clone();
         match edit {
             Edit::Promote(keys) => {
@@ -27,31 +27,7 @@ impl World {
                     self.hasty.insert(*key);
                 }
             }
-            Edit::Retire(keys) => {
-                for (login, server) in self.servers_of(keys) {
-                    let old = &view.keys[&login.key()].previous.as_ref().unwrap().kid;
-                    assert!(
-                        !server.turns(old) || !server.lets_in(old),
-                        "{old} goes and still connects"
-                    );
-                }
-                for (key, pod) in pairs(keys, &self.pods) {
-                    let current = &view.keys[key].current.kid;
-                    assert!(
-                        pod.signs(*key) == Some(current),
-                        "I-03: {} uses an old {key}",
-                        pod.name
-                    );
-                }
-                if keys.contains(&KeyName::Pepper) {
-                    let old = &view.keys[&KeyName::Pepper].previous.as_ref().unwrap().kid;
-                    assert_eq!(
-                        self.hashes.get(old).copied().unwrap_or(0),
-                        0,
-                        "hashes are lost"
-                    );
-                }
-            }
+            Edit::Retire(keys) => self.check_retire(keys, &view),
             Edit::Revoke(key, kid) => {
                 if view.keys[key]
                     .previous
@@ -69,7 +45,43 @@ impl World {
                     assert!(ready, "{login} is staged without a password");
                 }
             }
+            Edit::Join => {
+                assert!(self.wants_redis, "nobody asks for Redis");
+                let there = view.keys.contains_key(&KeyName::Redis);
+                assert!(!there, "what is there is overwritten");
+            }
+            Edit::Leave => {
+                let active = record.active.as_ref();
+                let refused =
+                    active.is_some_and(|active| active.joins() && active.step == Step::Abort);
+                let unwanted = !self.wants_redis && !self.paused;
+                assert!(refused || unwanted, "Redis is taken away: {record:?}");
+                self.has_left = true;
+            }
             Edit::Prepare(..) | Edit::Abort(_) => {}
+        }
+    }
+
+    fn check_retire(&self, keys: &[KeyName], view: &DocumentView) {
+        for (login, server) in self.servers_of(keys) {
+            let old = &view.keys[&login.key()].previous.as_ref().unwrap().kid;
+            assert!(
+                !server.turns(old) || !server.lets_in(old),
+                "{old} goes and still connects"
+            );
+        }
+        for (key, pod) in pairs(keys, &self.pods) {
+            let current = &view.keys[key].current.kid;
+            assert!(
+                pod.signs(*key) == Some(current),
+                "I-03: {} uses an old {key}",
+                pod.name
+            );
+        }
+        if keys.contains(&KeyName::Pepper) {
+            let old = &view.keys[&KeyName::Pepper].previous.as_ref().unwrap().kid;
+            let hashes = self.hashes.get(old).copied().unwrap_or(0);
+            assert_eq!(hashes, 0, "hashes are lost");
         }
     }
 
@@ -107,21 +119,23 @@ impl World {
     pub(crate) fn check(&mut self) {
         let view = self.view().clone();
         for login in LoginKey::ALL {
-            let current = &view.keys[&login.key()].current.kid;
+            let key = view.keys.get(&login.key());
             assert!(
-                self.connects(login, current),
-                "{current} is current and does not connect"
+                key.is_none_or(|key| self.connects(login, &key.current.kid)),
+                "{key:?} is current and does not connect"
             );
         }
         let settled = |key: &KeyName| {
-            self.serving()
-                .all(|pod| pod.signs(*key) == Some(&view.keys[key].current.kid))
+            let current = view.keys.get(key).map(|view| &view.current.kid);
+            self.serving().all(|pod| pod.signs(*key) == current)
         };
         let healed: Vec<KeyName> = self.hasty.iter().copied().filter(settled).collect();
         for key in healed {
             self.hasty.remove(&key);
         }
-        for key in KeyName::ALL.iter().filter(|key| !self.hasty.contains(key)) {
+        let exempt =
+            |key: &KeyName| self.hasty.contains(key) || self.has_left && *key == KeyName::Redis;
+        for key in KeyName::ALL.iter().filter(|key| !exempt(key)) {
             let signed: BTreeSet<_> = self.serving().filter_map(|pod| pod.signs(*key)).collect();
             assert!(signed.len() <= 2, "{key} is signed with {signed:?}");
             for (kid, pod) in signed

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use erpgo_operator::rotation::{
-    Decision, DocumentView, Edit, ErrandView, LoginKey, Logins, PodView, Policy, Record, Request,
-    Revocation, Situation, Triggers, Write, decide,
+    Decision, DocumentView, Edit, ErrandView, LoginKey, Logins, PodView, Policy, Record, Redis,
+    Request, Revocation, Situation, Triggers, Write, decide,
 };
 use erpgo_secret_set::{
-    Document, KeyName, NewValue, Secret, abort, prepare, promote, retire, revoke, stage,
+    Document, KeyName, NewValue, RedisUrl, Secret, abort, join, leave, prepare, promote, retire,
+    revoke, stage,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -77,8 +78,13 @@ impl World {
                 .map(|text| (text.clone(), Revocation::parse(&text))),
         };
         let of = |(key, server): (&LoginKey, &Server)| (*key, server.logins(&sight.document));
-        let logins: BTreeMap<LoginKey, Logins> = self.servers.iter().map(of).collect();
+        let mut logins: BTreeMap<LoginKey, Logins> = self.servers.iter().map(of).collect();
         let mut offered = self.offered.clone();
+        // Whose passwords they are, and where another URL is, the spec says.
+        if !self.wants_redis {
+            logins.remove(&LoginKey::Redis);
+            offered.remove(&KeyName::Redis);
+        }
         offered.extend(logins.keys().map(|key| key.key()));
         decide(&Situation {
             document: &sight.document,
@@ -88,10 +94,20 @@ impl World {
             triggers: &triggers,
             offered: &offered,
             changed: &BTreeSet::new(),
+            redis: self.redis(&sight.document),
             logins: &logins,
             errands: &sight.errands,
             now: self.clock(sight.operator),
         })
+    }
+
+    fn redis(&self, document: &DocumentView) -> Redis {
+        let is_there = document.keys.contains_key(&KeyName::Redis);
+        match (self.wants_redis, is_there) {
+            (true, false) => Redis::Joins,
+            (false, true) => Redis::Leaves,
+            (true, true) | (false, false) => Redis::Agrees,
+        }
     }
 
     fn note_revocation(&mut self) {
@@ -160,7 +176,7 @@ impl World {
             return false;
         }
         assert_eq!(write.on, self.view().generation);
-        self.check_edit(&write.edit);
+        self.check_edit(&write.edit, &sight.record);
         let document = self.document.take().unwrap();
         let edited = self.edit(document, &write.edit, self.clock(sight.operator));
         assert_eq!(edited.generation, write.on.next());
@@ -194,6 +210,18 @@ impl World {
             Edit::Retire(keys) => retire(document, keys),
             Edit::Abort(keys) => abort(document, keys),
             Edit::Revoke(key, kid) => revoke(document, *key, kid),
+            Edit::Join => {
+                let joined = join(document, RedisUrl(new(KeyName::Redis).value), now);
+                let kid = joined.keys.redis.as_ref().unwrap().current.kid.clone();
+                if let Some(server) = self.servers.get_mut(&LoginKey::Redis) {
+                    server.admit(&kid);
+                }
+                if self.wrong_url {
+                    self.wrong.insert(kid);
+                }
+                joined
+            }
+            Edit::Leave => leave(document),
         }
     }
 }

@@ -39,7 +39,7 @@ impl Pod {
         self.holds.as_ref()?.keys.get(&key)
     }
 
-    pub(super) fn signs(&self, key: KeyName) -> Option<&Kid> {
+    pub(crate) fn signs(&self, key: KeyName) -> Option<&Kid> {
         self.key(key).map(|view| &view.current.kid)
     }
 
@@ -51,7 +51,8 @@ impl Pod {
     pub(super) fn take(&mut self, view: DocumentView) {
         for key in [KeyName::Database, KeyName::Redis] {
             let old = self.signs(key).cloned();
-            if let Some(old) = old.filter(|old| *old != view.keys[&key].current.kid) {
+            let new = view.keys.get(&key).map(|view| &view.current.kid);
+            if let Some(old) = old.filter(|old| Some(old) != new) {
                 self.drains.insert(old);
             }
         }

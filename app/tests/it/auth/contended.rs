@@ -1,0 +1,162 @@
+//! Refreshes that meet a deadlock, or nothing but deadlocks.
+
+use std::sync::{Arc, LazyLock};
+
+use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::traces::LOG;
+use crate::world::{ADMIN, Answer, SETTINGS, World, database, document, set, shared, until};
+
+/// Long enough for the adversary to ask for the session before PostgreSQL looks, once, for a deadlock.
+const LOOK: &str = "3s";
+
+fn token(answer: &Value) -> String {
+    answer["refresh_token"].as_str().unwrap().to_owned()
+}
+
+async fn sql(connection: &mut PgConnection, text: &str) {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))
+        .execute(connection)
+        .await
+        .unwrap();
+}
+
+async fn world(yaml: &str) -> Arc<World> {
+    let database = database().await;
+    let mut admin = PgConnection::connect(&database.admin_url()).await.unwrap();
+    let name = database.name();
+    let slow = format!("ALTER DATABASE {name} SET deadlock_timeout = '{LOOK}'");
+    sql(&mut admin, &slow).await;
+    let document = document(&database.url(), None);
+    shared(World::on(database, set(document), yaml).await)
+}
+
+/// Without grace, so that a second use is one at once.
+fn strict() -> String {
+    SETTINGS.replace(
+        "hash_concurrency: 2",
+        "hash_concurrency: 2, refresh_grace: 0s",
+    )
+}
+
+async fn number(world: &World, query: &'static str) -> i64 {
+    let pool = world.state.database.pool();
+    sqlx::query_scalar(query).fetch_one(&pool).await.unwrap()
+}
+
+/// Waits until a statement of the app waits for a lock.
+async fn blocked(world: &World) {
+    let pool = sqlx::PgPool::connect(&world.database.admin_url())
+        .await
+        .unwrap();
+    until("the app waits for a lock", || async {
+        sqlx::query_scalar::<_, i64>(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+             AND application_name = 'erpgo' AND wait_event_type = 'Lock'",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap()
+            == 1
+    })
+    .await;
+    pool.close().await;
+}
+
+/// The answer to a refresh that holds its session and wants what `held` locks, while whoever holds that wants
+/// the session: the refresh is the victim.
+async fn in_a_deadlock(world: &Arc<World>, held: &str, token: String) -> Answer {
+    let url = world.database.admin_url();
+    let mut adversary = PgConnection::connect(&url).await.unwrap();
+    sql(&mut adversary, "SET deadlock_timeout = '60s'").await;
+    sql(&mut adversary, &format!("BEGIN; {held} FOR UPDATE")).await;
+    let refresh = {
+        let world = Arc::clone(world);
+        tokio::spawn(async move { world.refresh(&token).await })
+    };
+    blocked(world).await;
+    // What it gets while it still holds the other is what the refresh gave up.
+    sql(&mut adversary, "SELECT 1 FROM sessions FOR UPDATE").await;
+    assert!(!refresh.is_finished());
+    sql(&mut adversary, "COMMIT").await;
+    refresh.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p08_an_exchange_that_meets_a_deadlock_is_made_once() {
+    let world = world(SETTINGS).await;
+    let first = token(&world.signed_in(ADMIN).await);
+    let held = "SELECT 1 FROM refresh_tokens";
+    let next = in_a_deadlock(&world, held, first).await.expect(200).json();
+    let kept = "SELECT count(*) FROM refresh_tokens";
+    assert_eq!(number(&world, kept).await, 2);
+    let successors = "SELECT count(*) FROM refresh_tokens WHERE parent_id IS NOT NULL";
+    assert_eq!(number(&world, successors).await, 1);
+    world.refresh(&token(&next)).await.expect(200);
+}
+
+const ENDED: &str =
+    "SELECT count(*) FROM sessions WHERE revoked_at IS NOT NULL AND revoked_reason = 'reuse'";
+const TOLD: &str = "SELECT count(*) FROM audit_events WHERE action = 'auth.refresh_reused'";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p08_a_reuse_that_meets_a_deadlock_ends_the_session_and_is_noted_once() {
+    let world = world(&strict()).await;
+    let first = token(&world.signed_in(ADMIN).await);
+    let second = token(&world.refresh(&first).await.expect(200).json());
+    let answer = in_a_deadlock(&world, "SELECT 1 FROM users", first).await;
+    answer.refused(401, "TOKEN_REUSED");
+    assert_eq!(number(&world, ENDED).await, 1);
+    assert_eq!(number(&world, TOLD).await, 1);
+    world.refresh(&second).await.refused(401, "TOKEN_REVOKED");
+}
+
+const OBSTACLE: &str = "
+    CREATE FUNCTION obstacle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01';
+    END $$;
+    CREATE TRIGGER obstacle BEFORE UPDATE OF revoked_at ON sessions
+        FOR EACH ROW EXECUTE FUNCTION obstacle();";
+
+/// Messages of the log about this session's reuse.
+fn logged(session: &str) -> Vec<Value> {
+    let mut lines = LOG.lines_with(session);
+    lines.retain(|line| {
+        let message = line["message"].as_str().unwrap_or_default();
+        message.starts_with("a refresh token was used twice")
+    });
+    lines
+}
+
+#[tokio::test]
+async fn a_reuse_whose_session_cannot_be_ended_is_told_in_the_log_once() {
+    LazyLock::force(&LOG);
+    let world = World::with(&strict(), None).await;
+    let first = token(&world.signed_in(ADMIN).await);
+    world.refresh(&first).await.expect(200);
+    let pool = world.state.database.pool();
+    let (session, user): (String, String) =
+        sqlx::query_as("SELECT id::text, user_id::text FROM sessions")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    let mut connection = PgConnection::connect(&world.database.url()).await.unwrap();
+    sql(&mut connection, OBSTACLE).await;
+    let answer = world.refresh(&first).await;
+    answer.refused(503, "SERVICE_UNAVAILABLE");
+    assert_eq!(number(&world, ENDED).await, 0);
+    let lines = logged(&session);
+    let [line] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["user_id"], *user);
+    let message = line["message"].as_str().unwrap();
+    assert!(message.ends_with("could not be ended"), "{message}");
+
+    sql(&mut connection, "DROP TRIGGER obstacle ON sessions").await;
+    world.refresh(&first).await.refused(401, "TOKEN_REUSED");
+    assert_eq!(logged(&session).len(), 2);
+    assert_eq!(number(&world, ENDED).await, 1);
+}

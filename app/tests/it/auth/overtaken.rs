@@ -1,0 +1,109 @@
+//! Sign-ins whose password was right a moment ago.
+
+use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::second_factor::switch_on;
+use crate::world::{ADMIN, Answer, PASSWORD, World, until};
+
+const OTHER: &str = "violet badgers whistle opera";
+
+/// Waits until a statement of the app waits for a lock.
+async fn blocked(world: &World) {
+    let pool = sqlx::PgPool::connect(&world.database.admin_url())
+        .await
+        .unwrap();
+    until("the sign-in waits for the change", || async {
+        sqlx::query_scalar::<_, i64>(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+             AND application_name = 'erpgo' AND wait_event_type = 'Lock'",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap()
+            == 1
+    })
+    .await;
+    pool.close().await;
+}
+
+/// A sign-in with the password of before, whose hash is replaced by that of `password` while it runs.
+async fn overtaken(world: &World, password: &str) -> Answer {
+    let hash = world.state.hasher.hash(
+        world.state.keyring.current(),
+        erpgo_secret_set::Secret::new(password.to_owned()),
+    );
+    let hash = hash.await.unwrap();
+    let mut change = PgConnection::connect(&world.database.url()).await.unwrap();
+    let mut change = change.begin().await.unwrap();
+    sqlx::query("UPDATE users SET password_hash = $2, pepper_kid = $3 WHERE email = $1")
+        .bind(ADMIN)
+        .bind(&hash.phc)
+        .bind(&hash.pepper_kid)
+        .execute(&mut *change)
+        .await
+        .unwrap();
+    sqlx::query("UPDATE sessions SET revoked_at = now(), revoked_reason = 'password'")
+        .execute(&mut *change)
+        .await
+        .unwrap();
+    let committed = async {
+        blocked(world).await;
+        change.commit().await.unwrap();
+    };
+    tokio::join!(world.login(ADMIN, PASSWORD), committed).0
+}
+
+async fn number(world: &World, query: &'static str) -> i64 {
+    let pool = world.state.database.pool();
+    sqlx::query_scalar(query).fetch_one(&pool).await.unwrap()
+}
+
+const LIVE: &str = "SELECT count(*) FROM sessions WHERE revoked_at IS NULL";
+const FAILED: &str = "SELECT count(*) FROM audit_events WHERE action = 'auth.sign_in_failed'";
+
+/// An answer without what differs from time to time.
+fn bare(answer: &Answer) -> Value {
+    let mut body = answer.json();
+    for name in ["unlock_at", "trace_id", "request_id", "timestamp"] {
+        body.as_object_mut().unwrap().remove(name);
+    }
+    body
+}
+
+#[tokio::test]
+async fn a_password_that_is_changed_before_the_session_is_there_opens_none() {
+    let world = World::new().await;
+    world.signed_in(ADMIN).await;
+    let overtaken = overtaken(&world, OTHER).await;
+    overtaken.refused(401, "INVALID_CREDENTIALS");
+    assert_eq!(number(&world, LIVE).await, 0);
+    assert_eq!(number(&world, FAILED).await, 1);
+    // As any other that is wrong.
+    let wrong = world.login(ADMIN, PASSWORD).await;
+    assert_eq!(bare(&overtaken), bare(&wrong));
+    world.login(ADMIN, OTHER).await.expect(200);
+    assert_eq!(number(&world, LIVE).await, 1);
+}
+
+#[tokio::test]
+async fn it_opens_no_half_of_a_sign_in_either() {
+    let world = World::new().await;
+    let token = world.admin().await;
+    switch_on(&world, &token).await;
+    let answer = overtaken(&world, OTHER).await;
+    answer.refused(401, "INVALID_CREDENTIALS");
+    let challenges = "SELECT count(*) FROM login_challenges";
+    assert_eq!(number(&world, challenges).await, 0);
+    world.login(ADMIN, OTHER).await.expect(202);
+    assert_eq!(number(&world, challenges).await, 1);
+}
+
+/// Two sign-ins at once after a change of the pepper: the one that comes second is right all the same.
+#[tokio::test]
+async fn a_better_hash_of_the_same_password_refuses_nobody() {
+    let world = World::new().await;
+    overtaken(&world, PASSWORD).await.expect(200);
+    assert_eq!(number(&world, LIVE).await, 1);
+    assert_eq!(number(&world, FAILED).await, 0);
+}

@@ -1,0 +1,209 @@
+//! The end of the real program while requests hang: on a lock, and on a body that never ends.
+
+use std::time::{Duration, Instant};
+
+use erpgo_test_kit::Signal;
+use erpgo_test_kit::postgres::TestDatabase;
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::program::{LIMIT, Program, administrator, get, post, start};
+use crate::world::{ADMIN, PASSWORD, access, until};
+
+/// A tenth of it is what kept-alive connections have.
+const DRAIN: Duration = Duration::from_secs(8);
+/// What all of the end may take beside it, as docs/guides/dependencies.md has it.
+const BESIDE: Duration = Duration::from_secs(10);
+/// For a machine that is busy with other tests.
+const LATE: Duration = Duration::from_secs(3);
+const CONFIG: &str = "
+auth: { hash_memory_kib: 8, hash_iterations: 1 }
+shutdown: { drain: 8s }
+";
+
+/// A request on a connection of its own, of which the last part is kept back.
+struct Begun {
+    stream: TcpStream,
+    rest: String,
+}
+
+impl Begun {
+    /// Sends the request but for the last `kept` bytes of its body.
+    async fn new(program: &Program, token: &str, (path, body): (&str, &str), kept: usize) -> Self {
+        let (sent, rest) = body.split_at(body.len() - kept);
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{sent}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(program.api).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        Self {
+            stream,
+            rest: rest.to_owned(),
+        }
+    }
+
+    async fn finish(mut self) -> String {
+        self.stream.write_all(self.rest.as_bytes()).await.unwrap();
+        self.end().await.0
+    }
+
+    /// What comes until the connection ends, and when that was.
+    async fn end(mut self) -> (String, Instant) {
+        let mut text = String::new();
+        // A reset is an end, too.
+        let ended = tokio::time::timeout(LIMIT, self.stream.read_to_string(&mut text)).await;
+        assert!(ended.is_ok(), "never cut off");
+        (text, Instant::now())
+    }
+}
+
+async fn signed_in(program: &Program) -> String {
+    let body = json!({"email": ADMIN, "password": PASSWORD});
+    let answer = post(program.api, "/api/v1/auth/login", "", &body).await;
+    access(&answer.unwrap().expect(200).json())
+}
+
+/// Waits until the program works on this many requests, by its own count.
+async fn works_on(program: &Program, count: usize) {
+    let line = format!("http_requests_in_flight {count}\n");
+    until("all requests are in flight", || async {
+        let metrics = get(program.metrics, "/metrics").await;
+        metrics.is_some_and(|(_, text)| text.contains(&line))
+    })
+    .await;
+}
+
+/// Waits until this many of the program's connections wait for a lock.
+async fn waits_for_locks(database: &TestDatabase, count: i64) {
+    let pool = sqlx::PgPool::connect(&database.admin_url()).await.unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+        AND application_name = 'erpgo' AND wait_event_type = 'Lock'";
+    until("a write waits for the lock", || async {
+        let found = sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool);
+        found.await.unwrap() == count
+    })
+    .await;
+    pool.close().await;
+}
+
+async fn asked(probe: &mut TcpStream) -> String {
+    let request = b"GET /health/ready HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut answer = vec![0; 4_096];
+    probe.write_all(request).await.unwrap();
+    let read = probe.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+/// Asks over and over until readiness is gone; the answer that says so. The end may begin between an answer
+/// that is well and the word to close its connection, so there is a second one.
+async fn not_ready(probes: [TcpStream; 2]) -> String {
+    for mut probe in probes {
+        loop {
+            let answer = asked(&mut probe).await;
+            if !answer.starts_with("HTTP/1.1 200") {
+                return answer;
+            }
+            if answer.contains("connection: close") {
+                break;
+            }
+        }
+    }
+    panic!("it ends and is ready")
+}
+
+/// The log tells of every hook in its turn, and of what was cut off. A request that went on would keep its
+/// connection, and the database's hook would overrun.
+fn ended_in_order(program: &Program) {
+    let messages = program.messages();
+    let told = |text: &'static str| messages.iter().filter(move |line| line["message"] == text);
+    let hooks: Vec<_> = told("shutdown hook done")
+        .map(|line| line["hook"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "readiness",
+        "requests",
+        "tasks",
+        "database",
+        "redis",
+        "telemetry",
+    ];
+    assert_eq!(hooks, expected, "{}", program.process.tail());
+    let cut = told("requests were still in flight at the deadline and are cut off");
+    assert_eq!(cut.count(), 1, "{}", program.process.tail());
+}
+
+async fn rows(connection: &mut PgConnection, count: &'static str) -> i64 {
+    sqlx::query_scalar(count)
+        .fetch_one(connection)
+        .await
+        .unwrap()
+}
+
+/// r09_2, r09_4 and p14 in one end of the program.
+#[tokio::test]
+async fn r09_4_and_p14_what_hangs_is_cut_off_at_the_deadline_and_what_ends_in_time_is_answered() {
+    let database = crate::world::database().await;
+    administrator(&database.url(), ADMIN, PASSWORD).await;
+    let mut program = start(&database.url(), CONFIG);
+    program.is_ready().await;
+    let token = signed_in(&program).await;
+    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
+    let lock = sqlx::raw_sql("BEGIN; LOCK TABLE products IN ACCESS EXCLUSIVE MODE");
+    lock.execute(&mut holder).await.unwrap();
+
+    let product = json!({"sku": "S-1", "name": "Chair", "price": "1", "currency": "EUR"});
+    let role = |name: &str| json!({"name": name, "permissions": ["products.read"]}).to_string();
+    let (product, slow, endless) = (product.to_string(), role("slow"), role("endless"));
+    let on_a_lock = Begun::new(&program, &token, ("/api/v1/products", &product), 0).await;
+    let slow = Begun::new(&program, &token, ("/api/v1/roles", &slow), 9).await;
+    let endless = Begun::new(&program, &token, ("/api/v1/roles", &endless), 9).await;
+    works_on(&program, 3).await;
+    waits_for_locks(&database, 1).await;
+    let probe = async || TcpStream::connect(program.api).await.unwrap();
+    let mut probes = [probe().await, probe().await];
+    for probe in &mut probes {
+        assert!(asked(probe).await.starts_with("HTTP/1.1 200"));
+    }
+
+    let told = Instant::now();
+    program.process.signal(Signal::TERM).unwrap();
+    let answer = tokio::time::timeout(LIMIT, not_ready(probes))
+        .await
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    until("new connections are refused", || async {
+        TcpStream::connect(program.api).await.is_err()
+    })
+    .await;
+    let answer = slow.finish().await;
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    assert!(told.elapsed() < DRAIN, "{:?}", told.elapsed());
+
+    let (on_a_lock, endless) = tokio::join!(on_a_lock.end(), endless.end());
+    for (answer, ended) in [on_a_lock, endless] {
+        assert_eq!(answer, "");
+        let after = ended - told;
+        assert!((DRAIN..DRAIN + LATE).contains(&after), "{after:?}");
+    }
+    let status = program.process.wait(LIMIT).await.unwrap();
+    assert_eq!(status.code(), Some(0), "{}", program.process.tail());
+    let took = told.elapsed();
+    assert!(took < DRAIN + BESIDE, "{took:?}");
+    ended_in_order(&program);
+
+    // The lock was held all the while: what waited for it has had no effect and will have none.
+    let unlock = sqlx::raw_sql("ROLLBACK");
+    unlock.execute(&mut holder).await.unwrap();
+    let products = "SELECT count(*) FROM products";
+    assert_eq!(rows(&mut holder, products).await, 0);
+    let slow = "SELECT count(*) FROM roles WHERE name = 'slow'";
+    assert_eq!(rows(&mut holder, slow).await, 1);
+    let endless = "SELECT count(*) FROM roles WHERE name = 'endless'";
+    assert_eq!(rows(&mut holder, endless).await, 0);
+}

@@ -1,0 +1,73 @@
+//! Programs from PyPI, each in a pinned version, once, in the cache that the tools share.
+
+use anyhow::{Context, bail};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A package.
+pub(crate) struct Package {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Which of its extras are needed, as `[server]`; may be empty.
+    pub(crate) extras: &'static str,
+    /// Its version.
+    pub(crate) version: &'static str,
+}
+
+impl Package {
+    /// Where its modules are, and its programs in `bin`; downloaded when they are not there yet.
+    pub(crate) fn installed(&self) -> anyhow::Result<PathBuf> {
+        let cache = cache()?;
+        let (name, version) = (self.name, self.version);
+        let modules = cache.join(format!("{name}-{version}-py{}", python_version()?));
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(cache.join(format!("{name}.lock")))?;
+        lock.lock()?;
+        if !modules.is_dir() {
+            self.install(&modules)?;
+        }
+        Ok(modules)
+    }
+
+    // Built aside and moved: a folder that is there is whole.
+    fn install(&self, modules: &Path) -> anyhow::Result<()> {
+        let partial = modules.with_extension("partial");
+        let _ = fs::remove_dir_all(&partial);
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet"])
+            .args(["--disable-pip-version-check", "--no-warn-script-location"])
+            .arg(format!("{}{}=={}", self.name, self.extras, self.version))
+            .arg("--target")
+            .arg(&partial);
+        let output = pip.output().context("cannot run python3")?;
+        if !output.status.success() {
+            bail!(
+                "cannot install {} (needs python3 and python3-pip): {}",
+                self.name,
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        fs::rename(&partial, modules)?;
+        Ok(())
+    }
+}
+
+// Some of the modules are compiled for one version of Python.
+fn python_version() -> anyhow::Result<String> {
+    let program = "import sys; print('%d.%d' % sys.version_info[:2])";
+    let output = Command::new("python3").args(["-c", program]).output();
+    let output = output.context("python3 was not found: apt-get install python3 python3-pip")?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn cache() -> anyhow::Result<PathBuf> {
+    let set = std::env::var_os("ERPGO_CACHE").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/erpgo"));
+    let cache = set.or(home).context("HOME is not set")?;
+    fs::create_dir_all(&cache)?;
+    Ok(cache)
+}
