@@ -227,6 +227,27 @@ async fn a_challenge_lasts_five_minutes_and_a_made_up_one_is_none() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_the_password_before_began_is_not_finished() {
+    let world = World::new().await;
+    let token = world.admin().await;
+    let (secret, _) = switch_on(&world, &token).await;
+    let half = challenge(&world).await;
+    let new = "violet badgers whistle opera";
+    let body = json!({"current_password": PASSWORD, "new_password": new});
+    world
+        .post("/api/v1/auth/change-password", &token, body)
+        .await
+        .expect(204);
+    finish(&world, &half, &code(&secret, 0))
+        .await
+        .refused(401, "TOKEN_INVALID");
+    // The code was not used up by it.
+    let half = world.login(ADMIN, new).await.expect(202).json();
+    let half = half["challenge_token"].as_str().unwrap();
+    finish(&world, half, &code(&secret, 0)).await.expect(200);
+}
+
+#[tokio::test]
 async fn it_is_switched_off_with_the_password_alone_and_the_owner_is_told() {
     let world = World::new().await;
     let token = world.admin().await;

@@ -21,6 +21,8 @@ const GOALS: Goals = Goals {
 /// Calm again: what a client does not notice.
 const CALM: Duration = Duration::from_millis(100);
 const CLIENTS: u32 = 8;
+/// How often memory is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often calm and storm take turns: what else the machine does falls on both.
 const STORMS: u32 = 10;
 const ALL: [&str; 7] = [
@@ -268,11 +270,14 @@ async fn soak(ground: &Ground, length: Duration) -> Result<()> {
         // A token is good for a quarter of an hour.
         let mix = ground.mix().await?;
         let part = (length - begun.elapsed().min(length)).min(Duration::from_secs(10));
-        let report = open(ground.api, part, |_| 200.0, |n| mix.request(n)).await;
+        let (report, rss) = tokio::join!(
+            open(ground.api, part, |_| 200.0, |n| mix.request(n)),
+            floor(ground, part)
+        );
         if report.errors() + report.shed() > 0 {
             println!("soak: {}", report.line());
         }
-        let rss = u32::try_from(ground.usage().await?.rss_kib)?;
+        let rss = u32::try_from(rss?)?;
         points.push((begun.elapsed().as_secs_f64() / 3_600.0, f64::from(rss)));
     }
     // What is allocated once is allocated by then.
@@ -289,6 +294,17 @@ async fn soak(ground: &Ground, length: Duration) -> Result<()> {
         }
     );
     Ok(())
+}
+
+/// What resident memory falls back to within `part`: a hash takes 19 MiB for a moment.
+async fn floor(ground: &Ground, part: Duration) -> Result<u64> {
+    let begun = Instant::now();
+    let mut least = ground.usage().await?.rss_kib;
+    while begun.elapsed() < part {
+        tokio::time::sleep(LOOK).await;
+        least = least.min(ground.usage().await?.rss_kib);
+    }
+    Ok(least)
 }
 
 /// Slope and mean of a line of least squares.
