@@ -22,6 +22,7 @@ mod dependencies;
 mod errors;
 mod health;
 mod limits;
+mod locks;
 mod mail;
 mod matrix;
 mod migrate;

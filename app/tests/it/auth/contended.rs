@@ -5,8 +5,9 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 
+use crate::locks::waits_for_locks;
 use crate::traces::LOG;
-use crate::world::{ADMIN, Answer, SETTINGS, World, database, document, set, shared, until};
+use crate::world::{ADMIN, Answer, SETTINGS, World, database, document, set, shared};
 
 /// Long enough for the adversary to ask for the session before PostgreSQL looks, once, for a deadlock.
 const LOOK: &str = "3s";
@@ -45,25 +46,6 @@ async fn number(world: &World, query: &'static str) -> i64 {
     sqlx::query_scalar(query).fetch_one(&pool).await.unwrap()
 }
 
-/// Waits until a statement of the app waits for a lock.
-async fn blocked(world: &World) {
-    let pool = sqlx::PgPool::connect(&world.database.admin_url())
-        .await
-        .unwrap();
-    until("the app waits for a lock", || async {
-        sqlx::query_scalar::<_, i64>(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-             AND application_name = 'erpgo' AND wait_event_type = 'Lock'",
-        )
-        .fetch_one(&pool)
-        .await
-        .unwrap()
-            == 1
-    })
-    .await;
-    pool.close().await;
-}
-
 /// The answer to a refresh that holds its session and wants what `held` locks, while whoever holds that wants
 /// the session: the refresh is the victim.
 async fn in_a_deadlock(world: &Arc<World>, held: &str, token: String) -> Answer {
@@ -75,7 +57,7 @@ async fn in_a_deadlock(world: &Arc<World>, held: &str, token: String) -> Answer 
         let world = Arc::clone(world);
         tokio::spawn(async move { world.refresh(&token).await })
     };
-    blocked(world).await;
+    waits_for_locks(&world.database, 1).await;
     // What it gets while it still holds the other is what the refresh gave up.
     sql(&mut adversary, "SELECT 1 FROM sessions FOR UPDATE").await;
     assert!(!refresh.is_finished());

@@ -3,29 +3,11 @@
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 
+use crate::locks::waits_for_locks;
 use crate::second_factor::switch_on;
-use crate::world::{ADMIN, Answer, PASSWORD, World, until};
+use crate::world::{ADMIN, Answer, PASSWORD, World};
 
 const OTHER: &str = "violet badgers whistle opera";
-
-/// Waits until a statement of the app waits for a lock.
-async fn blocked(world: &World) {
-    let pool = sqlx::PgPool::connect(&world.database.admin_url())
-        .await
-        .unwrap();
-    until("the sign-in waits for the change", || async {
-        sqlx::query_scalar::<_, i64>(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-             AND application_name = 'erpgo' AND wait_event_type = 'Lock'",
-        )
-        .fetch_one(&pool)
-        .await
-        .unwrap()
-            == 1
-    })
-    .await;
-    pool.close().await;
-}
 
 /// A sign-in with the password of before, whose hash is replaced by that of `password` while it runs.
 async fn overtaken(world: &World, password: &str) -> Answer {
@@ -48,7 +30,7 @@ async fn overtaken(world: &World, password: &str) -> Answer {
         .await
         .unwrap();
     let committed = async {
-        blocked(world).await;
+        waits_for_locks(&world.database, 1).await;
         change.commit().await.unwrap();
     };
     tokio::join!(world.login(ADMIN, PASSWORD), committed).0

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use erpgo_test_kit::Signal;
-use erpgo_test_kit::postgres::TestDatabase;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::locks::waits_for_locks;
 use crate::program::{LIMIT, Program, administrator, get, post, start};
 use crate::world::{ADMIN, PASSWORD, access, until};
 
@@ -75,19 +75,6 @@ async fn works_on(program: &Program, count: usize) {
         metrics.is_some_and(|(_, text)| text.contains(&line))
     })
     .await;
-}
-
-/// Waits until this many of the program's connections wait for a lock.
-async fn waits_for_locks(database: &TestDatabase, count: i64) {
-    let pool = sqlx::PgPool::connect(&database.admin_url()).await.unwrap();
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-        AND application_name = 'erpgo' AND wait_event_type = 'Lock'";
-    until("a write waits for the lock", || async {
-        let found = sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool);
-        found.await.unwrap() == count
-    })
-    .await;
-    pool.close().await;
 }
 
 async fn asked(probe: &mut TcpStream) -> String {
