@@ -15,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -31,6 +31,22 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Request line and headers of one request: tokens and cookies with room to spare.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// Listens on `address`, where `waiting` connections may wait to be accepted. What comes in a rush beyond those
+/// is lost: after a second its client hears that there is no such connection. By itself a listener has 128.
+///
+/// # Errors
+/// The address cannot be had.
+pub fn listen(address: SocketAddr, waiting: usize) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // As the process before it may have ended a moment ago.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(u32::try_from(waiting).unwrap_or(u32::MAX))
+}
 
 /// A listener and what it serves.
 pub struct Server {
@@ -139,6 +155,17 @@ fn connection(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_rush_waits_to_be_accepted() {
+        let listener = listen("127.0.0.1:0".parse().unwrap(), 256).unwrap();
+        let address = listener.local_addr().unwrap();
+        let rush = (0..256).map(|_| TcpStream::connect(address));
+        // Nobody accepts any of them.
+        let rush = futures::future::try_join_all(rush);
+        let rush = tokio::time::timeout(Duration::from_secs(10), rush).await;
+        assert_eq!(rush.expect("all are taken").unwrap().len(), 256);
+    }
 
     #[tokio::test]
     async fn connections_that_have_ended_are_let_go_of_while_nobody_comes() {

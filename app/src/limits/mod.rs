@@ -11,6 +11,7 @@ mod gcra;
 mod memory;
 mod rates;
 mod shared;
+mod subject;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use memory::Memory;
 
 pub use class::Class;
 pub use gcra::Quota;
-pub use rates::{RateLimits, Standing, Subject};
+pub use rates::{RateLimits, Standing};
+pub use subject::Subject;
 
 /// Counts sign-ins.
 pub struct LoginLimits {

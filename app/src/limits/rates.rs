@@ -8,7 +8,6 @@
 //! quota it takes one at a time, and the count is exact.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,10 +16,10 @@ use arc_swap::ArcSwap;
 use super::batch;
 use super::class::Class;
 use super::gcra::{Quota, Taken};
+use super::subject::{Subject, policy, requests};
 use super::{network, shared};
 use crate::cache::{DEADLINE, Redis};
-use crate::config::{LiveSettings, Rate, RateSettings};
-use crate::users::UserId;
+use crate::config::LiveSettings;
 
 /// The window of every quota.
 pub const WINDOW: Duration = Duration::from_secs(60);
@@ -38,15 +37,6 @@ const ASKING: Duration = DEADLINE;
 const PARTS: u32 = 1_200;
 /// Keys that a process remembers: some 180 bytes each.
 const CAPACITY: usize = 50_000;
-
-/// Whose requests are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Subject {
-    /// An address; of IPv6 its /64.
-    Ip(IpAddr),
-    /// A user, whatever they present.
-    User(UserId),
-}
 
 /// How a subject stands after a request was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,36 +248,10 @@ impl Key {
     }
 }
 
-/// What is set; nothing when the limit is off.
-fn requests(rates: &RateSettings, class: Class, subject: Subject) -> Option<u32> {
-    let Rate { per_ip, per_user } = match class {
-        Class::Read => rates.read,
-        Class::Write => rates.write,
-        Class::Export => rates.export,
-        Class::SignIn => return None,
-    };
-    let requests = match subject {
-        Subject::Ip(_) => per_ip,
-        Subject::User(_) => per_user,
-    };
-    (requests > 0).then_some(requests)
-}
-
-const fn policy(class: Class, subject: Subject) -> &'static str {
-    match (class, subject) {
-        (Class::Read, Subject::Ip(_)) => "read-ip",
-        (Class::Read, Subject::User(_)) => "read-user",
-        (Class::Write, Subject::Ip(_)) => "write-ip",
-        (Class::Write, Subject::User(_)) => "write-user",
-        (Class::Export, Subject::Ip(_)) => "export-ip",
-        (Class::Export, Subject::User(_)) => "export-user",
-        (Class::SignIn, _) => "sign-in-ip",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Rate;
     use proptest::prelude::*;
 
     fn limits(per_ip: u32, per_user: u32) -> RateLimits {

@@ -94,7 +94,7 @@ fn failed(headline: &str, error: &dyn std::error::Error) -> Exit {
 
 async fn bind(settings: &Settings) -> std::io::Result<Listeners> {
     Ok(Listeners {
-        api: TcpListener::bind(settings.listen).await?,
+        api: server::listen(settings.listen, settings.http.max_connections)?,
         metrics: TcpListener::bind(settings.metrics_listen).await?,
     })
 }

@@ -9,7 +9,7 @@ pub async fn waits_for_locks(database: &TestDatabase, count: i64) {
     let pool = sqlx::PgPool::connect(&database.admin_url()).await.unwrap();
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
         AND application_name = 'erpgo' AND wait_event_type = 'Lock'";
-    until("a statement waits for a lock", || async {
+    until(&format!("{count} statements wait for a lock"), || async {
         let found = sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool);
         found.await.unwrap() == count
     })

@@ -10,7 +10,7 @@ use super::observed::{Observed, SecretSource};
 use super::phase::{self, Waiting};
 use super::reason;
 use super::valid::ValidErpGo;
-use crate::rotation::{Active, Decision, Finished, Outcome, Redis};
+use crate::rotation::{Active, Decision, Finished, Redis};
 
 /// How the document stands to the spec.
 #[must_use]
@@ -60,7 +60,11 @@ fn joins(app: &ValidErpGo, redis: &SecretKey, decided: &Decision) -> Waiting {
     if app.rotation.paused && !joining {
         return held("pods go on without the Redis of spec.redis", "it is added");
     }
-    match record.last.as_ref().filter(|last| is_rolled_back(last)) {
+    match record
+        .last
+        .as_ref()
+        .filter(|last| last.gave_up(&[KeyName::Redis]))
+    {
         Some(last) if !joining => refused(redis, last),
         _ => {
             let wait = decided.wait.as_ref().filter(|_| joining);
@@ -72,10 +76,6 @@ fn joins(app: &ValidErpGo, redis: &SecretKey, decided: &Decision) -> Waiting {
             )
         }
     }
-}
-
-fn is_rolled_back(last: &Finished) -> bool {
-    last.outcome == Outcome::Aborted && last.keys == [KeyName::Redis]
 }
 
 fn refused(redis: &SecretKey, last: &Finished) -> Waiting {

@@ -38,8 +38,9 @@ pub(super) fn begin(s: &Situation<'_>, mut decision: Decision) -> Decision {
     // neither holds the other up. What was rolled back with other keys did not join, and what was before
     // it left is forgotten.
     let joins = s.redis == Redis::Joins;
-    let is_new = joins && given_up(&decision.record) != [KeyName::Redis];
-    if is_new {
+    let last = decision.record.last.as_ref();
+    let is_refused = last.is_some_and(|last| last.gave_up(&[KeyName::Redis]));
+    if joins && !is_refused {
         redis::join(s, &mut decision, "spec.redis was added".into());
         return decision.at_once();
     }

@@ -156,6 +156,14 @@ pub enum Outcome {
     Aborted,
 }
 
+impl Finished {
+    /// Whether it was rolled back, and of exactly `keys`.
+    #[must_use]
+    pub fn gave_up(&self, keys: &[KeyName]) -> bool {
+        self.outcome == Outcome::Aborted && self.keys == keys
+    }
+}
+
 impl Active {
     /// Whether a key joins the document, and none is rotated.
     #[must_use]

@@ -72,8 +72,8 @@ fn withdrawn(mut decision: Decision) -> Decision {
 
 /// Forgets that it was rolled back as soon as the spec has it no more: what is added then is new.
 pub(super) fn forget(s: &Situation<'_>, record: &mut Record) {
-    let is_its = |last: &Finished| last.outcome == Outcome::Aborted && last.keys == [KEY];
-    if !is_wanted(s) && record.last.as_ref().is_some_and(is_its) {
+    let gave_up = |last: &Finished| last.gave_up(&[KEY]);
+    if !is_wanted(s) && record.last.as_ref().is_some_and(gave_up) {
         record.last = None;
     }
 }

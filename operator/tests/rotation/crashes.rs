@@ -129,13 +129,7 @@ fn a_refusal_rolls_back_and_harms_nobody() {
 fn a_pod_that_never_answers_stops_it_at_the_deadline() {
     let mut world = World::new(3);
     world.rotate = Some("jwt".into());
-    for _ in 0..400 {
-        world.all_well();
-        world.silence(2);
-        world.pass_time(1);
-        world.look(0, 0);
-        world.act(0, 9);
-    }
+    world.rounds_without(2, 400);
     let last = world.record.last.clone().unwrap();
     assert_eq!(last.outcome, Outcome::Aborted);
     assert!(
@@ -173,13 +167,7 @@ fn a_revocation_does_not_wait_for_a_pod_that_is_silent() {
         "jwt/{}",
         world.view().keys[&KeyName::Jwt].current.kid
     ));
-    for _ in 0..6 {
-        world.all_well();
-        world.silence(0);
-        world.pass_time(1);
-        world.look(0, 0);
-        world.act(0, 9);
-    }
+    world.rounds_without(0, 6);
     assert!(world.view().keys[&KeyName::Jwt].is_stable());
     assert_eq!(
         world.record.removed[0].refused_at, None,

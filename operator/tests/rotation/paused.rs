@@ -5,19 +5,6 @@ use erpgo_secret_set::KeyName;
 
 use crate::world::{DAY, World};
 
-/// All goes well for `count` rounds; how many writes that took.
-fn rounds(world: &mut World, count: usize, seconds: u64) -> usize {
-    let mut writes = 0;
-    for _ in 0..count {
-        world.all_well();
-        world.pass_time(seconds);
-        world.look(0, 0);
-        writes += world.act(0, 9);
-        world.check();
-    }
-    writes
-}
-
 fn current(world: &World) -> Vec<String> {
     let keys = world.view().keys.values();
     keys.map(|key| key.current.kid.to_string()).collect()
@@ -26,20 +13,20 @@ fn current(world: &World) -> Vec<String> {
 #[test]
 fn what_is_due_or_asked_for_begins_only_when_the_pause_is_over() {
     let mut world = World::new(3);
-    rounds(&mut world, 2, 1);
+    world.rounds(2, 1);
     let before = current(&world);
     world.paused = true;
     world.pass_time(91 * DAY);
     world.rotate = Some("jwt=asked for".into());
-    assert_eq!(rounds(&mut world, 10, DAY), 0, "it writes while paused");
+    assert_eq!(world.rounds(10, DAY), 0, "it writes while paused");
     assert_eq!(world.record.active, None);
     assert_eq!(world.record.handled_rotate, None, "it would be forgotten");
 
     world.paused = false;
-    rounds(&mut world, 8, 1);
+    world.rounds(8, 1);
     let first = world.record.last.clone().unwrap();
     assert_eq!(first.outcome, Outcome::Switched);
-    rounds(&mut world, 20, 1);
+    world.rounds(20, 1);
     let after = current(&world);
     // jwt, refresh and pepper are scheduled; the two logins are not.
     let turned = before.iter().zip(&after).map(|(old, new)| old != new);
@@ -57,7 +44,7 @@ fn a_rotation_under_way_goes_to_its_end_whenever_the_pause_begins() {
     let mut waits = 0;
     for writes in 0..30 {
         let mut world = World::new(3);
-        rounds(&mut world, 2, 1);
+        world.rounds(2, 1);
         let before = current(&world);
         world.rotate = Some("jwt".into());
         for _ in 0..writes {
@@ -67,8 +54,8 @@ fn a_rotation_under_way_goes_to_its_end_whenever_the_pause_begins() {
         }
         let is_begun = world.record.active.is_some() || world.record.last.is_some();
         world.paused = true;
-        rounds(&mut world, 20, 1);
-        rounds(&mut world, 4, DAY);
+        world.rounds(20, 1);
+        world.rounds(4, DAY);
         assert_eq!(world.record.active, None, "paused after {writes} writes");
         assert!(world.view().keys[&KeyName::Jwt].is_stable());
         assert_eq!(current(&world) != before, is_begun);
@@ -91,7 +78,7 @@ fn a_revocation_goes_while_paused_and_turns_no_other_key() {
     world.paused = true;
     world.rotate = Some("refresh".into());
     world.revoke = Some(format!("jwt/{kid}"));
-    rounds(&mut world, 12, 1);
+    world.rounds(12, 1);
     let gone = world.record.removed.first().unwrap();
     assert_eq!((gone.key, &gone.kid), (KeyName::Jwt, &kid));
     assert!(gone.refused_at.is_some());

@@ -7,24 +7,11 @@ use crate::world::{DAY, World};
 
 const HOUR: u64 = 3600;
 
-/// All goes well for `count` rounds; how many writes that took.
-fn rounds(world: &mut World, count: usize, seconds: u64) -> usize {
-    let mut writes = 0;
-    for _ in 0..count {
-        world.all_well();
-        world.pass_time(seconds);
-        world.look(0, 0);
-        writes += world.act(0, 9);
-        world.check();
-    }
-    writes
-}
-
 /// A world whose spec never had Redis.
 fn without_redis() -> World {
     let mut world = World::new(3);
     world.wants_redis = false;
-    rounds(&mut world, 6, 1);
+    world.rounds(6, 1);
     assert!(is_absent(&world));
     world
 }
@@ -59,7 +46,7 @@ fn it_is_used_by_every_pod_when_it_was_added_and_by_none_when_it_was_removed() {
     };
     let before = others(&world);
     world.wants_redis = false;
-    rounds(&mut world, 6, 1);
+    world.rounds(6, 1);
     assert!(is_absent(&world) && is_used_as_it_is(&world));
     assert_eq!(world.backend_writes, 1);
     let gone = world.record.removed.first().unwrap();
@@ -67,7 +54,7 @@ fn it_is_used_by_every_pod_when_it_was_added_and_by_none_when_it_was_removed() {
     assert!(gone.refused_at.is_some());
 
     world.wants_redis = true;
-    rounds(&mut world, 6, 1);
+    world.rounds(6, 1);
     assert!(!is_absent(&world) && is_used_as_it_is(&world));
     assert_eq!(world.backend_writes, 2);
     assert_eq!(
@@ -76,7 +63,7 @@ fn it_is_used_by_every_pod_when_it_was_added_and_by_none_when_it_was_removed() {
     );
     assert!(current(&world, Redis).starts_with("redis-3-"));
     assert_eq!(others(&world), before);
-    assert_eq!(rounds(&mut world, 3, 1), 0, "I-05: it writes at rest");
+    assert_eq!(world.rounds(3, 1), 0, "I-05: it writes at rest");
 }
 
 #[test]
@@ -121,27 +108,27 @@ fn one_that_a_pod_cannot_use_is_taken_out_again_and_holds_up_no_other_key() {
     let mut world = without_redis();
     world.wrong_url = true;
     world.wants_redis = true;
-    rounds(&mut world, 12, 1);
+    world.rounds(12, 1);
     let (outcome, reason) = last(&world);
     assert_eq!(outcome, Outcome::Aborted);
     assert_eq!(reason, "pod-1 refused it: no such login");
     assert!(is_absent(&world) && is_used_as_it_is(&world));
     let writes = world.backend_writes;
-    rounds(&mut world, 5, 60);
+    world.rounds(5, 60);
     assert_eq!(world.backend_writes, writes, "it is tried again too early");
 
     // What is due by age comes first, and Redis is tried again after it.
     let jwt = current(&world, Jwt);
     world.pass_time(91 * DAY);
-    rounds(&mut world, 20, 1);
+    world.rounds(20, 1);
     assert_ne!(current(&world, Jwt), jwt);
     assert_eq!(last(&world).0, Outcome::Aborted);
 
     world.wrong_url = false;
-    rounds(&mut world, 12, 1);
+    world.rounds(12, 1);
     assert!(is_absent(&world), "the hour is not over");
     world.pass_time(HOUR);
-    rounds(&mut world, 12, 1);
+    world.rounds(12, 1);
     assert_eq!(last(&world).0, Outcome::Switched);
     assert!(!is_absent(&world) && is_used_as_it_is(&world));
 }
@@ -151,10 +138,10 @@ fn it_is_tried_again_at_once_when_somebody_asks_for_it() {
     let mut world = without_redis();
     world.wrong_url = true;
     world.wants_redis = true;
-    rounds(&mut world, 12, 1);
+    world.rounds(12, 1);
     world.wrong_url = false;
     world.rotate = Some("redis=mended".into());
-    rounds(&mut world, 6, 1);
+    world.rounds(6, 1);
     assert_eq!(last(&world), (Outcome::Switched, "mended".into()));
     assert!(!is_absent(&world) && is_used_as_it_is(&world));
 }
@@ -163,14 +150,7 @@ fn it_is_tried_again_at_once_when_somebody_asks_for_it() {
 fn a_pod_that_never_answers_has_it_taken_out_at_the_deadline() {
     let mut world = without_redis();
     world.wants_redis = true;
-    for _ in 0..330 {
-        world.all_well();
-        world.silence(2);
-        world.pass_time(1);
-        world.look(0, 0);
-        world.act(0, 9);
-        world.check();
-    }
+    world.rounds_without(2, 330);
     let (outcome, reason) = last(&world);
     assert_eq!(outcome, Outcome::Aborted);
     assert!(
@@ -185,7 +165,7 @@ fn it_leaves_whenever_it_is_removed_in_mid_rotation() {
     for turning in [&[][..], &[LoginKey::Redis]] {
         for writes in 0..30 {
             let mut world = World::with_turns(3, turning);
-            rounds(&mut world, 2, 1);
+            world.rounds(2, 1);
             world.rotate = Some("redis,jwt".into());
             for _ in 0..writes {
                 world.all_well();
@@ -193,7 +173,7 @@ fn it_leaves_whenever_it_is_removed_in_mid_rotation() {
                 world.act(0, 1);
             }
             world.wants_redis = false;
-            rounds(&mut world, 20, 1);
+            world.rounds(20, 1);
             assert_eq!(world.record.active, None, "removed after {writes} writes");
             assert!(is_absent(&world) && is_used_as_it_is(&world));
             let gone = &world.record.removed;
@@ -201,7 +181,7 @@ fn it_leaves_whenever_it_is_removed_in_mid_rotation() {
 
             // What was rolled back with another key says nothing of the URL: it waits for no hour.
             world.wants_redis = true;
-            rounds(&mut world, 6, 1);
+            world.rounds(6, 1);
             assert!(!is_absent(&world), "absent, removed after {writes} writes");
             assert!(is_used_as_it_is(&world));
         }
@@ -212,21 +192,14 @@ fn it_leaves_whenever_it_is_removed_in_mid_rotation() {
 fn a_rotation_of_it_that_was_rolled_back_says_nothing_of_the_one_that_is_added_later() {
     let mut world = World::new(3);
     world.rotate = Some("redis".into());
-    for _ in 0..330 {
-        world.all_well();
-        world.silence(2);
-        world.pass_time(1);
-        world.look(0, 0);
-        world.act(0, 9);
-        world.check();
-    }
+    world.rounds_without(2, 330);
     assert_eq!(last(&world).0, Outcome::Aborted);
     assert!(!is_absent(&world));
     world.wants_redis = false;
-    rounds(&mut world, 6, 1);
+    world.rounds(6, 1);
     assert!(is_absent(&world));
     world.wants_redis = true;
-    rounds(&mut world, 8, 1);
+    world.rounds(8, 1);
     assert_eq!(last(&world).0, Outcome::Switched);
     assert!(!is_absent(&world) && is_used_as_it_is(&world));
 }
@@ -236,15 +209,15 @@ fn one_that_was_refused_is_tried_at_once_when_it_was_removed_and_added_again() {
     let mut world = without_redis();
     world.wrong_url = true;
     world.wants_redis = true;
-    rounds(&mut world, 12, 1);
+    world.rounds(12, 1);
     assert_eq!(last(&world).0, Outcome::Aborted);
     world.wrong_url = false;
-    rounds(&mut world, 6, 1);
+    world.rounds(6, 1);
     assert!(is_absent(&world), "it waits for its hour");
     world.wants_redis = false;
-    rounds(&mut world, 1, 1);
+    world.rounds(1, 1);
     world.wants_redis = true;
-    rounds(&mut world, 8, 1);
+    world.rounds(8, 1);
     assert!(!is_absent(&world) && is_used_as_it_is(&world));
 }
 
@@ -262,7 +235,7 @@ fn one_that_was_gone_for_a_moment_joins_without_waiting_for_an_hour() {
         world.look(0, 0);
         world.act(0, 9);
         world.wants_redis = true;
-        rounds(&mut world, 10, 1);
+        world.rounds(10, 1);
         assert!(!is_absent(&world), "absent, gone after {writes} writes");
         assert!(is_used_as_it_is(&world));
         assert_eq!(last(&world).0, Outcome::Switched);
@@ -282,9 +255,9 @@ fn one_that_made_room_for_a_revocation_joins_when_that_is_over_or_refused() {
         }
         let database = current(&world, Database);
         world.revoke = Some(format!("database/{database}"));
-        rounds(&mut world, 1, 1);
+        world.rounds(1, 1);
         assert!(is_absent(&world), "it goes on before the revocation");
-        rounds(&mut world, 20, 1);
+        world.rounds(20, 1);
         assert_eq!(current(&world, Database) != database, is_offered);
         assert!(!is_absent(&world) && is_used_as_it_is(&world));
         assert_eq!(last(&world).0, Outcome::Switched);
@@ -304,11 +277,11 @@ fn one_that_is_revoked_while_it_joins_does_not_come_again_at_once() {
     }
     let kid = current(&world, Redis);
     world.revoke = Some(format!("redis/{kid}"));
-    rounds(&mut world, 12, 1);
+    world.rounds(12, 1);
     assert!(is_absent(&world) && is_used_as_it_is(&world));
     assert_eq!(last(&world).0, Outcome::Aborted);
     world.pass_time(HOUR);
-    rounds(&mut world, 8, 1);
+    world.rounds(8, 1);
     assert!(!is_absent(&world));
 }
 
@@ -329,15 +302,15 @@ fn what_is_promoted_and_never_used_does_not_keep_it_from_leaving() {
     for pod in &mut world.pods {
         pod.stubborn = true;
     }
-    rounds(&mut world, 5, 60);
+    world.rounds(5, 60);
     assert!(world.record.active.is_some());
     world.wants_redis = false;
-    rounds(&mut world, 2, 1);
+    world.rounds(2, 1);
     assert!(is_absent(&world));
     for pod in &mut world.pods {
         pod.stubborn = false;
     }
-    rounds(&mut world, 4, 1);
+    world.rounds(4, 1);
     assert_eq!(world.record.active, None);
     assert!(is_used_as_it_is(&world));
 }
@@ -363,7 +336,7 @@ fn an_emergency_goes_before_one_that_pods_refuse() {
         gone.any(|gone| gone.kid.as_str() == jwt && gone.refused_at.is_some())
     };
     for _ in 0..10 {
-        rounds(&mut world, 1, 1);
+        world.rounds(1, 1);
         if is_proven(&world) {
             break;
         }
@@ -380,14 +353,14 @@ fn it_neither_joins_nor_leaves_while_rotations_are_paused() {
         } else {
             World::new(3)
         };
-        rounds(&mut world, 3, 1);
+        world.rounds(3, 1);
         let before = world.view().clone();
         world.paused = true;
         world.wants_redis = wanted;
-        assert_eq!(rounds(&mut world, 6, DAY), 0, "it writes while paused");
+        assert_eq!(world.rounds(6, DAY), 0, "it writes while paused");
         assert_eq!(*world.view(), before);
         world.paused = false;
-        rounds(&mut world, 6, 1);
+        world.rounds(6, 1);
         assert_eq!(is_absent(&world), !wanted);
     }
 }

@@ -9,11 +9,7 @@ use crate::world::World;
 /// All goes well for `count` turns; `each` is called after each of them.
 fn turns(world: &mut World, count: usize, mut each: impl FnMut(&World)) {
     for _ in 0..count {
-        world.all_well();
-        world.pass_time(1);
-        world.look(0, 0);
-        world.act(0, 9);
-        world.check();
+        world.rounds(1, 1);
         each(world);
     }
 }

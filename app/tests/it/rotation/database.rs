@@ -10,8 +10,8 @@ use erpgo_test_kit::proxy;
 use sqlx::Connection as _;
 use tokio_util::sync::CancellationToken;
 
-use super::keys::waiting;
 use super::pod::{Pod, fresh, promote, retire, stage, two_roles, url, user, write};
+use crate::locks::waits_for_locks;
 use crate::world::{ADMIN, SETTINGS, World, access, document, until};
 
 async fn admin(pod: &Pod) -> sqlx::PgConnection {
@@ -125,7 +125,7 @@ async fn i03_the_old_role_drains_behind_the_last_request_that_holds_it() {
         .world
         .refresh(signed_in["refresh_token"].as_str().unwrap());
     let turn = async {
-        waiting(&pod, 1).await;
+        waits_for_locks(&pod.world.database, 1).await;
         let said = pod.turn(|keys| promote(keys, Database)).await;
         assert_eq!(said.uses(Database), "database-2");
         assert!(said.drains("database-1"), "{said:?}");

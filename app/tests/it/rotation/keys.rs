@@ -1,7 +1,5 @@
 //! The signing keys: tokens are accepted by kid, from before they sign until they are removed.
 
-use std::time::Duration;
-
 use erpgo::auth::token::{self, Claims, Kind};
 use erpgo_secret_set::KeyName::{self, Jwt, Refresh};
 use erpgo_secret_set::{Document, SecretSet};
@@ -9,6 +7,7 @@ use serde_json::Value;
 use sqlx::Connection as _;
 
 use super::pod::{Pod, fresh, promote, retire, stage};
+use crate::locks::waits_for_locks;
 use crate::world::{ADMIN, access, copy_keys, set};
 
 fn refresh_token(answer: &Value) -> String {
@@ -110,7 +109,7 @@ async fn p14_a_request_keeps_the_set_that_it_took() {
         .unwrap();
     let request = pod.world.refresh(&token);
     let retirement = async {
-        waiting(&pod, 1).await;
+        waits_for_locks(&pod.world.database, 1).await;
         pod.turn(|keys| retire(keys, Refresh)).await;
         pod.world.refresh(&idle).await.refused(401, "TOKEN_INVALID");
         held.rollback().await.unwrap();
@@ -118,26 +117,4 @@ async fn p14_a_request_keeps_the_set_that_it_took() {
     let (answer, ()) = tokio::join!(request, retirement);
     let next = refresh_token(&answer.expect(200).json());
     pod.world.refresh(&next).await.expect(200);
-}
-
-/// Waits until so many statements of the app wait for a lock.
-pub async fn waiting(pod: &Pod, count: i64) {
-    let mut admin = sqlx::PgConnection::connect(&pod.world.database.admin_url())
-        .await
-        .unwrap();
-    let limit = std::time::Instant::now() + Duration::from_secs(20);
-    loop {
-        let found: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity
-             WHERE datname = current_database() AND application_name = 'erpgo' AND wait_event_type = 'Lock'",
-        )
-        .fetch_one(&mut admin)
-        .await
-        .unwrap();
-        if found == count {
-            return;
-        }
-        assert!(std::time::Instant::now() < limit, "{found} wait");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
 use super::sql;
+use crate::locks::waits_for_locks;
 use crate::world::{SETTINGS, World, call_with, shared, until};
 
 const POOL: usize = 4;
@@ -26,8 +27,6 @@ where
     value
 }
 
-const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-    AND application_name = 'erpgo' AND wait_event_type = 'Lock'";
 const IN_TRANSACTION: &str =
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
     AND application_name = 'erpgo' AND (state LIKE 'idle in transaction%' OR state = 'active')";
@@ -60,7 +59,7 @@ async fn r04_5_a_write_cut_off_in_mid_statement_ends_on_the_server_too() {
     )
     .await;
     // More than the pool has: a leak of one connection each would stop the third round.
-    for round in 0..3 {
+    for _ in 0..3 {
         let mut tasks = Vec::new();
         for n in 0..POOL {
             let (world, admin) = (world.clone(), admin.clone());
@@ -69,18 +68,12 @@ async fn r04_5_a_write_cut_off_in_mid_statement_ends_on_the_server_too() {
                 world.post("/api/v1/products", &admin, body).await
             }));
         }
-        until("all writes wait", || async {
-            scalar::<i64>(&world.database, WAITING).await == POOL as i64
-        })
-        .await;
+        waits_for_locks(&world.database, POOL as i64).await;
         for task in &tasks {
             task.abort();
         }
         // The lock is still held: only the server's own check ends them.
-        until(&format!("round {round} ends on the server"), || async {
-            scalar::<i64>(&world.database, WAITING).await == 0
-        })
-        .await;
+        waits_for_locks(&world.database, 0).await;
     }
     sql(&mut holder, "ROLLBACK").await;
     assert_eq!(
@@ -107,10 +100,7 @@ async fn r04_5_a_write_that_takes_too_long_is_answered_504_and_rolled_back() {
     .await;
     let answer = world.post("/api/v1/products", &admin, product(1)).await;
     answer.refused(504, "REQUEST_TIMEOUT");
-    until("it ends on the server", || async {
-        scalar::<i64>(&world.database, WAITING).await == 0
-    })
-    .await;
+    waits_for_locks(&world.database, 0).await;
     sql(&mut holder, "ROLLBACK").await;
     assert_eq!(
         scalar::<i64>(&world.database, "SELECT count(*) FROM products").await,

@@ -116,6 +116,28 @@ impl World {
         self.revoked.extend(asked.map(|revocation| revocation.kid));
     }
 
+    /// All goes well for `count` rounds of `seconds`; how many writes that took.
+    pub(crate) fn rounds(&mut self, count: usize, seconds: u64) -> usize {
+        (0..count).map(|_| self.round(seconds, None)).sum()
+    }
+
+    /// All goes well for `count` rounds of a second, but that nobody can reach the pod `silent`.
+    pub(crate) fn rounds_without(&mut self, silent: usize, count: usize) -> usize {
+        (0..count).map(|_| self.round(1, Some(silent))).sum()
+    }
+
+    fn round(&mut self, seconds: u64, silent: Option<usize>) -> usize {
+        self.all_well();
+        if let Some(pod) = silent {
+            self.silence(pod);
+        }
+        self.pass_time(seconds);
+        self.look(0, 0);
+        let writes = self.act(0, 9);
+        self.check();
+        writes
+    }
+
     /// Acts on what was seen; dies after `writes` writes. Returns how many it made.
     pub(crate) fn act(&mut self, operator: usize, writes: usize) -> usize {
         let Some(sight) = self.sights[operator].take() else {
