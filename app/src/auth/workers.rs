@@ -1,6 +1,6 @@
 //! Threads that hash and do nothing else.
 //!
-//! Owns [`Workers`]. A hash takes 19 MiB, and the C library keeps what a thread freed for that thread's
+//! Owns [`Workers`]. A hash takes 19 MiB, and an allocator keeps what a thread freed for that thread's
 //! next need. On the threads that the runtime has for work that blocks, each of them would come to keep
 //! some, more than a pod may have; on threads of their own it stays at what is needed at once. They step
 //! back behind all other threads, so that a storm of sign-ins leaves other requests alone.
