@@ -14,8 +14,9 @@ use crate::SecretKey;
 #[serde(rename_all = "camelCase")]
 pub struct Database {
     /// Secret key that holds `postgres://user:password@host:5432/database`. Required. Pods never mount
-    /// it; without `rotation`, another URL in it begins a rotation. The reference cannot be changed:
-    /// another database is another ErpGo.
+    /// it; without `rotation`, another URL in it begins a rotation. Pods refuse one whose database lacks
+    /// the schema: restore it there first. The reference cannot be changed: another database is another
+    /// ErpGo.
     #[x_kube(validation = Rule::new("self == oldSelf")
         .message("spec.database.secretRef is immutable: create another ErpGo for another database"))]
     pub secret_ref: SecretKey,

@@ -4,6 +4,7 @@
 //! run, and the measurements around it. It knows no table. Stores take a `&mut PgConnection` and
 //! wrap each query in [`observed`].
 
+mod connect;
 mod count;
 mod lease;
 mod observe;
@@ -17,16 +18,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use erpgo_secret_set::Secret;
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 
-use crate::config::DatabaseSettings;
 use crate::error::{Code, Error, Result};
 use crate::metrics::METRICS;
 
 use relay::{NoLease, Queue, Relay};
 
+pub use connect::{ConnectError, connect, lazy_pool, prove};
 pub use count::{Total, count};
 pub use lease::Lease;
 pub use observe::{QueryType, observed};
@@ -53,114 +53,6 @@ pub struct Database {
 pub(crate) struct Retired {
     pub(crate) pool: PgPool,
     pub(crate) ear: Option<Arc<PgPool>>,
-}
-
-/// Why a pool could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The URL is not one of PostgreSQL. Its text stays out of the message.
-    #[error("the database URL is not valid")]
-    Url,
-    /// The server refuses role or password.
-    #[error("the database refuses this role or its password")]
-    Credentials(#[source] sqlx::Error),
-    /// The role came in and may not work.
-    #[error("the role may not use the tables; make it a member of the role that owns them")]
-    Privileges,
-    /// No connection within the time.
-    #[error("the database does not answer")]
-    Connect(#[source] sqlx::Error),
-}
-
-impl ConnectError {
-    fn from_driver(error: sqlx::Error) -> Self {
-        let state = error.as_database_error().and_then(|error| error.code());
-        if state.is_some_and(|state| state.starts_with("28")) {
-            Self::Credentials(error)
-        } else {
-            Self::Connect(error)
-        }
-    }
-}
-
-fn options(url: &Secret) -> Result<PgConnectOptions, ConnectError> {
-    let options: PgConnectOptions = url
-        .expose_secret()
-        .parse()
-        .map_err(|_: sqlx::Error| ConnectError::Url)?;
-    Ok(options.application_name("erpgo").options([
-        // A statement that outlives every request's time is nobody's any more.
-        ("statement_timeout", "60s"),
-        ("idle_in_transaction_session_timeout", "60s"),
-        // A request that is cut off closes its connection: its statement and locks end with it.
-        ("client_connection_check_interval", "500ms"),
-    ]))
-}
-
-/// A pool on `url` that connects when first used.
-///
-/// # Errors
-/// When the URL is not valid.
-pub fn lazy_pool(url: &Secret, settings: &DatabaseSettings) -> Result<PgPool, ConnectError> {
-    Ok(PgPoolOptions::new()
-        .max_connections(settings.max_connections)
-        .min_connections(settings.min_connections)
-        .acquire_timeout(settings.acquire_timeout)
-        .max_lifetime(settings.max_lifetime)
-        .idle_timeout(settings.idle_timeout)
-        .connect_lazy_with(options(url)?))
-}
-
-/// A pool on `url` that has proved able to connect and to work.
-///
-/// # Errors
-/// When the URL is not valid, the database does not let us in within the acquire timeout, or the
-/// role may not use the tables.
-pub async fn connect(url: &Secret, settings: &DatabaseSettings) -> Result<PgPool, ConnectError> {
-    let pool = lazy_pool(url, settings)?;
-    let proved = async {
-        let mut connection = pool.acquire().await.map_err(ConnectError::from_driver)?;
-        may_work(&mut connection).await
-    };
-    match proved.await {
-        Ok(()) => Ok(pool),
-        Err(error) => {
-            pool.close().await;
-            Err(error)
-        }
-    }
-}
-
-/// Proves that `url` will do, with one connection that is closed again.
-///
-/// # Errors
-/// As [`connect`].
-pub async fn prove(url: &Secret, settings: &DatabaseSettings) -> Result<(), ConnectError> {
-    let options = options(url)?;
-    let proved = async {
-        let mut connection = options.connect().await.map_err(ConnectError::from_driver)?;
-        may_work(&mut connection).await?;
-        // What does not close in good order ends with its socket.
-        let _ = connection.close().await;
-        Ok(())
-    };
-    tokio::time::timeout(settings.acquire_timeout, proved)
-        .await
-        .unwrap_or(Err(ConnectError::Connect(sqlx::Error::PoolTimedOut)))
-}
-
-/// One table stands for all: whoever owns it, or is a member of its owner, may use the others.
-async fn may_work(connection: &mut PgConnection) -> Result<(), ConnectError> {
-    let query = sqlx::query_scalar(
-        "SELECT coalesce(bool_and(has_table_privilege(to_regclass('users'), privilege)), true)
-         FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
-         WHERE to_regclass('users') IS NOT NULL",
-    );
-    match query.fetch_one(connection).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(ConnectError::Privileges),
-        Err(error) => Err(ConnectError::from_driver(error)),
-    }
 }
 
 impl Database {

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! At most one process migrates a database (I-02), and a file that fails leaves nothing of itself
-//! behind (P17). `serve` only asks [`pending`]; nothing but `migrate` changes the schema.
+//! behind (P17). `serve` only asks [`pending`], and of a new URL's database [`missing`]; nothing but
+//! `migrate` changes the schema.
 
 mod admin;
 mod apply;
@@ -26,7 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use erpgo_secret_set::SecretSet;
-use sqlx::{Connection as _, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::cli::{Exit, list_faults};
 use crate::config::{Settings, Sources};
@@ -133,7 +134,18 @@ pub async fn pending(pool: &PgPool) -> Result<Vec<String>> {
     let files = embedded().map_err(|error| Error::internal("read the migrations", error))?;
     let fail = |error| Error::database("look for pending migrations", error);
     let mut connection = pool.acquire().await.map_err(fail)?;
-    let applied = history::read(&mut connection).await.map_err(fail)?;
-    let missing = plan::missing(&files, &applied);
+    missing(&mut connection, &files).await.map_err(fail)
+}
+
+/// Names of the migrations of `files` that the database of `connection` lacks, as [`pending`] tells them.
+///
+/// # Errors
+/// What the driver says, when the database does not answer or the role may not read the history.
+pub async fn missing(
+    connection: &mut PgConnection,
+    files: &MigrationSet,
+) -> Result<Vec<String>, sqlx::Error> {
+    let applied = history::read(connection).await?;
+    let missing = plan::missing(files, &applied);
     Ok(missing.into_iter().map(|file| file.name.clone()).collect())
 }

@@ -8,4 +8,5 @@ mod pepper;
 pub mod pod;
 mod redis;
 mod redis_credentials;
+mod schema;
 mod sequences;
