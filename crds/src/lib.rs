@@ -43,7 +43,7 @@ pub use secrets::{
     Backend, KubernetesBackend, Secrets, Sidecar, VaultAppRole, VaultAuth, VaultBackend,
     VaultJwtAuth, VaultKubernetesAuth,
 };
-pub use settings::{Cors, LogLevel, LoginLimits, RequestLimit, RequestLimits, Settings};
+pub use settings::{Cors, Features, LogLevel, LoginLimits, RequestLimit, RequestLimits, Settings};
 pub use spec::{BootstrapAdmin, DeletionPolicy, ErpGo, ErpGoSpec};
 pub use status::{Acks, ErpGoStatus, MigrationStatus, SecretSetStatus};
 

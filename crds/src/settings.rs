@@ -35,6 +35,9 @@ pub struct Settings {
     /// Limits on all other requests. Default: what its fields say. A change reaches running pods within
     /// about a minute.
     pub request_limits: RequestLimits,
+    /// What is switched on. Default: what its fields say. A change reaches running pods within about a
+    /// minute.
+    pub features: Features,
 }
 
 /// Cross-origin requests.
@@ -55,14 +58,25 @@ pub struct Cors {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LoginLimits {
-    /// Attempts of one client address in 15 minutes, 1 to 10000. Default 5. A change reaches running
-    /// pods within about a minute.
+    /// Attempts of one client address in `windowSeconds`, 1 to 10000. Default 5. A change reaches
+    /// running pods within about a minute.
     #[schemars(range(min = 1, max = 10000))]
     pub attempts_per_address: i32,
-    /// Failures in a row after which an account is locked for 15 minutes, 1 to 100. Default 5. A change
-    /// reaches running pods within about a minute.
+    /// Seconds for which an attempt of an address counts, 1 to 86400. Default 900. A change reaches
+    /// running pods within about a minute, with no restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86_400))]
+    pub window_seconds: Option<i32>,
+    /// Failures in a row after which an account is locked for `lockSeconds`, 1 to 100. Default 5. A
+    /// change reaches running pods within about a minute.
     #[schemars(range(min = 1, max = 100))]
     pub failures_before_lock: i32,
+    /// Seconds for which an account is locked, and within which its failures are counted, 1 to 86400.
+    /// Default 900. A change reaches running pods within about a minute, with no restart; a lock that
+    /// has begun ends when it was to end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86_400))]
+    pub lock_seconds: Option<i32>,
 }
 
 /// Limits on requests, each for one kind of them.
@@ -96,11 +110,23 @@ pub struct RequestLimit {
     pub per_user: Option<i32>,
 }
 
+/// What can be switched on and off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Features {
+    /// Whether the API serves its document and the page of it, below `/api/docs`. Default true. A change
+    /// reaches running pods within about a minute, with no restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docs: Option<bool>,
+}
+
 impl Default for LoginLimits {
     fn default() -> Self {
         Self {
             attempts_per_address: 5,
+            window_seconds: None,
             failures_before_lock: 5,
+            lock_seconds: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Settings and secret set at the start, through the real program (R1, R15, P1).
 
+use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
 use erpgo_secret_set::MANIFEST_FILE;
@@ -127,19 +128,26 @@ fn pools_beyond_the_ceilings_are_refused_by_name_and_the_ceilings_are_not() {
     assert_eq!(refused, (Some(78), vec![crossed.to_owned()]));
 }
 
-/// What the guide says can be reloaded is told by name when it is, and nothing else is.
-#[test]
-fn r15_4_each_setting_that_can_be_reloaded_is_told_by_its_name() {
+/// What the guide says can be reloaded: keys of the API, each with its field of `spec.settings` of an
+/// `ErpGo`.
+fn reloaded() -> Vec<(&'static str, &'static str)> {
     let guide = include_str!("../../../docs/guides/api.md");
     let chapter = guide.split("## What changes while it runs").nth(1).unwrap();
     let rows = chapter.lines().filter(|line| line.starts_with("| `"));
-    let keys = rows.flat_map(|row| {
-        let first = row.split('|').nth(1).unwrap_or_default();
-        first.split('`').skip(1).step_by(2)
-    });
+    let quoted = |cell: &'static str| cell.split('`').skip(1).step_by(2);
+    rows.flat_map(|row| {
+        let mut cells = row.split('|').skip(1).map(quoted);
+        cells.next().unwrap().zip(cells.next().unwrap())
+    })
+    .collect()
+}
+
+/// What the guide says can be reloaded is told by name when it is, and nothing else is.
+#[test]
+fn r15_4_each_setting_that_can_be_reloaded_is_told_by_its_name() {
     let before = crate::world::settings("").live;
     let mut all = Vec::new();
-    for key in keys {
+    for (key, _) in reloaded() {
         let value = match key {
             "log.level" => "debug",
             "features.docs" => "false",
@@ -152,6 +160,42 @@ fn r15_4_each_setting_that_can_be_reloaded_is_told_by_its_name() {
     }
     assert_eq!(all.len(), 12, "{all:?}");
     assert_eq!(before.changes(&before), Vec::<&str>::new());
+}
+
+/// The operator writes what the definition lets through, and one value that the API refuses would cost
+/// all others.
+#[test]
+fn r15_4_the_api_takes_every_value_that_an_erpgo_can_have() {
+    let definition = include_str!("../../../crds/erpgo.io_erpgos.yaml");
+    let definition: serde_json::Value = serde_saphyr::from_str(definition).unwrap();
+    let settings = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/settings";
+    let before = crate::world::settings("").live;
+    for (key, field) in reloaded() {
+        let field = field.replace('.', "/properties/");
+        let schema = definition.pointer(&format!("{settings}/properties/{field}"));
+        let (section, name) = key.split_once('.').unwrap();
+        let changes = ends(schema.unwrap()).into_iter().flat_map(|value| {
+            let file = format!("{section}: {{ {name}: {value} }}");
+            before.changes(&crate::world::settings(&file).live)
+        });
+        let changes: BTreeSet<_> = changes.collect();
+        assert_eq!(changes, BTreeSet::from([key]));
+    }
+}
+
+/// The least and the most that a field may hold, or each of a few values.
+fn ends(schema: &serde_json::Value) -> Vec<String> {
+    match schema["type"].as_str() {
+        Some("boolean") => ["true", "false"].map(str::to_owned).to_vec(),
+        Some("integer") => {
+            let ends = ["minimum", "maximum"].map(|end| schema[end].as_f64().unwrap());
+            ends.map(|end| format!("{end:.0}")).to_vec()
+        }
+        _ => {
+            let values = schema["enum"].as_array().unwrap().iter();
+            values.map(ToString::to_string).collect()
+        }
+    }
 }
 
 /// One program, a file for each environment: what a file does not say is the default, in all of them.

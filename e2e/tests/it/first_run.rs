@@ -1,5 +1,5 @@
 //! A platform team writes one resource; an end user creates a product, and a new one takes the walk of the
-//! docs.
+//! docs. Then the team changes settings.
 
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,15 @@ use kube::api::{Api, ListParams};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::settings;
+
 pub(crate) const READY: Duration = Duration::from_secs(180);
 const WALKTHROUGH: &str = include_str!("../../../docs/guides/walkthrough.md");
 /// It takes a few seconds on a machine that does nothing else.
 const WALK: Duration = Duration::from_secs(120);
 
 /// E-mail and password of the administrator whom the operator made.
-async fn credentials(stage: &Stage) -> Result<(String, String)> {
+pub(crate) async fn credentials(stage: &Stage) -> Result<(String, String)> {
     let secrets: Api<Secret> = stage.api();
     let data = secrets.get("shop-admin").await?.data.unwrap_or_default();
     let text = |key: &str| String::from_utf8(data[key].0.clone());
@@ -52,6 +54,7 @@ async fn one_resource_becomes_a_running_api() -> Result<()> {
     a_product_can_be_created(&stage).await?;
     the_walk_can_be_taken(&stage).await?;
     a_second_look_changes_nothing(&stage).await?;
+    settings::are_taken_up(&stage).await?;
     stage.strike().await
 }
 

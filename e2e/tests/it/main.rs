@@ -12,4 +12,5 @@ mod first_run;
 mod load;
 mod rotation;
 mod scaling;
+mod settings;
 mod upgrade;

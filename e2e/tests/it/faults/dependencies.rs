@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, DeleteParams};
 use serde_json::json;
 
-use super::named;
+use super::{named, no_container_restarted};
 use crate::first_run::{READY, admin};
 
 #[tokio::test]
@@ -153,22 +153,4 @@ async fn a_database_restart_heals(stage: &Stage) -> Result<()> {
     )
     .await?;
     no_container_restarted(stage)
-}
-
-fn no_container_restarted(stage: &Stage) -> Result<()> {
-    let restarts = stage.node.kubectl(&[
-        "-n",
-        &stage.namespace,
-        "get",
-        "pods",
-        "-l",
-        "app.kubernetes.io/component=api",
-        "-o",
-        "jsonpath={.items[*].status.containerStatuses[*].restartCount}",
-    ])?;
-    ensure!(
-        restarts.split_whitespace().all(|n| n == "0"),
-        "no container restarted: {restarts}"
-    );
-    Ok(())
 }

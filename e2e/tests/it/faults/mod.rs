@@ -42,3 +42,22 @@ pub(crate) async fn serves_as_before(stage: &Stage, pods: &[String]) -> Result<(
     ensure!(status == 200, "readiness answered {status}");
     Ok(())
 }
+
+/// Every container of the API is the one that was started first.
+pub(crate) fn no_container_restarted(stage: &Stage) -> Result<()> {
+    let restarts = stage.node.kubectl(&[
+        "-n",
+        &stage.namespace,
+        "get",
+        "pods",
+        "-l",
+        "app.kubernetes.io/component=api",
+        "-o",
+        "jsonpath={.items[*].status.containerStatuses[*].restartCount}",
+    ])?;
+    ensure!(
+        restarts.split_whitespace().all(|n| n == "0"),
+        "no container restarted: {restarts}"
+    );
+    Ok(())
+}

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use erpgo_crds::{LogLevel, RequestLimits};
+use erpgo_crds::{Features, LogLevel, LoginLimits, RequestLimits};
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::reconcile::names::{Component, short_hash};
@@ -41,10 +41,24 @@ fn file(app: &ValidErpGo) -> String {
         limits.attempts_per_address,
         limits.failures_before_lock,
     );
+    for (key, seconds) in durations(limits) {
+        let _ = writeln!(file, "  {key}: {seconds}");
+    }
     for (key, requests) in request_limits(&app.settings.request_limits) {
         let _ = writeln!(file, "  {key}: {requests}");
     }
+    file.push_str(&features(&app.settings.features));
     file
+}
+
+/// In seconds, those that are set; the API knows the others.
+fn durations(limits: &LoginLimits) -> impl Iterator<Item = (&'static str, i32)> {
+    let all = [
+        ("login_window", limits.window_seconds),
+        ("lockout_duration", limits.lock_seconds),
+    ];
+    all.into_iter()
+        .filter_map(|(key, seconds)| Some((key, seconds?)))
 }
 
 /// Those that are set; the API knows the others.
@@ -59,6 +73,12 @@ fn request_limits(limits: &RequestLimits) -> impl Iterator<Item = (&'static str,
     ];
     all.into_iter()
         .filter_map(|(key, requests)| Some((key, requests?)))
+}
+
+/// The section of what is set; none where nothing is.
+fn features(features: &Features) -> String {
+    let docs = features.docs.map(|on| format!("features:\n  docs: {on}\n"));
+    docs.unwrap_or_default()
 }
 
 const fn level(level: LogLevel) -> &'static str {

@@ -2,7 +2,7 @@
 //!
 //! Owns the checks of scale, resources, pool, termination, migrations, settings and monitoring.
 
-use erpgo_crds::{Alerts, ErpGoSpec, RequestLimits, Resources};
+use erpgo_crds::{Alerts, ErpGoSpec, LoginLimits, RequestLimits, Resources};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::faults::Faults;
@@ -215,22 +215,20 @@ fn request_limits(limits: &RequestLimits, faults: &mut Faults) {
     }
 }
 
+fn login_limits(limits: &LoginLimits, faults: &mut Faults) {
+    for (name, value, most) in [
+        ("attemptsPerAddress", limits.attempts_per_address, 10_000),
+        ("windowSeconds", limits.window_seconds.unwrap_or(1), 86_400),
+        ("failuresBeforeLock", limits.failures_before_lock, 100),
+        ("lockSeconds", limits.lock_seconds.unwrap_or(1), 86_400),
+    ] {
+        let field = format!("spec.settings.loginLimits.{name}");
+        faults.range(&field, value, 1, most);
+    }
+}
+
 fn settings(spec: &ErpGoSpec, faults: &mut Faults) {
-    let limits = &spec.settings.login_limits;
-    let attempts = limits.attempts_per_address;
-    faults.range(
-        "spec.settings.loginLimits.attemptsPerAddress",
-        attempts,
-        1,
-        10_000,
-    );
-    let failures = limits.failures_before_lock;
-    faults.range(
-        "spec.settings.loginLimits.failuresBeforeLock",
-        failures,
-        1,
-        100,
-    );
+    login_limits(&spec.settings.login_limits, faults);
     request_limits(&spec.settings.request_limits, faults);
     for (index, origin) in spec.settings.cors.allowed_origins.iter().enumerate() {
         faults.unless(

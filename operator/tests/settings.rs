@@ -1,0 +1,145 @@
+//! What the API takes up while it runs can be set in an `ErpGo`, under the names that the API's guide
+//! gives. That the API knows them is for its own tests to say, by the same table.
+#![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
+
+mod situation;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use erpgo_crds::ErpGo;
+use erpgo_operator::reconcile::validate::validate;
+use serde_json::{Value, json};
+use situation::{example, planned, succeeded};
+
+const GUIDE: &str = include_str!("../../docs/guides/api.md");
+const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/settings";
+
+/// Keys of the API, each with the field of `spec.settings` that the guide names beside it.
+fn pairs() -> Vec<(&'static str, &'static str)> {
+    let chapter = GUIDE.split("## What changes while it runs").nth(1).unwrap();
+    let rows = chapter.lines().filter(|line| line.starts_with("| `"));
+    rows.flat_map(|row| {
+        let mut cells = row.split('|').skip(1).map(quoted);
+        let (keys, fields) = (cells.next().unwrap(), cells.next().unwrap());
+        assert_eq!(keys.len(), fields.len(), "{row}");
+        keys.into_iter().zip(fields)
+    })
+    .collect()
+}
+
+fn quoted(cell: &'static str) -> Vec<&'static str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// Another value than the default.
+fn other(key: &str) -> Value {
+    match key {
+        "log.level" => json!("debug"),
+        "features.docs" => json!(false),
+        _ => json!(7),
+    }
+}
+
+/// The smallest example, with these fields of `spec.settings`.
+fn shop(fields: &[(&str, Value)]) -> ErpGo {
+    let mut settings = json!({});
+    for (field, value) in fields {
+        let mut place = &mut settings;
+        for name in field.split('.') {
+            place = &mut place[name];
+        }
+        *place = value.clone();
+    }
+    let mut erpgo = example("minimal");
+    erpgo.spec.settings = serde_json::from_value(settings).unwrap();
+    erpgo
+}
+
+/// What `config.yaml` then says, by the API's keys.
+fn rendered(fields: &[(&str, Value)]) -> BTreeMap<String, Value> {
+    let erpgo = shop(fields);
+    let desired = planned(&erpgo, &succeeded(&erpgo)).desired.unwrap();
+    let file = &desired.config_map.data.unwrap()["config.yaml"];
+    let sections: BTreeMap<String, BTreeMap<String, Value>> = serde_saphyr::from_str(file).unwrap();
+    let of_section = |(section, keys): (String, BTreeMap<String, Value>)| {
+        let named = move |(key, value)| (format!("{section}.{key}"), value);
+        keys.into_iter().map(named)
+    };
+    sections.into_iter().flat_map(of_section).collect()
+}
+
+/// The fields of `spec.settings` that hold a value, each with its schema.
+fn fields() -> BTreeMap<String, Value> {
+    let definition = serde_json::to_value(erpgo_crds::crd()).unwrap();
+    let mut found = BTreeMap::new();
+    leaves("", definition.pointer(SCHEMA).unwrap(), &mut found);
+    found
+}
+
+fn leaves(path: &str, schema: &Value, found: &mut BTreeMap<String, Value>) {
+    let Some(properties) = schema["properties"].as_object() else {
+        found.insert(path.to_owned(), schema.clone());
+        return;
+    };
+    for (name, property) in properties {
+        let separator = if path.is_empty() { "" } else { "." };
+        leaves(&format!("{path}{separator}{name}"), property, found);
+    }
+}
+
+#[test]
+fn r15_4_each_field_sets_its_own_key_and_no_other() {
+    let before = rendered(&[]);
+    for (key, field) in pairs() {
+        let mut after = before.clone();
+        after.insert(key.to_owned(), other(key));
+        assert_ne!(after, before, "{key}");
+        assert_eq!(rendered(&[(field, other(key))]), after, "{field}");
+    }
+}
+
+#[test]
+fn r15_4_the_file_has_every_key_of_the_guide_and_none_that_is_not_there() {
+    let pairs = pairs();
+    let set = pairs.iter().map(|&(key, field)| (field, other(key)));
+    let set: Vec<_> = set.collect();
+    let keys = pairs.iter().map(|&(key, _)| (key.to_owned(), other(key)));
+    let keys: BTreeMap<_, _> = keys.collect();
+    assert_eq!(rendered(&set), keys);
+}
+
+#[test]
+fn the_guide_names_every_field_that_pods_take_up() {
+    let named: BTreeSet<_> = pairs().into_iter().map(|(_, field)| field).collect();
+    let fields = fields();
+    // Running pods do not take this up: a change rolls them.
+    let taken_up = fields.keys().filter(|field| !field.starts_with("cors."));
+    let taken_up: BTreeSet<_> = taken_up.map(String::as_str).collect();
+    assert_eq!(named, taken_up);
+    assert_eq!(fields.len(), taken_up.len() + 1, "{fields:?}");
+}
+
+#[test]
+fn what_the_schema_lets_through_is_valid_and_nothing_beyond() {
+    let mut bounded = 0;
+    for (field, schema) in fields() {
+        let ends = ["minimum", "maximum"].map(|end| schema[end].as_f64());
+        let [Some(least), Some(most)] = ends.map(|end| end.map(|end| end as i64)) else {
+            continue;
+        };
+        bounded += 1;
+        let name = format!("spec.settings.{field}");
+        for (value, faults) in [
+            (least - 1, vec![name.clone()]),
+            (least, Vec::new()),
+            (most, Vec::new()),
+            (most + 1, vec![name]),
+        ] {
+            let verdict = validate(&shop(&[(field.as_str(), json!(value))]));
+            let found = verdict.err().unwrap_or_default().into_iter();
+            let found: Vec<_> = found.map(|fault| fault.field).collect();
+            assert_eq!(found, faults, "{field}: {value}");
+        }
+    }
+    assert_eq!(bounded, 10);
+}
