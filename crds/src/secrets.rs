@@ -202,7 +202,8 @@ impl VaultAppRole {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Sidecar {
-    /// Image. Default: the one that the operator was installed with. A change rolls the pods.
+    /// Image. Default: the one that the operator was installed with; that of an upgraded operator
+    /// comes with the next change of `spec.image`. A change rolls the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 500))]
     pub image: Option<String>,

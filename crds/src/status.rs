@@ -23,6 +23,9 @@ pub struct ErpGoStatus {
     /// Image that serves: the last one whose migrations succeeded and whose rollout was begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serving_image: Option<String>,
+    /// Sidecar beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serving_sidecar: Option<ServingSidecar>,
     /// The migration Job of the wanted image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migration: Option<MigrationStatus>,
@@ -37,6 +40,18 @@ pub struct ErpGoStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// The sidecar of the pods.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServingSidecar {
+    /// Its image. One that was the operator's default stays through upgrades of the operator, which
+    /// roll no pods; a new default comes with the next change of `spec.image`.
+    pub image: String,
+    /// Where it came from: `Spec` when `spec.secrets.sidecar.image` names it, `Operator` when it was
+    /// the operator's default.
+    pub chosen_by: String,
 }
 
 /// A migration Job.

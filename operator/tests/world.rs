@@ -1,5 +1,6 @@
 //! The planner in a small world of its own: Jobs that succeed or fail, pods that start or do not,
-//! edits, crashes between any two writes. After each step the invariants; after quiet a fixed point.
+//! edits, upgrades of the operator, crashes between any two writes. After each step the invariants;
+//! after quiet a fixed point.
 #![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
 
 mod situation;
@@ -7,6 +8,7 @@ mod situation;
 use std::collections::BTreeSet;
 
 use erpgo_crds::{Autoscaling, ErpGo};
+use erpgo_operator::reconcile::config::Config;
 use erpgo_operator::reconcile::names::{self, SPEC_HASH};
 use erpgo_operator::reconcile::observed::{
     DeploymentFacts, JobFacts, JobState, Observed, SecretSetState,
@@ -19,6 +21,7 @@ use proptest::prelude::*;
 use situation::{config, example, prepared};
 
 const IMAGES: [&str; 3] = ["r/erpgo:1", "r/erpgo:2", "r/erpgo:3"];
+const SIDECARS: [&str; 3] = ["r/sidecar:1", "r/sidecar:2", "r/sidecar:3"];
 
 #[derive(Clone, Debug)]
 enum Event {
@@ -30,6 +33,8 @@ enum Event {
     PodsStart,
     BackendAway(bool),
     Hours,
+    Upgrade { sidecar: usize },
+    OlderStatus,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -43,11 +48,14 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Event::PodsStart),
         any::<bool>().prop_map(Event::BackendAway),
         Just(Event::Hours),
+        (0..SIDECARS.len()).prop_map(|sidecar| Event::Upgrade { sidecar }),
+        Just(Event::OlderStatus),
     ]
 }
 
 struct World {
     erpgo: ErpGo,
+    config: Config,
     seen: Observed,
     jobs: Vec<JobFacts>,
     migrated: BTreeSet<String>,
@@ -66,6 +74,7 @@ impl World {
         let now = Timestamp::from_second(1_000_000).unwrap();
         Self {
             erpgo,
+            config: config(),
             seen,
             jobs: Vec::new(),
             migrated: BTreeSet::new(),
@@ -88,7 +97,7 @@ impl World {
 
     fn plan(&mut self) -> (Plan, Observed) {
         let seen = self.observe();
-        (plan(&self.erpgo, &seen, &config(), self.now), seen)
+        (plan(&self.erpgo, &seen, &self.config, self.now), seen)
     }
 
     /// One reconcile that dies after `writes` writes. Returns how many it made.
@@ -189,18 +198,23 @@ impl World {
 
     fn apply_deployment(&mut self, wanted: &Deployment) {
         let spec = wanted.spec.clone().unwrap();
-        let image = spec.template.spec.unwrap().containers[0]
-            .image
-            .clone()
-            .unwrap();
+        let pod = spec.template.spec.unwrap();
+        let image = pod.containers[0].image.clone().unwrap();
+        let sidecar_image = pod.init_containers.unwrap().remove(0).image;
         assert!(
             self.migrated.contains(&image),
             "I-01: {image} serves before its migrations succeeded"
         );
         let before = self.seen.deployment.clone().unwrap_or_default();
+        assert!(
+            image != before.image || sidecar_image == before.sidecar_image,
+            "I-06: {image} gets {sidecar_image:?} instead of {:?}",
+            before.sidecar_image
+        );
         let count = spec.replicas.unwrap_or(before.wanted.max(1));
         self.seen.deployment = Some(DeploymentFacts {
             image,
+            sidecar_image,
             generation: before.generation + 1,
             wanted: count,
             updated: 0,
@@ -234,11 +248,22 @@ impl World {
             Event::PodsStart => self.start_pods(),
             Event::BackendAway(away) => self.backend(*away),
             Event::Hours => self.now = Timestamp::from_second(self.now.as_second() + 7200).unwrap(),
+            Event::Upgrade { sidecar } => self.config.sidecar_image = SIDECARS[*sidecar].into(),
+            Event::OlderStatus => {
+                if let Some(status) = &mut self.erpgo.status {
+                    status.serving_sidecar = None;
+                }
+            }
         }
         let generation = self.erpgo.metadata.generation.get_or_insert(1);
         if !matches!(
             event,
-            Event::Reconcile { .. } | Event::PodsStart | Event::JobEnds { .. } | Event::Hours
+            Event::Reconcile { .. }
+                | Event::PodsStart
+                | Event::JobEnds { .. }
+                | Event::Hours
+                | Event::Upgrade { .. }
+                | Event::OlderStatus
         ) {
             *generation += 1;
         }
@@ -339,7 +364,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn i01_i02_i07_i10_hold_through_edits_failures_and_crashes(events in prop::collection::vec(event(), 1..40)) {
+    fn i01_i02_i06_i07_i10_hold_through_edits_upgrades_failures_and_crashes(events in prop::collection::vec(event(), 1..40)) {
         let mut world = World::new();
         for event in &events {
             world.happen(event);
@@ -352,5 +377,7 @@ proptest! {
         let ready = conditions.iter().find(|c| c.type_ == "Ready").unwrap();
         prop_assert_eq!(ready.status.as_str(), "True");
         prop_assert_eq!(world.reconcile(99), 0, "I-05: it writes at rest");
+        world.config.sidecar_image = "r/sidecar:next".into();
+        prop_assert_eq!(world.reconcile(99), 0, "I-06: an upgrade writes");
     }
 }

@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 const START: Duration = Duration::from_secs(60);
+/// Image of the sidecar that an operator is started with.
+pub const SIDECAR_IMAGE: &str = "erpgo.local/sidecar-secrets:dev";
 /// Kinds of the chart's objects that say what the operator may do.
 const RIGHTS: [&str; 5] = [
     "ServiceAccount",
@@ -52,6 +54,7 @@ pub struct Operator {
     release: Release,
     namespace: String,
     kubeconfig: PathBuf,
+    sidecar_image: String,
 }
 
 impl Operator {
@@ -81,13 +84,14 @@ impl Operator {
             .kubeconfig_for_service_account_at(namespace, release.name, url)
             .await;
         let user = format!("system:serviceaccount:{namespace}:{}", release.name);
-        let process = run(namespace, release, &kubeconfig).await?;
+        let process = run(namespace, release, &kubeconfig, SIDECAR_IMAGE).await?;
         Ok(Self {
             process,
             user,
             release,
             namespace: namespace.to_owned(),
             kubeconfig,
+            sidecar_image: SIDECAR_IMAGE.to_owned(),
         })
     }
 
@@ -103,8 +107,15 @@ impl Operator {
         if self.process.id().is_some() {
             self.stop().await?;
         }
-        self.process = run(&self.namespace, self.release, &self.kubeconfig).await?;
+        let image = &self.sidecar_image;
+        self.process = run(&self.namespace, self.release, &self.kubeconfig, image).await?;
         Ok(())
+    }
+
+    /// The same with another image of the sidecar, as an upgrade of the chart has it.
+    pub async fn upgrade(&mut self, sidecar_image: &str) -> anyhow::Result<()> {
+        self.sidecar_image = sidecar_image.to_owned();
+        self.restart().await
     }
 }
 
@@ -112,6 +123,7 @@ async fn run(
     namespace: &str,
     release: Release,
     kubeconfig: &Path,
+    sidecar_image: &str,
 ) -> anyhow::Result<capture::Captured> {
     let program = tokio::task::spawn_blocking(binary).await??;
     let mut command = tokio::process::Command::new(program);
@@ -126,7 +138,7 @@ async fn run(
         "--metrics-listen",
         "127.0.0.1:0",
         "--sidecar-image",
-        "erpgo.local/sidecar-secrets:dev",
+        sidecar_image,
     ]);
     // In a pod this is the pod's name.
     command.env("HOSTNAME", release.name);

@@ -33,6 +33,7 @@ pub mod redis;
 pub mod rotation;
 mod rotation_condition;
 pub mod rotation_log;
+pub mod sidecar;
 pub mod status;
 pub(crate) mod text;
 pub mod valid;

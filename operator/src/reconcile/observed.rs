@@ -117,8 +117,9 @@ pub enum SecretSetState {
 pub struct DeploymentFacts {
     /// Image of the container `app`.
     pub image: String,
-    /// Image of the container `secrets`.
-    pub sidecar_image: String,
+    /// Image of the container `secrets` if the operator applied it; none when somebody else has
+    /// written that field since.
+    pub sidecar_image: Option<String>,
     /// `metadata.generation`.
     pub generation: i64,
     /// `status.observedGeneration`.

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use erpgo_crds::{ErpGo, ErpGoStatus};
+use erpgo_crds::{ErpGo, ErpGoStatus, ServingSidecar};
 use jiff::Timestamp;
 
 use super::build::deployment::Images;
@@ -21,6 +21,7 @@ use super::observed::{JobFacts, JobState, Observed, PodComponent, SecretSetState
 use super::phase::{self, Phase, Waiting};
 use super::redis;
 use super::rotation;
+use super::sidecar;
 use super::valid::{Bootstrap, ValidErpGo};
 use super::validate::{Invalid, validate};
 use crate::rotation::{Decision, Write};
@@ -38,6 +39,8 @@ pub struct Plan {
     pub migration: Migration,
     /// Image of the Deployment; none until one may serve (I-01).
     pub serving_image: Option<String>,
+    /// Sidecar beside it.
+    pub serving_sidecar: Option<ServingSidecar>,
     /// Every object that is wanted. `None`: write nothing and prune nothing.
     pub desired: Option<Desired>,
     /// To be done before `desired` is applied, in this order.
@@ -116,15 +119,14 @@ pub fn plan(erpgo: &ErpGo, seen: &Observed, config: &Config, now: Timestamp) -> 
 }
 
 fn nothing(erpgo: &ErpGo, phase: Phase, invalid: Vec<Invalid>) -> Plan {
+    let status = erpgo.status.as_ref();
     Plan {
         phase,
         waiting: None,
         invalid,
         migration: Migration::Pending,
-        serving_image: erpgo
-            .status
-            .as_ref()
-            .and_then(|status| status.serving_image.clone()),
+        serving_image: status.and_then(|status| status.serving_image.clone()),
+        serving_sidecar: status.and_then(|status| status.serving_sidecar.clone()),
         desired: None,
         effects: Vec::new(),
         requeue: Requeue::AwaitChange,
@@ -147,9 +149,9 @@ fn decide(
         Some(_) => unprepared(app, status, seen),
     };
     let serving_image = serving_image(app, status, seen, standing.migration);
-    let sidecar = app.sidecar.image.clone();
-    let sidecar = sidecar.unwrap_or_else(|| config.sidecar_image.clone());
-    let run = |attempt| migration_run(app, seen, attempt, made_with, sidecar.clone());
+    let sidecar_of = |image: &str| sidecar::choose(app, image, status, seen, config);
+    let serving_sidecar = serving_image.as_deref().map(sidecar_of);
+    let run = |attempt| migration_run(app, seen, attempt, made_with, sidecar_of(&app.image).image);
     // Before anything serves, URLs follow their sources.
     let rotation = serving_image
         .as_ref()
@@ -157,10 +159,7 @@ fn decide(
     let decided = Decided {
         errands: rotation::errands(rotation.as_ref(), seen, serving_image.as_deref()),
         migration: standing.attempt.map(run),
-        images: serving_image.clone().map(|image| Images {
-            app: image,
-            sidecar: sidecar.clone(),
-        }),
+        images: images(serving_image.as_deref(), serving_sidecar.as_ref()),
         apis: seen.available_apis,
         operator_namespace: &config.operator_namespace,
     };
@@ -194,6 +193,7 @@ fn decide(
         invalid: Vec::new(),
         migration: standing.migration,
         serving_image,
+        serving_sidecar,
         notes: check::check(&desired),
         desired: Some(desired),
         effects,
@@ -289,6 +289,14 @@ fn serving_image(
         seen.other_migration_jobs.iter().find(of_image).is_some()
     };
     live.clone().filter(migrated).or(recorded).or(live)
+}
+
+fn images(image: Option<&str>, sidecar: Option<&ServingSidecar>) -> Option<Images> {
+    let (image, sidecar) = image.zip(sidecar)?;
+    Some(Images {
+        app: image.to_owned(),
+        sidecar: sidecar.image.clone(),
+    })
 }
 
 // Settings reach running pods by themselves, so that only a Job that they stopped cares.

@@ -67,6 +67,7 @@ pub fn status(
         ready_replicas: live.map_or(0, |live| live.ready),
         selector: Names::of(erpgo).selector_text(),
         serving_image: plan.serving_image.clone(),
+        serving_sidecar: plan.serving_sidecar.clone(),
         migration: migration(erpgo, plan, &old),
         secret_set: secret_set(seen, &old),
         rotation: match &plan.rotation {

@@ -25,7 +25,7 @@ pub struct RunArgs {
     /// Watch this namespace only; without it, every namespace
     #[arg(long, env = "ERPGO_OPERATOR_NAMESPACE")]
     pub namespace: Option<String>,
-    /// Image of the sidecar that renders secrets in each pod
+    /// Image of the sidecar that renders secrets; a change reaches pods with the next spec.image
     #[arg(
         long,
         env = "ERPGO_OPERATOR_SIDECAR_IMAGE",

@@ -1,16 +1,21 @@
-//! At rest the operator writes nothing (I-05), and a restart of it changes nothing (I-06).
+//! At rest the operator writes nothing (I-05), and a restart or an upgrade of it changes nothing (I-06).
 
+use erpgo_crds::ErpGo;
 use erpgo_test_kit::apiserver::AuditEvent;
-use erpgo_tests::operator::Operator;
+use erpgo_tests::operator::{Operator, SIDECAR_IMAGE};
 use erpgo_tests::shop::Shop;
+use erpgo_tests::wait;
 use k8s_openapi::api::apps::v1::Deployment;
-use serde_json::json;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// How long nothing must happen. A loop that writes does so many times in it.
 const REST: Duration = Duration::from_secs(15);
 /// How long after the last write the operator counts as at rest.
 const QUIET: Duration = Duration::from_secs(3);
+/// What an upgrade of the chart brings.
+const NEW_SIDECAR: &str = "erpgo.local/sidecar-secrets:next";
 
 fn writes(shop: &Shop, operator: &Operator) -> Vec<AuditEvent> {
     let all = shop.cluster().audit_of(&operator.user);
@@ -96,4 +101,96 @@ async fn i06_a_restart_of_the_operator_writes_nothing_and_keeps_every_pod() {
             .generation,
         pods
     );
+}
+
+/// The sidecar's image in a Deployment.
+fn sidecar(deployment: &Deployment) -> Option<String> {
+    let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
+    pod.init_containers.as_ref()?.first()?.image.clone()
+}
+
+/// The sidecar's image in the status, once there is one.
+async fn recorded(shop: &Shop) -> String {
+    let recorded = wait::until("a sidecar in the status", async || {
+        let status = shop.get::<ErpGo>("shop").await?.status;
+        Ok(status.and_then(|status| status.serving_sidecar))
+    });
+    recorded.await.unwrap().image
+}
+
+#[tokio::test]
+async fn i06_an_upgrade_with_another_sidecar_writes_nothing_until_the_next_image() {
+    let shop = Shop::prepare("rest").await.unwrap();
+    let mut operator = Operator::start(shop.cluster(), shop.namespace())
+        .await
+        .unwrap();
+    shop.settle(&json!({})).await.unwrap();
+    let before = wait_for_rest(&shop, &operator).await;
+    let pods: Deployment = shop.get("shop").await.unwrap();
+    assert_eq!(sidecar(&pods).as_deref(), Some(SIDECAR_IMAGE));
+    assert_eq!(recorded(&shop).await, SIDECAR_IMAGE);
+
+    operator.upgrade(NEW_SIDECAR).await.unwrap();
+    shop.looked_at_by(&operator).await.unwrap();
+    tokio::time::sleep(REST).await;
+    let after = writes(&shop, &operator);
+    assert_eq!(after.len(), before, "{:?}", &after[before..]);
+    let kept: Deployment = shop.get("shop").await.unwrap();
+    assert_eq!(kept.metadata.generation, pods.metadata.generation);
+
+    shop.settle(&json!({"image": "erpgo.local/erpgo:2"}))
+        .await
+        .unwrap();
+    let next: Deployment = shop.get("shop").await.unwrap();
+    assert_eq!(sidecar(&next).as_deref(), Some(NEW_SIDECAR));
+    assert_eq!(recorded(&shop).await, NEW_SIDECAR);
+}
+
+/// Takes the sidecar out of the status, as an operator leaves it that records none.
+async fn forget_sidecar(shop: &Shop) {
+    let api: Api<ErpGo> = shop.api();
+    let nothing = json!({"status": {"servingSidecar": Value::Null}});
+    api.patch_status("shop", &PatchParams::default(), &Patch::Merge(&nothing))
+        .await
+        .unwrap();
+}
+
+/// Writes another image of the sidecar into the Deployment, as `kubectl edit` would.
+async fn edit_sidecar(shop: &Shop) {
+    let edit = json!({"spec": {"template": {"spec": {
+        "initContainers": [{"name": "secrets", "image": "example.com/by-hand:1"}],
+    }}}});
+    let params = PatchParams {
+        field_manager: Some("somebody".into()),
+        ..PatchParams::default()
+    };
+    let api: Api<Deployment> = shop.api();
+    api.patch("shop", &params, &Patch::Strategic(&edit))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn i06_where_no_sidecar_is_recorded_an_upgrade_keeps_every_pod_and_no_hand_edit() {
+    let shop = Shop::prepare("rest").await.unwrap();
+    let mut operator = Operator::start(shop.cluster(), shop.namespace())
+        .await
+        .unwrap();
+    shop.settle(&json!({})).await.unwrap();
+    wait_for_rest(&shop, &operator).await;
+    let pods: Deployment = shop.get("shop").await.unwrap();
+    operator.stop().await.unwrap();
+    forget_sidecar(&shop).await;
+    operator.upgrade(NEW_SIDECAR).await.unwrap();
+    assert_eq!(recorded(&shop).await, SIDECAR_IMAGE);
+    let kept: Deployment = shop.get("shop").await.unwrap();
+    assert_eq!(kept.metadata.generation, pods.metadata.generation);
+
+    operator.stop().await.unwrap();
+    forget_sidecar(&shop).await;
+    edit_sidecar(&shop).await;
+    operator.restart().await.unwrap();
+    assert_eq!(recorded(&shop).await, NEW_SIDECAR);
+    let next: Deployment = shop.get("shop").await.unwrap();
+    assert_eq!(sidecar(&next).as_deref(), Some(NEW_SIDECAR));
 }

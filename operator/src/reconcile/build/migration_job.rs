@@ -35,7 +35,8 @@ pub struct MigrationRun {
     pub made_with: String,
     /// Secret with the first administrator, when there is one.
     pub bootstrap: Option<String>,
-    /// Image of the sidecar.
+    /// Image of the sidecar. It is no part of the Job's name nor of [`Self::made_with`], so that an
+    /// upgrade of the operator makes no Job anew.
     pub sidecar_image: String,
 }
 

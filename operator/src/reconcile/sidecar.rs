@@ -1,0 +1,58 @@
+//! Which sidecar runs beside the API.
+//!
+//! Owns [`choose`]: the image that the spec names; where it names none, the operator's default of the
+//! time when the image of the API began to serve. A default that came later, with an upgrade of the
+//! operator, waits for the next image of the API, since it must roll no pods (I-06). Pure.
+
+use erpgo_crds::{ErpGoStatus, ServingSidecar};
+
+use super::config::Config;
+use super::observed::Observed;
+use super::valid::ValidErpGo;
+
+/// `chosenBy` of an image that the spec names.
+pub const BY_SPEC: &str = "Spec";
+/// `chosenBy` of an image that was the operator's default.
+pub const BY_OPERATOR: &str = "Operator";
+
+/// The sidecar beside `image` of the API, in its pods and in the Job of its migrations.
+#[must_use]
+pub fn choose(
+    app: &ValidErpGo,
+    image: &str,
+    status: Option<&ErpGoStatus>,
+    seen: &Observed,
+    config: &Config,
+) -> ServingSidecar {
+    if let Some(named) = &app.sidecar.image {
+        return chosen(named.clone(), BY_SPEC);
+    }
+    let kept = match recorded(image, status) {
+        // One that the spec named goes when it is named no more, and the pods roll for that.
+        Some(sidecar) => (sidecar.chosen_by == BY_OPERATOR).then(|| sidecar.image.clone()),
+        None => applied(image, seen),
+    };
+    let sidecar = kept.unwrap_or_else(|| config.sidecar_image.clone());
+    chosen(sidecar, BY_OPERATOR)
+}
+
+fn chosen(image: String, by: &str) -> ServingSidecar {
+    ServingSidecar {
+        image,
+        chosen_by: by.to_owned(),
+    }
+}
+
+fn recorded<'a>(image: &str, status: Option<&'a ErpGoStatus>) -> Option<&'a ServingSidecar> {
+    let serves = |status: &&ErpGoStatus| status.serving_image.as_deref() == Some(image);
+    status.filter(serves)?.serving_sidecar.as_ref()
+}
+
+// Nothing is recorded when the status was lost, when an older operator wrote it, or when one ended
+// between the Deployment and the status. The default would roll every pod then, so what the operator
+// itself applied stands for the record. A hand edit does not: whoever made it owns the field now, so
+// that it is not in `seen`, and the pods that it rolled are rolled back to the default.
+fn applied(image: &str, seen: &Observed) -> Option<String> {
+    let live = seen.deployment.as_ref()?;
+    live.sidecar_image.clone().filter(|_| live.image == image)
+}
