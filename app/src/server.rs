@@ -1,7 +1,8 @@
 //! The listener and its connections.
 //!
-//! Owns [`Server`]: accepts within a bound; when told to drain it lets clients leave, then ends idle
-//! connections, gives requests in flight a deadline, and cuts off what is left at it.
+//! Owns [`Server`]: accepts within a bound; when told to drain it takes in who waits to be accepted, lets
+//! clients leave, then ends idle connections, gives requests in flight a deadline, and cuts off what is
+//! left at it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,9 @@ use tower::ServiceExt as _;
 /// How long a connection may take to its next request: longer than the 60 s for which proxies commonly keep
 /// theirs idle, since one that is ended while a request comes in loses it.
 pub const PATIENCE: Duration = Duration::from_secs(75);
+
+/// When no connection came for so long, none waits to be accepted.
+const QUIET: Duration = Duration::from_millis(10);
 
 /// How often is looked whether all clients have gone.
 const LOOK: Duration = Duration::from_millis(50);
@@ -58,52 +62,105 @@ pub struct Server {
     pub max_connections: usize,
     /// How long a client may take until the headers of its next request are complete, idle time included.
     pub patience: Duration,
-    /// How long kept-alive connections may still be used once it stops accepting; part of `drain`.
+    /// How long kept-alive connections may still be used once it is to stop; part of `drain`. In its first half
+    /// those are taken in that wait to be accepted.
     pub wind_down: Duration,
-    /// How long requests in flight may take once it stops accepting.
+    /// How long requests in flight may take once it is to stop.
     pub drain: Duration,
 }
 
 impl Server {
     /// Serves until `stop`, then drains. True when nothing had to be cut off.
     pub async fn run(self, stop: CancellationToken) -> bool {
-        let connections = GracefulShutdown::new();
-        let permits = Arc::new(Semaphore::new(self.max_connections));
-        let mut tasks = JoinSet::new();
+        let mut open = Open {
+            connections: GracefulShutdown::new(),
+            permits: Arc::new(Semaphore::new(self.max_connections)),
+            tasks: JoinSet::new(),
+            patience: self.patience,
+            router: self.router,
+        };
+        open.accept(&self.listener, &stop).await;
+        let stopped = Instant::now();
+        // Whoever comes last has the other half to be answered in.
+        open.take_in(&self.listener, stopped + self.wind_down / 2)
+            .await;
+        drop(self.listener);
+        wind_down(&open.connections, stopped + self.wind_down).await;
+        open.end(stopped + self.drain).await
+    }
+}
+
+/// The connections that are open, and what it takes to serve another.
+struct Open {
+    connections: GracefulShutdown,
+    permits: Arc<Semaphore>,
+    tasks: JoinSet<()>,
+    patience: Duration,
+    router: Router,
+}
+
+impl Open {
+    /// Serves whoever comes, until `stop`.
+    async fn accept(&mut self, listener: &TcpListener, stop: &CancellationToken) {
         loop {
             let permit = tokio::select! {
-                () = stop.cancelled() => break,
-                permit = Arc::clone(&permits).acquire_owned() => permit,
+                () = stop.cancelled() => return,
+                permit = Arc::clone(&self.permits).acquire_owned() => permit,
             };
-            let Ok(permit) = permit else { break };
-            let Some(accepted) = next(&self.listener, &mut tasks, &stop).await else {
-                break;
+            let Ok(permit) = permit else { return };
+            let Some(accepted) = next(listener, &mut self.tasks, stop).await else {
+                return;
             };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // Out of file descriptors, most likely: others must end first.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            };
-            let connection =
-                connections.watch(connection(stream, peer, self.patience, self.router.clone()));
-            tasks.spawn(async move {
-                let _permit = permit;
-                // A client that goes away is no event of ours.
-                let _ = connection.await;
-            });
-            // While one comes after the other, `next` need not see those that have ended.
-            while tasks.try_join_next().is_some() {}
+            self.serve(accepted, permit).await;
         }
-        drop(self.listener);
-        let deadline = Instant::now() + self.drain;
-        wind_down(&connections, self.wind_down).await;
-        let finished = tokio::time::timeout_at(deadline, connections.shutdown()).await;
+    }
+
+    /// Serves those whom the kernel has let in and nobody has accepted: they would be reset with the listener,
+    /// though they may have sent their request. Until `end` at the latest: others may come all the while.
+    async fn take_in(&mut self, listener: &TcpListener, end: Instant) {
+        while Instant::now() < end {
+            // When as many are open as may be, others end before long: each is told to close.
+            let permit = Arc::clone(&self.permits).acquire_owned();
+            let Ok(Ok(permit)) = tokio::time::timeout_at(end, permit).await else {
+                return;
+            };
+            let Ok(accepted) = tokio::time::timeout(QUIET, listener.accept()).await else {
+                return;
+            };
+            self.serve(accepted, permit).await;
+        }
+    }
+
+    /// Serves one more, which has a permit.
+    async fn serve(
+        &mut self,
+        accepted: io::Result<(TcpStream, SocketAddr)>,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, most likely: others must end first.
+                tracing::warn!(%error, "a connection could not be accepted");
+                return tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let connection = connection(stream, peer, self.patience, self.router.clone());
+        let connection = self.connections.watch(connection);
+        self.tasks.spawn(async move {
+            let _permit = permit;
+            // A client that goes away is no event of ours.
+            let _ = connection.await;
+        });
+        // While one comes after the other, `next` need not see those that have ended.
+        while self.tasks.try_join_next().is_some() {}
+    }
+
+    /// Ends those that are idle, and at `deadline` all others. True when there were none.
+    async fn end(mut self, deadline: Instant) -> bool {
+        let finished = tokio::time::timeout_at(deadline, self.connections.shutdown()).await;
         // A request that hangs would keep what it holds of the database, which is closed next.
-        tasks.shutdown().await;
+        self.tasks.shutdown().await;
         finished.is_ok()
     }
 }
@@ -127,10 +184,9 @@ async fn next(
 // A kept-alive connection that is closed while its client writes the next request loses it. So each
 // gets time to be used once more: the answer tells the client to close it. What is still open then
 // has been idle all the while.
-async fn wind_down(connections: &GracefulShutdown, time: Duration) {
-    let end = Instant::now() + time;
+async fn wind_down(connections: &GracefulShutdown, end: Instant) {
     while connections.count() > 0 && Instant::now() < end {
-        tokio::time::sleep(LOOK.min(time)).await;
+        tokio::time::sleep_until(end.min(Instant::now() + LOOK)).await;
     }
 }
 

@@ -68,14 +68,15 @@ pub(super) async fn refresh(
     }
 }
 
-/// Announces the end of the session, once it is committed.
+/// Tells of the end of the session, once it is committed. First what is counted and logged: a client that hangs up
+/// ends all of this at the next wait.
 async fn reused(state: &AppState, claims: &Claims) -> Error {
-    state.sessions.changed(&[claims.sub]).await;
     METRICS
         .token_validations
         .with_label_values(&["reused"])
         .inc();
     tracing::warn!(user_id = %claims.sub, session_id = %claims.sid, "a refresh token was used twice; the session is ended");
+    state.sessions.changed(&[claims.sub]).await;
     Error::refused(Code::TokenReused, "sign in again")
 }
 

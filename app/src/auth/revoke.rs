@@ -1,8 +1,8 @@
 //! Ending sessions.
 //!
-//! Owns the statements that revoke. Whoever calls them commits, and then tells
-//! [`super::sessions::Sessions::changed`], in that order: an announcement before the commit would
-//! make other processes reload what is about to change.
+//! Owns the statements that revoke; with all sessions of a user end the sign-ins that are half done. Whoever
+//! calls them commits, and then tells [`super::sessions::Sessions::changed`], in that order: an
+//! announcement before the commit would make other processes reload what is about to change.
 
 use sqlx::PgConnection;
 
@@ -67,12 +67,16 @@ pub(crate) async fn session(
         .map_err(|error| Error::database("end the session", error))
 }
 
-/// Ends every session of the user.
+/// Ends every session of the user, and every sign-in that waits for its second factor.
 pub(crate) async fn all(connection: &mut PgConnection, user: UserId, reason: Reason) -> Result<()> {
     all_but(connection, user, None, reason).await
 }
 
-/// Ends every session of the user but `keep`.
+/// Ends every session of the user but `keep`, and every sign-in that waits for its second factor.
+///
+/// Whoever changes the password, or bars the user, does so before and in a statement of its own: that one may wait
+/// for a sign-in that holds the user's row, and sees nothing that was committed meanwhile. This one begins when
+/// the row is had, sees it, and is followed by no other.
 pub(crate) async fn all_but(
     connection: &mut PgConnection,
     user: UserId,
@@ -80,7 +84,8 @@ pub(crate) async fn all_but(
     reason: Reason,
 ) -> Result<()> {
     let query = sqlx::query(
-        "UPDATE sessions SET revoked_at = $2, revoked_reason = $3
+        "WITH begun AS (DELETE FROM login_challenges WHERE user_id = $1)
+         UPDATE sessions SET revoked_at = $2, revoked_reason = $3
          WHERE user_id = $1 AND revoked_at IS NULL AND id IS DISTINCT FROM $4",
     )
     .bind(user)

@@ -232,14 +232,13 @@ impl Redis {
         } else {
             breaker.failed(Instant::now());
         }
-        let up = METRICS.dependency_up.with_label_values(&["redis"]);
         match (was_open, breaker.is_open()) {
             (false, true) => {
-                up.set(0);
+                self.tell(false);
                 tracing::warn!("redis does not answer and is left alone for a while");
             }
             (true, false) => {
-                up.set(1);
+                self.tell(true);
                 tracing::info!("redis answers again");
             }
             _ => {}
@@ -287,6 +286,27 @@ impl Redis {
     pub fn close(&self) {
         self.inner.listening.store(false, Ordering::Release);
         self.inner.connection.store(None);
-        METRICS.dependency_up.with_label_values(&["redis"]).set(0);
+        self.tell(false);
+    }
+
+    /// Whether a URL is set from here on.
+    fn configure(&self, is_set: bool) {
+        // Held meanwhile: a call that ends just now says nothing of a Redis that has left.
+        let _judged = self.breaker();
+        self.inner.configured.store(is_set, Ordering::Release);
+        if !is_set {
+            self.tell(false);
+        }
+    }
+
+    /// Says in the metrics whether Redis answers. Without a URL there is none that could be down.
+    fn tell(&self, is_up: bool) {
+        let up = &METRICS.dependency_up;
+        if self.is_configured() {
+            up.with_label_values(&["redis"]).set(i64::from(is_up));
+        } else {
+            // Fails when nothing was said before.
+            let _ = up.remove_label_values(&["redis"]);
+        }
     }
 }

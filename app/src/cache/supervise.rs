@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 use super::link::RESPONSE;
 use super::{Link, Redis};
 use crate::auth::sessions::Sessions;
-use crate::metrics::METRICS;
 use crate::secrets::Keyring;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -40,8 +39,7 @@ pub async fn supervise(
             Some(Link { url, .. }) => Some(url.duplicate()),
             None => url(&keyring.current()).map(Secret::duplicate),
         };
-        let configured = &redis.inner.configured;
-        configured.store(url.is_some(), Ordering::Release);
+        redis.configure(url.is_some());
         tokio::select! {
             // A link that was handed over is in use already and must not be closed with the old one.
             biased;
@@ -120,7 +118,7 @@ async fn hold(
     redis.breaker().succeeded();
     sessions.forget_all();
     redis.inner.listening.store(true, Ordering::Release);
-    METRICS.dependency_up.with_label_values(&["redis"]).set(1);
+    redis.tell(true);
     tracing::info!("redis is connected");
     listen(link, sessions).await;
     tracing::warn!("redis is away; the database and this process's memory answer instead");

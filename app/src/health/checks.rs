@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::db::{QueryType, observed};
 use crate::error::Error;
 use crate::metrics::METRICS;
 use crate::state::AppState;
@@ -49,8 +50,8 @@ pub(super) async fn database(state: &AppState) -> Check {
     let asked = async {
         // A server that has much to do is not one that is away.
         let mut connection = state.database.acquire_in_turn().await?;
-        sqlx::query("SELECT 1")
-            .execute(&mut *connection)
+        let query = sqlx::query("SELECT 1").execute(&mut *connection);
+        observed(QueryType::Select, "health.ready", query)
             .await
             .map_err(|error| Error::database("ask the database", error))
     };

@@ -26,16 +26,15 @@ pub async fn password_hash(
         .map_err(|error| Error::database("read a password hash", error))
 }
 
-/// Puts `hash` in the place of the user's password hash, and ends sign-ins that the password before it began;
-/// false when they may not sign in.
+/// Puts `hash` in the place of the user's password hash; false when they may not sign in. From here on the user's
+/// row is held: sessions and sign-ins of the password before it are ended in the next statement.
 pub async fn set_password(
     connection: &mut PgConnection,
     id: UserId,
     hash: &StoredHash,
 ) -> Result<bool> {
     let query = sqlx::query(
-        "WITH begun AS (DELETE FROM login_challenges WHERE user_id = $1)
-         UPDATE users SET password_hash = $2, pepper_kid = $3, auth_epoch = auth_epoch + 1,
+        "UPDATE users SET password_hash = $2, pepper_kid = $3, auth_epoch = auth_epoch + 1,
                 updated_at = $4
          WHERE id = $1 AND is_active",
     )

@@ -10,6 +10,7 @@ use erpgo_test_kit::{postgres, proxy};
 use http::Method;
 use proptest::prelude::*;
 
+use crate::spans::Recorder;
 use crate::world::{SETTINGS, World, call, document, set, settings};
 
 /// r08_2: readiness asks the database.
@@ -24,6 +25,24 @@ async fn r08_1_and_2_a_serving_process_is_live_started_and_ready() {
     let ready = world.get("/health/ready", "").await.json();
     assert_eq!(ready["checks"]["database"]["status"], "healthy");
     assert_eq!(ready["checks"]["redis"]["status"], "disabled");
+}
+
+/// Who asks the database is seen like any other query (R6.4), and liveness asks nobody.
+#[tokio::test]
+async fn r12_2_the_question_of_readiness_has_a_span_of_its_own() {
+    let world = World::new().await;
+    let recorder = Recorder::default();
+    let _here = recorder.listen();
+    world.get("/health/live", "").await.expect(200);
+    assert!(recorder.named("db.query").is_empty());
+    world.get("/health/ready", "").await.expect(200);
+    let queries = recorder.named("db.query");
+    let [query] = &queries[..] else {
+        panic!("{queries:#?}");
+    };
+    assert!(query.fields.contains("health.ready"), "{query:?}");
+    assert!(query.parents.contains(&"http.request"), "{query:?}");
+    assert!(query.closed, "{query:?}");
 }
 
 /// r08_5: the answer comes within a second, whether the database refuses or is silent.

@@ -1,10 +1,12 @@
 //! The real program from start to end: ready, measured, reloaded, told to stop (R8, R9, R11, R15.4).
 
-use erpgo_test_kit::Signal;
+use erpgo_secret_set::{Document, Generation};
+use erpgo_test_kit::{Signal, redis};
 use serde_json::json;
 
-use crate::program::{LIMIT, administrator, get, post, start};
-use crate::world::{ADMIN, PASSWORD, until};
+use crate::program::{LIMIT, Program, administrator, get, post, start, start_with};
+use crate::rotation::pod::write;
+use crate::world::{ADMIN, PASSWORD, copy_keys, document, until};
 
 /// r09_1, r09_2, r09_3 and r09_5: each hook in its turn, and each in the log.
 #[tokio::test]
@@ -86,6 +88,49 @@ async fn r11_1_metrics_are_on_their_own_port_under_the_agreed_names() {
     ] {
         assert!(text.contains(expected), "{expected} is missing in:\n{text}");
     }
+    assert!(!text.contains(REDIS_UP), "there is none:\n{text}");
+}
+
+const REDIS_UP: &str = "erpgo_dependency_up{dependency=\"redis\"}";
+
+/// What the program says of Redis, if it says anything.
+async fn redis_up(program: &Program) -> Option<String> {
+    let (_, text) = get(program.metrics, "/metrics").await.unwrap();
+    let mut lines = text.lines();
+    lines.find_map(|line| Some(line.strip_prefix(REDIS_UP)?.trim().to_owned()))
+}
+
+/// Nobody is to look for a Redis that is not to be there.
+#[tokio::test]
+async fn r11_1_a_redis_that_is_away_is_down_and_one_that_has_left_is_nothing() {
+    let database = crate::world::database().await;
+    let mut server = redis::server().await;
+    let directory = tempfile::tempdir().unwrap();
+    let first = document(&database.url(), Some(&server.url()));
+    write(directory.path(), &first);
+    let config = format!("secrets: {{ dir: '{}' }}\n", directory.path().display());
+    let program = start_with(&database.url(), &config, &[("ERPGO_DEV_SECRETS", "")]);
+    program.is_ready().await;
+    let says = async |what: &str, expected: Option<&str>| {
+        until(what, || async {
+            redis_up(&program).await.as_deref() == expected
+        })
+        .await;
+    };
+    says("redis is up", Some("1")).await;
+    server.stop();
+    says("redis is down", Some("0")).await;
+    let mut next = Document {
+        generation: Generation(2),
+        keys: copy_keys(&first.keys),
+        prepared: std::collections::BTreeMap::new(),
+    };
+    next.keys.redis = None;
+    write(directory.path(), &next);
+    says("redis has left", None).await;
+    let (status, text) = get(program.api, "/health/ready").await.unwrap();
+    assert_eq!(status, 200);
+    assert!(text.contains("disabled"), "{text}");
 }
 
 /// A directory as the kubelet mounts a ConfigMap: the file is a link through `..data`, which is flipped.

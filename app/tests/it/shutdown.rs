@@ -1,6 +1,7 @@
 //! The end of a process, seen from outside (R9, P14).
 
 mod hung;
+mod queued;
 
 use std::time::Duration;
 

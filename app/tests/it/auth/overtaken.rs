@@ -1,6 +1,6 @@
 //! Sign-ins whose password was right a moment ago.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::locks::waits_for_locks;
@@ -42,6 +42,7 @@ async fn number(world: &World, query: &'static str) -> i64 {
 }
 
 const LIVE: &str = "SELECT count(*) FROM sessions WHERE revoked_at IS NULL";
+const HALVES: &str = "SELECT count(*) FROM login_challenges";
 const FAILED: &str = "SELECT count(*) FROM audit_events WHERE action = 'auth.sign_in_failed'";
 
 /// An answer without what differs from time to time.
@@ -75,10 +76,9 @@ async fn it_opens_no_half_of_a_sign_in_either() {
     switch_on(&world, &token).await;
     let answer = overtaken(&world, OTHER).await;
     answer.refused(401, "INVALID_CREDENTIALS");
-    let challenges = "SELECT count(*) FROM login_challenges";
-    assert_eq!(number(&world, challenges).await, 0);
+    assert_eq!(number(&world, HALVES).await, 0);
     world.login(ADMIN, OTHER).await.expect(202);
-    assert_eq!(number(&world, challenges).await, 1);
+    assert_eq!(number(&world, HALVES).await, 1);
 }
 
 /// Two sign-ins at once after a change of the pepper: the one that comes second is right all the same.
@@ -88,4 +88,59 @@ async fn a_better_hash_of_the_same_password_refuses_nobody() {
     overtaken(&world, PASSWORD).await.expect(200);
     assert_eq!(number(&world, LIVE).await, 1);
     assert_eq!(number(&world, FAILED).await, 0);
+}
+
+/// What is committed while the change waits for the user's row was begun with the password of before.
+#[tokio::test]
+async fn a_change_that_waits_for_half_of_a_sign_in_ends_it_too() {
+    let world = World::new().await;
+    let token = world.admin().await;
+    world.user("kim@example.org", &[]).await;
+    let mut halves = PgConnection::connect(&world.database.url()).await.unwrap();
+    let mut halves = halves.begin().await.unwrap();
+    sqlx::query(
+        "INSERT INTO login_challenges (id, user_id, token_hash, created_at, expires_at)
+         SELECT gen_random_uuid(), id, sha256(id::text::bytea), now(), now() + interval '5 minutes'
+         FROM users FOR SHARE",
+    )
+    .execute(&mut *halves)
+    .await
+    .unwrap();
+    let committed = async {
+        waits_for_locks(&world.database, 1).await;
+        halves.commit().await.unwrap();
+    };
+    let body = json!({"current_password": PASSWORD, "new_password": OTHER});
+    let changed = world.post("/api/v1/auth/change-password", &token, body);
+    tokio::join!(changed, committed).0.expect(204);
+    // That of the user whose password is as it was.
+    assert_eq!(number(&world, HALVES).await, 1);
+    let of_admin = "SELECT count(*) FROM login_challenges c JOIN users u ON u.id = c.user_id
+                    WHERE u.email = 'admin@example.org'";
+    assert_eq!(number(&world, of_admin).await, 0);
+}
+
+#[tokio::test]
+async fn whatever_ends_all_sessions_ends_halves_of_sign_ins_too() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let email = "kim@example.org";
+    let (id, token) = world.user(email, &[]).await;
+    switch_on(&world, &token).await;
+    let path = format!("/api/v1/users/{id}");
+    let barred =
+        json!({"email": email, "first_name": "Kim", "last_name": "Doe", "is_active": false});
+    for way in ["others", "all", "barred"] {
+        world.login(email, PASSWORD).await.expect(202);
+        assert_eq!(number(&world, HALVES).await, 1, "{way}");
+        match way {
+            "others" => world.delete("/api/v1/sessions", &token).await.expect(204),
+            "all" => {
+                let sessions = format!("{path}/sessions");
+                world.delete(&sessions, &admin).await.expect(204)
+            }
+            _ => world.put(&path, &admin, barred.clone()).await.expect(200),
+        };
+        assert_eq!(number(&world, HALVES).await, 0, "{way}");
+    }
 }

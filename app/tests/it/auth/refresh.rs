@@ -1,7 +1,13 @@
 //! Rotation of refresh tokens, and what a second use means.
 
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use erpgo_test_kit::{proxy, redis};
+use futures::StreamExt as _;
 use serde_json::Value;
 
+use crate::traces::LOG;
 use crate::world::{ADMIN, SETTINGS, World, access, shared};
 
 fn token(answer: &Value) -> String {
@@ -50,6 +56,39 @@ async fn a_grandparent_ends_the_whole_session_even_within_the_grace() {
         .refused(401, "TOKEN_REVOKED");
     world
         .get("/api/v1/profile", &access(&third))
+        .await
+        .refused(401, "TOKEN_REVOKED");
+}
+
+/// A client that hangs up ends what is done for it; what is to be seen of the theft is seen all the same.
+#[tokio::test]
+async fn a_second_use_is_told_in_the_log_though_its_client_hangs_up() {
+    LazyLock::force(&LOG);
+    let redis = redis::server().await;
+    let way = proxy::tcp(redis.address()).await;
+    let world = World::with(SETTINGS, Some(&way.url(&redis.url()))).await;
+    world.redis_is_listening().await;
+    let first = world.signed_in(ADMIN).await;
+    let second = world.refresh(&token(&first)).await.expect(200).json();
+    let third = world.refresh(&token(&second)).await.expect(200).json();
+    let client = ::redis::Client::open(redis.url()).unwrap();
+    let mut ear = client.get_async_pubsub().await.unwrap();
+    ear.psubscribe("*").await.unwrap();
+    let mut announced = ear.into_on_message();
+    let used = token(&first);
+    // Too late for a call, and in time for the ping of whoever keeps the connection.
+    way.slow(Duration::from_millis(200));
+    tokio::select! {
+        _ = announced.next() => {}
+        _ = world.refresh(&used) => {}
+    }
+    let user = first["user"]["id"].as_str().unwrap();
+    let mut told = LOG.lines_with(user);
+    told.retain(|line| line["message"] == "a refresh token was used twice; the session is ended");
+    assert_eq!(told.len(), 1, "{told:?}");
+    way.resume();
+    world
+        .refresh(&token(&third))
         .await
         .refused(401, "TOKEN_REVOKED");
 }
