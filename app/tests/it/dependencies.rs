@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use erpgo_test_kit::port;
 use erpgo_test_kit::proxy::{self, Proxy};
 use erpgo_test_kit::redis;
 use http::Method;
@@ -195,7 +196,7 @@ async fn r08_2_every_class_is_refused_in_good_order_while_postgresql_is_away() {
 async fn every_class_is_served_while_the_mail_server_is_away() {
     let yaml = format!(
         "{SETTINGS}\nmail: {{ smtp_url: 'smtp://127.0.0.1:{}?tls=none' }}",
-        crate::program::free_port().port()
+        port::address().port()
     );
     let world = World::with(&yaml, None).await;
     let token = world.admin().await;
@@ -225,7 +226,7 @@ async fn sign_ins_are_served_while_the_trace_collector_is_away() {
     let config = format!(
         "{}tracing: {{ otlp_endpoint: 'http://127.0.0.1:{}' }}\n",
         crate::tx::killed::CONFIG,
-        crate::program::free_port().port()
+        port::address().port()
     );
     let program = crate::program::start(&database.url(), &config);
     program.is_ready().await;
