@@ -18,16 +18,22 @@ use crate::world::{ADMIN, SETTINGS, World, call, send};
 
 /// Everything that this test process logs, at every level.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<Arc<str>>>>);
 
 impl Log {
+    /// As they were written: whole lines. Those who write need not wait until they are looked through.
+    fn events(&self) -> Vec<Arc<str>> {
+        self.0.lock().unwrap().clone()
+    }
+
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+        self.events().iter().map(|event| &**event).collect()
     }
 
     pub fn lines_with(&self, needle: &str) -> Vec<Value> {
-        self.text()
-            .lines()
+        self.events()
+            .iter()
+            .flat_map(|event| event.lines())
             .filter(|line| line.contains(needle))
             .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
             .collect()
@@ -36,7 +42,8 @@ impl Log {
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        let event = String::from_utf8_lossy(bytes).into();
+        self.0.lock().unwrap().push(event);
         Ok(bytes.len())
     }
 

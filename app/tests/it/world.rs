@@ -86,7 +86,9 @@ impl Answer {
 
 /// A database at the current schema.
 pub async fn database() -> TestDatabase {
-    TestDatabase::template("app", async |url: String| {
+    // The migrations make the parts of the audit log from this month on.
+    let name = jiff::Timestamp::now().strftime("app_%Y_%m").to_string();
+    TestDatabase::template(&name, async |url: String| {
         let mut connection = sqlx::PgConnection::connect(&url).await?;
         Runner::new(embedded()?, Options::default())
             .run(&mut connection, &mut Vec::new())
