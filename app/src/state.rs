@@ -48,7 +48,7 @@ impl AppState {
     /// The parts, from what a process (or a test) begins with.
     #[must_use]
     pub fn new(settings: Settings, keyring: Keyring, database: Database) -> Self {
-        let redis = Redis::named(&settings.redis.prefix);
+        let redis = Redis::named(&settings.redis.prefix, settings.redis.deadline);
         let live = Arc::new(ArcSwap::from_pointee(settings.live.clone()));
         Self(Arc::new(Parts {
             sessions: Sessions::new(database.clone(), redis.clone()),

@@ -11,7 +11,7 @@ use redis::AsyncConnectionConfig;
 use redis::aio::{MultiplexedConnection, PubSub};
 
 const CONNECT: Duration = Duration::from_secs(1);
-/// How long any one command may take, the ping of the supervisor among them.
+/// How long any one command may take at the least, the ping of the supervisor among them.
 pub(super) const RESPONSE: Duration = Duration::from_millis(500);
 
 /// Open connections to one Redis.
@@ -51,10 +51,15 @@ impl LinkError {
 }
 
 impl Link {
-    /// Connects to `url`, reads `proof` and listens on `channel`.
-    pub(super) async fn open(url: &Secret, proof: &str, channel: &str) -> Result<Self, LinkError> {
+    /// Connects to `url`, reads `proof` and listens on `channel`; any one command may take `response`.
+    pub(super) async fn open(
+        url: &Secret,
+        proof: &str,
+        channel: &str,
+        response: Duration,
+    ) -> Result<Self, LinkError> {
         let client = redis::Client::open(url.expose_secret()).map_err(|_| LinkError::Url)?;
-        let commands = in_time(commands(&client, proof));
+        let commands = in_time(commands(&client, proof, response));
         let messages = in_time(messages(&client, channel));
         let (connection, pubsub) = tokio::try_join!(commands, messages)?;
         Ok(Self {
@@ -75,10 +80,11 @@ async fn in_time<T>(opening: impl Future<Output = redis::RedisResult<T>>) -> Res
 async fn commands(
     client: &redis::Client,
     proof: &str,
+    response: Duration,
 ) -> redis::RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT))
-        .set_response_timeout(Some(RESPONSE));
+        .set_response_timeout(Some(response));
     let mut connection = client
         .get_multiplexed_async_connection_with_config(&config)
         .await?;

@@ -58,6 +58,7 @@ enum Unanswered {
 
 struct Inner {
     prefix: String,
+    deadline: Duration,
     breaker: Mutex<Breaker>,
     connection: ArcSwapOption<MultiplexedConnection>,
     listening: AtomicBool,
@@ -68,10 +69,11 @@ struct Inner {
 }
 
 impl Inner {
-    fn named(prefix: &str) -> Self {
+    fn named(prefix: &str, deadline: Duration) -> Self {
         let (handed, arriving) = mpsc::channel(HANDED);
         Self {
             prefix: prefix.to_owned(),
+            deadline,
             breaker: Mutex::new(Breaker::new(REST)),
             connection: ArcSwapOption::empty(),
             listening: AtomicBool::new(false),
@@ -90,12 +92,22 @@ fn ask<T: FromRedisValue>(
 
 impl Redis {
     /// One whose keys and channels all begin with `prefix`: installations that share a server share
-    /// nothing else.
+    /// nothing else. What is not answered within `deadline` counts as not answered.
     #[must_use]
-    pub fn named(prefix: &str) -> Self {
+    pub fn named(prefix: &str, deadline: Duration) -> Self {
         Self {
-            inner: Arc::new(Inner::named(prefix)),
+            inner: Arc::new(Inner::named(prefix, deadline)),
         }
+    }
+
+    /// How long one call may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.inner.deadline
+    }
+
+    /// How long the driver may take for any one command: never less than a call.
+    fn response(&self) -> Duration {
+        link::RESPONSE.max(self.deadline())
     }
 
     /// The key or channel of this installation that is called `rest`.
@@ -108,7 +120,8 @@ impl Redis {
     /// # Errors
     /// [`LinkError`]; after a second at the latest.
     pub async fn open(&self, url: &Secret) -> Result<Link, LinkError> {
-        Link::open(url, &self.key(PROOF), &self.key(CHANNEL)).await
+        let (proof, channel) = (self.key(PROOF), self.key(CHANNEL));
+        Link::open(url, &proof, &channel, self.response()).await
     }
 
     /// Whether a URL is set.
@@ -178,7 +191,8 @@ impl Redis {
             db.system = "redis",
             db.operation = operation,
         );
-        let call = tokio::time::timeout(DEADLINE, work(connection)).instrument(span.clone());
+        let call = tokio::time::timeout(self.deadline(), work(connection));
+        let call = call.instrument(span.clone());
         let timer = METRICS
             .redis_duration
             .with_label_values(&[operation])

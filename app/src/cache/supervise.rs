@@ -12,7 +12,6 @@ use futures::StreamExt as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::link::RESPONSE;
 use super::{Link, Redis};
 use crate::auth::sessions::Sessions;
 use crate::secrets::Keyring;
@@ -120,12 +119,12 @@ async fn hold(
     redis.inner.listening.store(true, Ordering::Release);
     redis.tell(true);
     tracing::info!("redis is connected");
-    listen(link, sessions).await;
+    listen(link, sessions, redis.response()).await;
     tracing::warn!("redis is away; the database and this process's memory answer instead");
     true
 }
 
-async fn listen(link: Link, sessions: &Sessions) {
+async fn listen(link: Link, sessions: &Sessions, response: Duration) {
     let Link {
         connection, pubsub, ..
     } = link;
@@ -140,7 +139,7 @@ async fn listen(link: Link, sessions: &Sessions) {
             _ = tick.tick() => {
                 let (ping, mut connection) = (redis::cmd("PING"), (*connection).clone());
                 let pong = ping.query_async::<()>(&mut connection);
-                if !matches!(tokio::time::timeout(RESPONSE, pong).await, Ok(Ok(()))) {
+                if !matches!(tokio::time::timeout(response, pong).await, Ok(Ok(()))) {
                     return;
                 }
             }

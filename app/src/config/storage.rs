@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reader::Reader;
+use crate::cache::DEADLINE;
 
 /// Where the secret set comes from.
 #[derive(Clone, Debug)]
@@ -39,6 +40,9 @@ pub struct DatabaseSettings {
 pub struct RedisSettings {
     /// What every key and channel of this installation begins with; it ends with a colon.
     pub prefix: String,
+    /// How long a call may take: what comes later counts as no answer. Nobody sets it; where a test counts what
+    /// Redis answers, a busy machine may take longer.
+    pub deadline: Duration,
 }
 
 /// The migrate subcommand.
@@ -117,7 +121,10 @@ impl RedisSettings {
                 "must be at most 200 letters, digits, - . _ and colons, with a colon at the end",
             );
         }
-        Self { prefix }
+        Self {
+            prefix,
+            deadline: DEADLINE,
+        }
     }
 }
 

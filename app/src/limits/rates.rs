@@ -18,7 +18,7 @@ use super::class::Class;
 use super::gcra::{Quota, Taken};
 use super::subject::{Subject, policy, requests};
 use super::{network, shared};
-use crate::cache::{DEADLINE, Redis};
+use crate::cache::Redis;
 use crate::config::LiveSettings;
 
 /// The window of every quota.
@@ -29,9 +29,6 @@ const SPEND: Duration = Duration::from_secs(1);
 const MAX_BATCH: u32 = 500;
 /// Most units of a minute that are had without asking.
 const FREE: u32 = 100;
-/// How long one request may be asking for units while others take theirs one by one: by then it has its
-/// answer, or was cut off.
-const ASKING: Duration = DEADLINE;
 /// Units taken at once are at most this part of the quota: what is not spent is lost, and a process
 /// takes sixty times a window at the most.
 const PARTS: u32 = 1_200;
@@ -175,7 +172,8 @@ impl RateLimits {
         if entry.asking > now {
             return 1;
         }
-        entry.asking = now + ASKING;
+        // Others take theirs one by one meanwhile: by then this one has its answer, or was cut off.
+        entry.asking = now + self.redis.deadline();
         entry.size = batch::next(entry.size, entry.units, entry.until > now).min(most);
         entry.size
     }
@@ -258,7 +256,7 @@ mod tests {
         let mut live = crate::config::default_live();
         live.limits.rates.read = Rate { per_ip, per_user };
         RateLimits::new(
-            Redis::named("erpgo:"),
+            Redis::named("erpgo:", crate::cache::DEADLINE),
             Arc::new(ArcSwap::from_pointee(live)),
         )
     }

@@ -313,7 +313,7 @@ async fn a_key_that_was_never_issued_has_expired_or_is_mangled_is_refused() {
 async fn a_key_ends_on_time_although_it_is_known() {
     let world = World::new().await;
     let admin = world.admin().await;
-    let end = jiff::Timestamp::now() + Duration::from_secs(2);
+    let end = jiff::Timestamp::now() + Duration::from_secs(5);
     let body = json!({"name": "brief", "scopes": ["users.read"], "expires_at": end});
     let made = world
         .post("/api/v1/api-keys", &admin, body)
@@ -380,15 +380,14 @@ async fn revocation_is_seen_by_the_twin(world: &World, router: &axum::Router) {
         .get("/api/v1/users", &text)
         .await
         .refused(401, "TOKEN_REVOKED");
-    while call(router, Method::GET, "/api/v1/users", &text, None)
-        .await
-        .status
-        != 401
-    {
-        assert!(
-            begun.elapsed() < Duration::from_secs(1),
-            "a second has passed"
-        );
+    loop {
+        // What was asked within the second may be answered later than it.
+        let asked = begun.elapsed();
+        let answer = call(router, Method::GET, "/api/v1/users", &text, None).await;
+        if answer.status == 401 {
+            break;
+        }
+        assert!(asked < Duration::from_secs(1), "a second had passed");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use erpgo_test_kit::redis;
+use erpgo_test_kit::{port, redis};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
-use crate::program::{Program, administrator, ask, free_port, get, post, start_with};
+use crate::program::{Program, administrator, ask, get, post, start_with};
 use crate::world::{ADMIN, Answer, PASSWORD, access};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -85,7 +85,7 @@ scrape_configs:
 "
     );
     std::fs::write(&config, text).unwrap();
-    let address = free_port();
+    let address = port::address();
     let child = Command::new("prometheus")
         .arg(format!("--config.file={}", config.display()))
         .arg(format!(

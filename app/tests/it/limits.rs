@@ -86,7 +86,7 @@ async fn r05_an_address_is_limited_by_class_without_redis() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r05_redis_counts_for_all_processes_and_each_counts_alone_when_it_is_killed() {
     let mut redis = redis::server().await;
-    let world = World::with(&four_reads(), Some(&redis.url())).await;
+    let world = World::counting(&four_reads(), &redis.url()).await;
     let (state, twin, _tasks) = world.twin(&four_reads());
     world.redis_is_listening().await;
     listening(&state).await;
@@ -107,7 +107,7 @@ async fn r05_redis_counts_for_all_processes_and_each_counts_alone_when_it_is_kil
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r05_installations_that_share_a_redis_share_no_count() {
     let redis = redis::server().await;
-    let world = World::with(&four_reads(), Some(&redis.url())).await;
+    let world = World::counting(&four_reads(), &redis.url()).await;
     let elsewhere = format!("{}\nredis: {{ prefix: 'erpgo:other:shop:' }}", four_reads());
     let (state, neighbour, _tasks) = world.twin(&elsewhere);
     world.redis_is_listening().await;
@@ -215,7 +215,7 @@ async fn r15_4_a_changed_limit_holds_for_the_next_request() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r05_redis_admits_exactly_the_quota_whatever_it_is() {
     let redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    let world = World::counting(SETTINGS, &redis.url()).await;
     let (twin, _router, _tasks) = world.twin(SETTINGS);
     world.redis_is_listening().await;
     listening(&twin).await;
@@ -248,7 +248,7 @@ async fn r05_redis_admits_exactly_the_quota_whatever_it_is() {
 #[tokio::test]
 async fn a_busy_user_with_a_large_quota_costs_few_calls_of_redis() {
     let redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    let world = World::counting(SETTINGS, &redis.url()).await;
     world.redis_is_listening().await;
     set(&world.state, 300_000);
     let subject = Subject::Ip([192, 0, 2, 1].into());
@@ -269,7 +269,7 @@ async fn a_busy_user_with_a_large_quota_costs_few_calls_of_redis() {
 #[tokio::test]
 async fn r05_requests_that_come_at_once_take_one_batch_together() {
     let redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    let world = World::counting(SETTINGS, &redis.url()).await;
     world.redis_is_listening().await;
     set(&world.state, 300_000);
     let subject = Subject::Ip([192, 0, 2, 1].into());

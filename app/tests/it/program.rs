@@ -1,10 +1,11 @@
 //! The real program, served on ports of its own.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use erpgo_test_kit::capture::{self, Captured};
+use erpgo_test_kit::port;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,14 +23,6 @@ pub struct Program {
     directory: Option<tempfile::TempDir>,
 }
 
-// Free now; another process could take it before ours does, which would fail the test, not pass it.
-pub fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-}
-
 pub fn start(database_url: &str, config: &str) -> Program {
     start_with(database_url, config, &[])
 }
@@ -45,7 +38,7 @@ pub fn start_with(database_url: &str, config: &str, variables: &[(&str, &str)]) 
 
 /// Serves with the settings in `file`, which the caller keeps.
 pub fn start_on(database_url: &str, file: &Path, variables: &[(&str, &str)]) -> Program {
-    let (api, metrics) = (free_port(), free_port());
+    let (api, metrics) = (port::address(), port::address());
     let mut command = Command::new(env!("CARGO_BIN_EXE_erpgo"));
     command
         .args(["serve", "--config"])

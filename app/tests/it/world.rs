@@ -86,7 +86,9 @@ impl Answer {
 
 /// A database at the current schema.
 pub async fn database() -> TestDatabase {
-    TestDatabase::template("app", async |url: String| {
+    // The migrations make the parts of the audit log from this month on.
+    let name = jiff::Timestamp::now().strftime("app_%Y_%m").to_string();
+    TestDatabase::template(&name, async |url: String| {
         let mut connection = sqlx::PgConnection::connect(&url).await?;
         Runner::new(embedded()?, Options::default())
             .run(&mut connection, &mut Vec::new())
@@ -135,9 +137,22 @@ impl World {
         Self::on(database, set(document), yaml).await
     }
 
+    /// One that waits for what Redis has counted as long as it takes: on a busy machine an answer may be late,
+    /// and the process would count by itself.
+    pub async fn counting(yaml: &str, redis: &str) -> Self {
+        let database = database().await;
+        let document = document(&database.url(), Some(redis));
+        let mut settings = settings(yaml);
+        settings.redis.deadline = std::time::Duration::from_secs(10);
+        Self::begin(database, set(document), settings).await
+    }
+
     /// An app on this database and set; the administrator exists in it.
     pub async fn on(database: TestDatabase, set: SecretSet, yaml: &str) -> Self {
-        let settings = settings(yaml);
+        Self::begin(database, set, settings(yaml)).await
+    }
+
+    async fn begin(database: TestDatabase, set: SecretSet, settings: Settings) -> Self {
         let url = Secret::new(set.keys.database.current.value.expose_secret().to_owned());
         let pool = db::lazy_pool(&url, &settings.database).unwrap();
         let state = AppState::new(settings, Keyring::new(set), Database::new(pool));
@@ -175,10 +190,11 @@ impl World {
         self.twin_by(yaml, None)
     }
 
-    /// A second process that reaches Redis by another `redis` URL.
+    /// A second process that reaches Redis by another `redis` URL, and waits for it as long.
     pub fn twin_by(&self, yaml: &str, redis: Option<&str>) -> (AppState, Router, DropGuard) {
         let set = self.state.keyring.current();
-        let settings = settings(yaml);
+        let mut settings = settings(yaml);
+        settings.redis.deadline = self.state.settings.redis.deadline;
         let pool = db::lazy_pool(&set.keys.database.current.value, &settings.database).unwrap();
         let mut copy = Document {
             generation: set.generation,

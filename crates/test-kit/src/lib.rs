@@ -14,6 +14,7 @@ pub mod apiserver;
 pub mod capture;
 pub mod guide;
 pub mod moto;
+pub mod port;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
@@ -22,7 +23,6 @@ pub mod tools;
 pub mod vault;
 
 mod fail;
-mod port;
 mod private;
 mod process;
 mod python;

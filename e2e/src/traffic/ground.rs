@@ -1,12 +1,13 @@
 //! One process of the release build, with a PostgreSQL that keeps what it commits and a Redis.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use erpgo_test_kit::port;
 use erpgo_test_kit::postgres::{self, PostgresServer};
 use erpgo_test_kit::redis::{self, TestRedis};
 use serde_json::{Value, json};
@@ -80,10 +81,6 @@ fn binary() -> Result<PathBuf> {
         .context("no release build of the API: run `cargo build --release -p erpgo`")
 }
 
-fn free() -> Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
-}
-
 impl Ground {
     /// Starts all parts with a thousand products in the database.
     ///
@@ -96,7 +93,7 @@ impl Ground {
         fill(&postgres.url()).await?;
         let config = folder.path().join("config.yaml");
         std::fs::write(&config, CONFIG)?;
-        let (api, metrics) = (free()?, free()?);
+        let (api, metrics) = (port::address(), port::address());
         let log = std::fs::File::create(folder.path().join("log"))?;
         let program = Command::new(binary()?)
             .args(["serve", "--config"])

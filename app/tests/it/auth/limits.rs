@@ -55,7 +55,7 @@ async fn p09_the_sixth_login_of_an_address_is_refused_without_redis() {
 #[tokio::test]
 async fn p09_the_sixth_login_of_an_address_is_refused_by_redis_across_processes() {
     let redis = redis::server().await;
-    let world = World::with(&limited(), Some(&redis.url())).await;
+    let world = World::counting(&limited(), &redis.url()).await;
     world.redis_is_listening().await;
     sixth_is_refused(&world).await;
     // Another process counts along.
@@ -151,7 +151,7 @@ async fn p10_five_failures_lock_whatever_the_password_without_redis() {
 #[tokio::test]
 async fn p10_five_failures_lock_whatever_the_password_by_redis() {
     let redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    let world = World::counting(SETTINGS, &redis.url()).await;
     world.redis_is_listening().await;
     lockout(&world).await;
     let (state, router, _tasks) = world.twin(SETTINGS);
@@ -171,7 +171,7 @@ async fn p10_five_failures_lock_whatever_the_password_by_redis() {
 #[tokio::test]
 async fn p10_a_lock_outlives_the_redis_that_counted_it() {
     let mut redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    let world = World::counting(SETTINGS, &redis.url()).await;
     world.redis_is_listening().await;
     lockout(&world).await;
     redis.stop();

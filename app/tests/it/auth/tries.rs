@@ -195,7 +195,7 @@ fn p09_and_p10_hold_whatever_is_tried_by_redis_for_two_processes() {
     let runtime = runtime();
     let (redis, world) = runtime.block_on(async {
         let redis = redis::server().await;
-        let world = World::with(&yaml(), Some(&redis.url())).await;
+        let world = World::counting(&yaml(), &redis.url()).await;
         world.redis_is_listening().await;
         (redis, world)
     });

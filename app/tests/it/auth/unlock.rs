@@ -97,7 +97,7 @@ async fn p10_another_name_stays_locked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p10_a_lock_is_lifted_on_every_process_by_redis() {
     let redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    let world = World::counting(SETTINGS, &redis.url()).await;
     let (state, twin, _tasks) = world.twin(SETTINGS);
     world.redis_is_listening().await;
     listening(&state).await;
@@ -134,7 +134,7 @@ async fn p10_a_lock_is_lifted_on_every_process_without_redis() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r07_4_what_redis_counts_is_not_said_to_be_lifted_while_it_is_away() {
     let mut redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    let world = World::counting(SETTINGS, &redis.url()).await;
     world.redis_is_listening().await;
     let (id, _) = world.user(KIM, &[]).await;
     let admin = world.admin().await;

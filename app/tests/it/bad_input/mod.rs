@@ -25,7 +25,7 @@ use wire::{Pace, conforms, cut_off, exchange, hold, told};
 const CONFIG: &str = "
 auth: { hash_memory_kib: 8, hash_iterations: 1 }
 limits: { login_per_ip: 0 }
-database: { acquire_timeout: 20s }
+database: { acquire_timeout: 20s, max_connections: 8 }
 ";
 
 /// One bombardment after the other: each takes what the machine has.

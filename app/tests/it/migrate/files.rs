@@ -106,7 +106,7 @@ async fn r19_1_writers_go_on_while_an_index_is_built() {
     let mut old = connect(&database).await;
     sql(&mut old, "BEGIN; INSERT INTO things VALUES (1000, 'old')").await;
     let patient = erpgo::migrate::Options {
-        lock_timeout: std::time::Duration::from_secs(30),
+        lock_timeout: std::time::Duration::from_secs(60),
         ..options()
     };
     let building = tokio::spawn(async move {
@@ -124,7 +124,7 @@ async fn r19_1_writers_go_on_while_an_index_is_built() {
     .await;
     let mut new = connect(&database).await;
     let write = sqlx::raw_sql("INSERT INTO things VALUES (1001, 'new')").execute(&mut new);
-    tokio::time::timeout(std::time::Duration::from_secs(5), write)
+    tokio::time::timeout(std::time::Duration::from_secs(20), write)
         .await
         .expect("a writer waits for the build")
         .unwrap();

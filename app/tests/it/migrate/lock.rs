@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use erpgo::cli::Exit;
 use erpgo::migrate::{MigrateError, Options, Outcome, Report};
-use sqlx::Connection as _;
+use sqlx::{Connection as _, PgConnection};
 
 use super::{connect, empty, options, run, scalar, sql};
 
@@ -66,6 +66,20 @@ async fn i02_one_that_waits_in_vain_changes_nothing_and_is_worth_another_try() {
     assert!(scalar::<bool>(&mut connection, "SELECT to_regclass('other') IS NULL").await);
 }
 
+/// Whether the process `pid` has asked for the lock last; it waits for none in PostgreSQL.
+async fn asks_unblocked(observer: &mut PgConnection, pid: i32) -> bool {
+    let (blocked, asks): (bool, bool) = sqlx::query_as(
+        "SELECT coalesce(wait_event_type = 'Lock', false), query LIKE '%pg_try_advisory_lock%'
+         FROM pg_stat_activity WHERE pid = $1",
+    )
+    .bind(pid)
+    .fetch_one(observer)
+    .await
+    .unwrap();
+    assert!(!blocked);
+    asks
+}
+
 /// Waiting inside of PostgreSQL would hold a snapshot that a concurrent index build waits for.
 #[tokio::test]
 async fn i02_one_that_waits_for_the_lock_holds_no_transaction() {
@@ -74,29 +88,24 @@ async fn i02_one_that_waits_for_the_lock_holds_no_transaction() {
     let mut waiter = connect(&database).await;
     let pid: i32 = scalar(&mut waiter, "SELECT pg_backend_pid()").await;
     let patient = Options {
-        patience: Duration::from_secs(30),
+        patience: Duration::from_secs(90),
         ..options()
     };
     let waiting =
         tokio::spawn(
             async move { run(&mut waiter, &[("0001_one.sql", "SELECT 1")], patient).await },
         );
+    let limit = Instant::now() + Duration::from_secs(30);
+    while !asks_unblocked(&mut holder, pid).await {
+        assert!(Instant::now() < limit, "it never asked for the lock");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let begun = Instant::now();
-    let mut tried = 0;
     while begun.elapsed() < Duration::from_millis(800) {
-        let (blocked, asked): (bool, bool) = sqlx::query_as(
-            "SELECT coalesce(wait_event_type = 'Lock', false), query LIKE '%pg_try_advisory_lock%'
-             FROM pg_stat_activity WHERE pid = $1",
-        )
-        .bind(pid)
-        .fetch_one(&mut holder)
-        .await
-        .unwrap();
-        assert!(!blocked);
-        tried += i32::from(asked);
+        asks_unblocked(&mut holder, pid).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(tried > 0 && !waiting.is_finished());
+    assert!(!waiting.is_finished());
     sql(&mut holder, "SELECT pg_advisory_unlock(1163022407, 1)").await;
     assert_eq!(waiting.await.unwrap().unwrap(), ["0001_one"]);
 }

@@ -63,6 +63,11 @@ async fn prepared(stage: &Stage, operation: &str) -> Call {
 async fn statements(stage: &Stage, call: &Call) -> Vec<String> {
     // Nothing known of the caller: the most that a request can need.
     stage.world.state.sessions.forget_all();
+    // Nor is the minute over after which it is noted that they were seen, however long the stage took.
+    sqlx::query("UPDATE sessions SET last_seen_at = now() WHERE last_seen_at IS NOT NULL")
+        .execute(&stage.world.state.database.pool())
+        .await
+        .unwrap();
     let headers: Vec<_> = call.headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let counter = Counter::default();
     let answer = {

@@ -150,10 +150,10 @@ impl Pod {
         self.heard.lock().unwrap().last().cloned().map(Said::from)
     }
 
-    /// Waits until something is said; generously, since credentials are tried again each second and
-    /// hashes are counted every other second at most.
+    /// Waits until something is said; generously, since credentials are tried again each second, and hashes are
+    /// counted every other second but up to five minutes later when a busy database made a count slow.
     pub async fn hears(&self, what: &str, is: impl Fn(&Said) -> bool) -> Said {
-        let limit = std::time::Instant::now() + Duration::from_secs(40);
+        let limit = std::time::Instant::now() + Duration::from_secs(330);
         loop {
             match self.said() {
                 Some(said) if is(&said) => return said,

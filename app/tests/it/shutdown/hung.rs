@@ -13,14 +13,15 @@ use crate::program::{LIMIT, Program, administrator, get, post, start};
 use crate::world::{ADMIN, PASSWORD, access, until};
 
 /// A tenth of it is what kept-alive connections have.
-const DRAIN: Duration = Duration::from_secs(8);
+const DRAIN: Duration = Duration::from_secs(20);
 /// What all of the end may take beside it, as docs/guides/dependencies.md has it.
 const BESIDE: Duration = Duration::from_secs(10);
 /// For a machine that is busy with other tests.
 const LATE: Duration = Duration::from_secs(3);
 const CONFIG: &str = "
 auth: { hash_memory_kib: 8, hash_iterations: 1 }
-shutdown: { drain: 8s }
+shutdown: { drain: 20s }
+http: { request_timeout: 120s }
 ";
 
 /// A request on a connection of its own, of which the last part is kept back.
@@ -55,7 +56,7 @@ impl Begun {
     async fn end(mut self) -> (String, Instant) {
         let mut text = String::new();
         // A reset is an end, too.
-        let ended = tokio::time::timeout(LIMIT, self.stream.read_to_string(&mut text)).await;
+        let ended = tokio::time::timeout(2 * DRAIN, self.stream.read_to_string(&mut text)).await;
         assert!(ended.is_ok(), "never cut off");
         (text, Instant::now())
     }

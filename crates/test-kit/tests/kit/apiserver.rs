@@ -38,10 +38,15 @@ fn writes(cluster: &TestCluster, namespace: &str, user: &str) -> Vec<(String, St
 #[tokio::test]
 async fn the_cluster_is_shared_and_found_again_at_once() {
     let first = apiserver::cluster().await;
-    let started = Instant::now();
-    let second = apiserver::cluster().await;
-    assert_eq!(first.url(), second.url());
-    assert!(started.elapsed() < Duration::from_secs(1));
+    // The best of three: a busy machine makes any one of them late.
+    let mut fastest = Duration::MAX;
+    for _ in 0..3 {
+        let started = Instant::now();
+        let again = apiserver::cluster().await;
+        fastest = fastest.min(started.elapsed());
+        assert_eq!(first.url(), again.url());
+    }
+    assert!(fastest < Duration::from_secs(1), "{fastest:?}");
 }
 
 #[tokio::test]

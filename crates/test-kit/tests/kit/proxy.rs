@@ -6,6 +6,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// For an answer that comes, on a busy machine.
+const COMES: Duration = Duration::from_secs(30);
+/// After which one that is held back counts as silence.
+const QUIET: Duration = Duration::from_millis(300);
+
 /// A server that sends every byte back.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -21,10 +26,10 @@ async fn echo() -> SocketAddr {
     address
 }
 
-/// The echo of one byte, or nothing when the connection is closed or silent.
-async fn roundtrip(stream: &mut TcpStream) -> Result<u8, &'static str> {
+/// The echo of one byte, or nothing when the connection is closed, or silent for so long.
+async fn roundtrip(stream: &mut TcpStream, within: Duration) -> Result<u8, &'static str> {
     stream.write_all(b"x").await.map_err(|_| "closed")?;
-    match tokio::time::timeout(Duration::from_millis(300), stream.read_u8()).await {
+    match tokio::time::timeout(within, stream.read_u8()).await {
         Ok(Ok(byte)) => Ok(byte),
         Ok(Err(_)) => Err("closed"),
         Err(_) => Err("silent"),
@@ -35,26 +40,26 @@ async fn roundtrip(stream: &mut TcpStream) -> Result<u8, &'static str> {
 async fn a_cut_closes_old_and_new_connections_and_a_resume_lets_new_ones_through() {
     let proxy = proxy::tcp(echo().await).await;
     let mut old = TcpStream::connect(proxy.address()).await.unwrap();
-    assert_eq!(roundtrip(&mut old).await, Ok(b'x'));
+    assert_eq!(roundtrip(&mut old, COMES).await, Ok(b'x'));
     proxy.cut();
     assert_eq!(old.read(&mut [0; 1]).await.unwrap_or(0), 0);
     let mut new = TcpStream::connect(proxy.address()).await.unwrap();
-    assert_eq!(roundtrip(&mut new).await, Err("closed"));
+    assert_eq!(roundtrip(&mut new, COMES).await, Err("closed"));
     proxy.resume();
     let mut next = TcpStream::connect(proxy.address()).await.unwrap();
-    assert_eq!(roundtrip(&mut next).await, Ok(b'x'));
+    assert_eq!(roundtrip(&mut next, COMES).await, Ok(b'x'));
 }
 
 #[tokio::test]
 async fn a_pause_holds_bytes_back_and_loses_none() {
     let proxy = proxy::tcp(echo().await).await;
     let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
-    assert_eq!(roundtrip(&mut stream).await, Ok(b'x'));
+    assert_eq!(roundtrip(&mut stream, COMES).await, Ok(b'x'));
     proxy.pause();
-    assert_eq!(roundtrip(&mut stream).await, Err("silent"));
+    assert_eq!(roundtrip(&mut stream, QUIET).await, Err("silent"));
     proxy.resume();
     assert_eq!(stream.read_u8().await.unwrap(), b'x');
-    assert_eq!(roundtrip(&mut stream).await, Ok(b'x'));
+    assert_eq!(roundtrip(&mut stream, COMES).await, Ok(b'x'));
 }
 
 #[tokio::test]
@@ -75,10 +80,15 @@ async fn a_slow_wire_makes_answers_late_and_a_resume_makes_them_quick_again() {
     let delay = Duration::from_millis(120);
     proxy.slow(delay);
     let begun = std::time::Instant::now();
-    assert_eq!(roundtrip(&mut stream).await, Ok(b'x'));
+    assert_eq!(roundtrip(&mut stream, COMES).await, Ok(b'x'));
     assert!(begun.elapsed() >= delay);
     proxy.resume();
-    let begun = std::time::Instant::now();
-    assert_eq!(roundtrip(&mut stream).await, Ok(b'x'));
-    assert!(begun.elapsed() < delay);
+    // The best of ten: a busy machine makes any one of them late.
+    let mut fastest = Duration::MAX;
+    for _ in 0..10 {
+        let begun = std::time::Instant::now();
+        assert_eq!(roundtrip(&mut stream, COMES).await, Ok(b'x'));
+        fastest = fastest.min(begun.elapsed());
+    }
+    assert!(fastest < delay, "{fastest:?}");
 }
