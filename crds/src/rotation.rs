@@ -120,7 +120,7 @@ pub struct ActiveRotation {
     /// Whether the old version goes without grace.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoke: bool,
-    /// Why it is rolled back.
+    /// Why it is rolled back, or ends early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
     /// Pods that agree to this step.
@@ -176,9 +176,10 @@ pub struct RemovedVersion {
 pub struct FinishedRotation {
     /// Its id.
     pub id: String,
-    /// `Switched`: every pod uses the new versions; `Aborted`: it was rolled back.
+    /// `Switched`: every pod uses the new versions, or they are current and it ended early to make room
+    /// for a revocation; `Aborted`: it was rolled back.
     pub outcome: String,
-    /// Why it was begun, or rolled back.
+    /// Why it was begun, or else why it was rolled back or ended early.
     pub reason: String,
     /// Its keys.
     pub keys: Vec<String>,

@@ -109,6 +109,8 @@ mod tests {
     use axum::Router;
     use axum::http::HeaderMap;
     use axum::routing::get;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     const ACKED: &str = r#"{"rendered_generation":3,"acked":{"generation":3,"verdict":"ack","accepted":[],"in_use":[]},"backend":{"healthy":true,"last_read_age_seconds":1,"stale_since":null,"error_class":null}}"#;
     const NACKED: &str = r#"{"rendered_generation":3,"acked":{"generation":3,"verdict":"nack","reasons":["x"]},"backend":{"healthy":true,"last_read_age_seconds":1,"stale_since":null,"error_class":null}}"#;
@@ -134,11 +136,69 @@ mod tests {
                 }
             }),
         );
+        serve(router).await
+    }
+
+    async fn serve(router: Router) -> (Acks, IpAddr) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
         let _ = rustls::crypto::ring::default_provider().install_default();
         (Acks::with_port(address.port()).unwrap(), address.ip())
+    }
+
+    /// Pods that count how many of them are asked at once.
+    #[derive(Default)]
+    struct Crowd {
+        asked: AtomicUsize,
+        open: AtomicUsize,
+        greatest: AtomicUsize,
+    }
+
+    impl Crowd {
+        // Client and server share one thread, and each turn of it takes in what is on its way. So nobody
+        // goes before as many as are expected are there, nor before one more would have come.
+        async fn answer(&self) -> &'static str {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
+            self.greatest.fetch_max(open, Ordering::SeqCst);
+            while self.greatest.load(Ordering::SeqCst) < AT_ONCE {
+                tokio::task::yield_now().await;
+            }
+            for _ in 0..500 {
+                tokio::task::yield_now().await;
+            }
+            self.open.fetch_sub(1, Ordering::SeqCst);
+            ACKED
+        }
+
+        fn counted(&self) -> (usize, usize) {
+            let count = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
+            (count(&self.asked), count(&self.greatest))
+        }
+    }
+
+    async fn crowd() -> (Acks, IpAddr, Arc<Crowd>) {
+        let crowd = Arc::new(Crowd::default());
+        let asked = Arc::clone(&crowd);
+        let router = Router::new().fallback(move || {
+            let asked = Arc::clone(&asked);
+            async move { asked.answer().await }
+        });
+        let (acks, ip) = serve(router).await;
+        (acks, ip, crowd)
+    }
+
+    #[tokio::test]
+    async fn i12_no_more_pods_are_asked_or_nudged_at_once_than_are_meant() {
+        const PODS: usize = 3 * AT_ONCE;
+        let token = Secret::new("t".into());
+        let (acks, ip, asked) = crowd().await;
+        assert_eq!(count(&acks, &token, &[ip; PODS], 3).await, PODS);
+        assert_eq!(asked.counted(), (PODS, AT_ONCE));
+        let (acks, ip, nudged) = crowd().await;
+        acks.nudge(&token, &[ip; PODS], Generation(3)).await;
+        assert_eq!(nudged.counted(), (PODS, AT_ONCE));
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use erpgo_operator::reconcile::observed::{Observed, PodFacts};
 use erpgo_operator::reconcile::preview::lines;
 use erpgo_operator::reconcile::validate::validate;
 use erpgo_operator::rotation::DocumentView;
+use erpgo_secret_set::KeyName;
 use situation::{example, prepared};
 
 fn said(name: &str, annotation: &str, text: &str, seen: impl FnOnce(&mut Observed)) -> Vec<String> {
@@ -92,6 +93,30 @@ fn what_was_observed_is_taken_into_account() {
         said("minimal", "example.com/other", "jwt", observe),
         Vec::<String>::new()
     );
+}
+
+#[test]
+fn a_redis_that_is_revoked_gets_no_successor_when_the_spec_has_none() {
+    for (name, fate) in [
+        (
+            "minimal",
+            "it leaves with all its versions, since there is no spec.redis",
+        ),
+        (
+            "production",
+            "it is current: a successor comes first, for which pods have 2 seconds",
+        ),
+    ] {
+        let told = said(name, "erpgo.io/revoke", "redis/redis-1", |seen| {
+            let mut document = document();
+            let mut redis = document.keys[&KeyName::Pepper].clone();
+            redis.current.kid = "redis-1".to_owned().try_into().unwrap();
+            document.keys.insert(KeyName::Redis, redis);
+            seen.document = Some(document);
+        });
+        let expected = format!("revoke   redis/redis-1: {fate}; its connections are let go of");
+        assert_eq!(told[0], expected);
+    }
 }
 
 #[test]

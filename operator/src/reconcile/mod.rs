@@ -51,8 +51,6 @@ use kube::Api;
 use live::Live;
 use observe::Reading;
 use observed::Observed;
-
-use crate::rotation::Outcome;
 use plan::{Plan, Requeue, plan};
 
 use crate::runtime::progress::Key;
@@ -199,10 +197,9 @@ fn measure(context: &Context, key: &Key, erpgo: &ErpGo, plan: &Plan) {
         .as_ref()
         .and_then(|status| status.rotation.as_ref());
     let before = before.and_then(|status| status.active.as_ref());
-    let last = decided.record.last.as_ref();
-    let switched = last.filter(|last| last.outcome == Outcome::Switched);
-    if let (Some(before), Some(last), None) = (before, switched, active)
+    if let (Some(before), Some(last), None) = (before, &decided.record.last, active)
         && before.id == last.id
+        && last.ran_its_course(&before.reason)
     {
         let took = last.at.duration_since(before.begun_at.0);
         metrics.rotated(took.unsigned_abs());

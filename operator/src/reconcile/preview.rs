@@ -177,6 +177,9 @@ fn revocation(app: &ValidErpGo, seen: &Observed, wanted: &Revocation) -> Vec<Str
     let fate = match view {
         None if seen.document.is_some() => "it is not in the secret set: nothing to do",
         None => "goes without grace; what is current gets a successor first",
+        Some(view) if view.current.kid == *kid && leaves(app, seen, *key) => {
+            "it leaves with all its versions, since there is no spec.redis"
+        }
         Some(view) => fate(view, kid.as_str()),
     };
     let loss = match key {
@@ -190,6 +193,10 @@ fn revocation(app: &ValidErpGo, seen: &Observed, wanted: &Revocation) -> Vec<Str
         format!("revoke   {key}/{kid}: {fate}; {loss}"),
         format!("pods     {}; none is restarted", pods(app, seen)),
     ]
+}
+
+fn leaves(app: &ValidErpGo, seen: &Observed, key: KeyName) -> bool {
+    key == KeyName::Redis && redis::stands(app, seen) == Redis::Leaves
 }
 
 fn fate(view: &KeyView, kid: &str) -> &'static str {

@@ -24,6 +24,7 @@ pub const ACCEPTANCE: Duration = Duration::from_secs(300);
 pub(super) const PATIENCE: Duration = ACCEPTANCE;
 /// How long a revocation waits for pods to accept the successor.
 const HASTE: Duration = Duration::from_secs(2);
+const UNDONE: &str = "the document does not hold what was promoted";
 
 /// Where one key is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -210,16 +211,8 @@ fn promote(
 
 fn switching(s: &Situation<'_>, mut decision: Decision, active: &Active) -> Decision {
     // A document that was put back by hand or read too early: it is taken up again from what it shows.
-    if active
-        .keys
-        .iter()
-        .any(|turn| place(s, active, turn.key) != Some(At::Turned))
-    {
-        return abort(
-            s,
-            decision,
-            "the document does not hold what was promoted".into(),
-        );
+    if !is_turned(s, active) {
+        return abort(s, decision, UNDONE.into());
     }
     if let Some((key, from)) = doomed(s, active) {
         return match errand::taken(s, decision, key, from) {
@@ -230,14 +223,38 @@ fn switching(s: &Situation<'_>, mut decision: Decision, active: &Active) -> Deci
             }
         };
     }
-    let names: Vec<KeyName> = active.keys.iter().map(|turn| turn.key).collect();
-    let quorum = ask(s.pods, s.document.generation, |held| uses(s, held, &names));
+    let quorum = used(s, active);
     remember(&mut decision, &quorum);
     if quorum.is_reached() {
         return decision.finish(Outcome::Switched, s.now);
     }
     let fault = after(active.since, PATIENCE) <= s.now;
     decision.waiting(format!("used by {}", quorum.told()), fault)
+}
+
+/// Ends what is promoted though pods may not use it yet: `why` cannot wait for them.
+pub(super) fn cut_short(s: &Situation<'_>, mut decision: Decision, why: String) -> Decision {
+    let Some(active) = &mut decision.record.active else {
+        return decision;
+    };
+    if !is_turned(s, active) {
+        return abort(s, decision, UNDONE.into());
+    }
+    if !used(s, active).is_reached() {
+        active.trouble = Some(why);
+    }
+    decision.finish(Outcome::Switched, s.now)
+}
+
+/// Whether each of its keys has left the version that it turns from.
+pub(super) fn is_turned(s: &Situation<'_>, active: &Active) -> bool {
+    let mut keys = active.keys.iter().map(|turn| turn.key);
+    keys.all(|key| place(s, active, key) == Some(At::Turned))
+}
+
+fn used(s: &Situation<'_>, active: &Active) -> Quorum {
+    let names: Vec<KeyName> = active.keys.iter().map(|turn| turn.key).collect();
+    ask(s.pods, s.document.generation, |held| uses(s, held, &names))
 }
 
 // Whether nothing before the current version is still accepted.

@@ -110,26 +110,16 @@ impl Decision {
             return self;
         };
         let keys: Vec<KeyName> = active.keys.iter().map(|turn| turn.key).collect();
-        let reason = active.trouble.unwrap_or(active.reason);
         match outcome {
-            Outcome::Switched => {
-                // With its id: what was told a moment ago of an earlier one is not told again.
-                let message = format!(
-                    "every pod uses the new versions of {}: rotation {} is over",
-                    list(&keys),
-                    active.id
-                );
-                self.note("RotationSwitched", &active.id, message);
-            }
+            Outcome::Switched => self.note("RotationSwitched", &active.id, switched(&active)),
             Outcome::Aborted => {
-                let message = format!(
-                    "rotation {} of {} was rolled back: {reason}",
-                    active.id,
-                    list(&keys)
-                );
-                self.warn("RotationAborted", &active.id, message);
+                let why = active.trouble.as_ref().unwrap_or(&active.reason);
+                let (id, keys) = (&active.id, list(&keys));
+                let message = format!("rotation {id} of {keys} was rolled back: {why}");
+                self.warn("RotationAborted", id, message);
             }
         }
+        let reason = active.trouble.unwrap_or(active.reason);
         self.record.last = Some(Finished {
             id: active.id,
             outcome,
@@ -138,6 +128,19 @@ impl Decision {
             at: now,
         });
         self.at_once()
+    }
+}
+
+// With its id: what was told a moment ago of an earlier one is not told again.
+fn switched(active: &Active) -> String {
+    let keys: Vec<KeyName> = active.keys.iter().map(|turn| turn.key).collect();
+    let (id, keys) = (&active.id, list(&keys));
+    match &active.trouble {
+        None => format!("every pod uses the new versions of {keys}: rotation {id} is over"),
+        Some(why) => format!(
+            "the new versions of {keys} are current, and not every pod was heard to use them: \
+             rotation {id} ends early: {why}"
+        ),
     }
 }
 
@@ -181,6 +184,7 @@ fn look(s: &Situation<'_>, decision: &mut Decision) {
         let message = format!("{key}/{kid} is not in generation {}", gone.generation);
         decision.note("SecretVersionRemoved", kid.as_str(), message);
     }
+    redis::left(s, decision);
     let mut proven = Vec::new();
     for gone in decision
         .record

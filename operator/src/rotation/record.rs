@@ -77,7 +77,7 @@ pub struct Active {
     /// Whether the old version goes without grace.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoke: bool,
-    /// Why it is rolled back; none for a join that is taken back though nobody refused it.
+    /// Why it is rolled back, or ends early; none for a join that is taken back though nobody refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
     /// Pods that agree to this step.
@@ -139,7 +139,7 @@ pub struct Finished {
     pub id: String,
     /// How.
     pub outcome: Outcome,
-    /// Why.
+    /// Why it was begun, or else why it was rolled back or ended early.
     pub reason: String,
     /// Its keys.
     pub keys: Vec<KeyName>,
@@ -150,7 +150,7 @@ pub struct Finished {
 /// How a rotation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// Every pod uses the new versions.
+    /// The new versions are current, and every pod uses them unless it ended early.
     Switched,
     /// It was rolled back.
     Aborted,
@@ -161,6 +161,13 @@ impl Finished {
     #[must_use]
     pub fn gave_up(&self, keys: &[KeyName]) -> bool {
         self.outcome == Outcome::Aborted && self.keys == keys
+    }
+
+    /// Whether every pod was heard to use the new versions, when it was begun for `reason`: one that ended
+    /// early has another.
+    #[must_use]
+    pub fn ran_its_course(&self, reason: &str) -> bool {
+        self.outcome == Outcome::Switched && self.reason == reason
     }
 }
 

@@ -103,13 +103,22 @@ pub(super) fn leaves(s: &Situation<'_>, record: &Record) -> bool {
 }
 
 /// Takes it out.
-pub(super) fn leave(s: &Situation<'_>, mut decision: Decision) -> Decision {
-    if let Some(view) = s.document.keys.get(&KEY) {
-        let kid = view.current.kid.as_str();
-        let message = format!("{KEY}/{kid} leaves the secret set: there is no spec.{KEY} any more");
+pub(super) fn leave(s: &Situation<'_>, decision: Decision) -> Decision {
+    decision.writing(write(s, "leave", Edit::Leave))
+}
+
+/// Tells that it left, from what is seen: a write that is meant may fail, or be done by one who dies.
+pub(super) fn left(s: &Situation<'_>, decision: &mut Decision) {
+    // A join that is taken back has told so, and has never been one that all use.
+    let joins = s.record.active.as_ref().is_some_and(Active::joins);
+    if joins || s.document.keys.contains_key(&KEY) {
+        return;
+    }
+    if let Some(seen) = s.record.key(KEY) {
+        let kid = seen.kid.as_str();
+        let message = format!("{KEY} left the secret set: {KEY}/{kid} has no successor");
         decision.note("SecretKeyLeft", kid, message);
     }
-    decision.writing(write(s, "leave", Edit::Leave))
 }
 
 // A try on another generation is another write: somebody may have undone the last one by hand.

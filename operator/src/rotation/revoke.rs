@@ -1,19 +1,20 @@
 //! What a revocation does first.
 //!
 //! Owns [`revocation`]: a version that is on its way out goes at once; one that is current gets a
-//! successor first, and whatever else is under way makes room for it.
+//! successor first, and whatever else is under way makes room for it. A Redis that the spec has no more
+//! needs no successor: it leaves.
 
 use std::ops::ControlFlow;
 
 use erpgo_secret_set::{KeyName, Kid};
 
-use super::active::doomed;
+use super::active::{cut_short, doomed, is_turned};
 use super::begin::no_value;
 use super::decide::{Decision, intended, turn};
 use super::errand::taken;
-use super::record::{Outcome, Step};
+use super::record::Step;
 use super::redis;
-use super::situation::{Edit, Situation, Write};
+use super::situation::{Edit, Redis, Situation, Write};
 use super::trigger::Revocation;
 
 /// Decides on `erpgo.io/revoke`; goes on when there is nothing to revoke.
@@ -86,21 +87,21 @@ fn make_room(
     let Some(active) = &mut decision.record.active else {
         return ControlFlow::Continue(decision);
     };
+    let why = format!("{key}/{kid} is to be revoked");
     match active.step {
         // An earlier revocation is about to take its version away.
         Step::Promote if doomed(s, active).is_some() => ControlFlow::Continue(decision),
         // Pods that refuse a Redis that joins would refuse the revocation too.
         Step::Begin | Step::Stage | Step::Promote if active.joins() && key != KeyName::Redis => {
-            let why = format!("{key}/{kid} is to be revoked");
             ControlFlow::Break(redis::withdraw(s, decision, &why))
         }
-        Step::Promote if !active.joins() => {
-            ControlFlow::Break(decision.finish(Outcome::Switched, s.now))
-        }
+        // It is promoted already, which is remembered first: nothing of it can be rolled back.
+        Step::Stage if !active.joins() && is_turned(s, active) => ControlFlow::Continue(decision),
+        Step::Promote if !active.joins() => ControlFlow::Break(cut_short(s, decision, why)),
         // One that is revoked itself would only come again with the same URL: it waits as if refused.
         Step::Begin | Step::Stage | Step::Promote => {
             active.step = Step::Abort;
-            active.trouble = Some(format!("{key}/{kid} is to be revoked"));
+            active.trouble = Some(why);
             ControlFlow::Break(decision.at_once())
         }
         Step::Abort => ControlFlow::Continue(decision),
@@ -114,6 +115,9 @@ fn succeed(
     key: KeyName,
     kid: &Kid,
 ) -> Decision {
+    if key == KeyName::Redis && s.redis == Redis::Leaves {
+        return redis::leave(s, decision);
+    }
     if !s.offered.contains(&key) {
         let why = no_value(key);
         let message = format!("{key}/{kid} is current and there is no other value: {why}");

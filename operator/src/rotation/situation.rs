@@ -58,7 +58,7 @@ pub enum Redis {
 /// What the spec says of rotations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// No rotation is begun, except to revoke, and Redis neither joins nor leaves.
+    /// No rotation is begun, except to revoke, and Redis neither joins nor leaves, unless it is revoked.
     pub paused: bool,
     /// Age at which a key is rotated.
     pub interval: Duration,

@@ -120,6 +120,18 @@ pub(super) fn after(at: Timestamp, wait: Duration) -> Timestamp {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn policy(interval: Duration, seed: String) -> Policy {
+        Policy {
+            paused: false,
+            interval,
+            jwt_grace: interval,
+            refresh_grace: interval,
+            scheduled: Vec::new(),
+            seed,
+        }
+    }
 
     #[test]
     fn a_server_that_refuses_holds_up_no_other_key() {
@@ -151,11 +163,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn keys_of_a_hundred_objects_that_were_made_at_once_are_not_due_at_once() {
+        let interval = Duration::from_secs(90 * 86_400);
+        let at = |number: u32| {
+            let policy = policy(interval, format!("5f0c6a52-{number}"));
+            due(&policy, KeyName::Jwt, Timestamp::UNIX_EPOCH)
+        };
+        let instants: BTreeSet<Timestamp> = (0..100).map(at).collect();
+        assert!(instants.len() > 90, "{} instants", instants.len());
+        let (first, last) = (instants.first().unwrap(), instants.last().unwrap());
+        // Half of the window, which is a tenth of the interval.
+        let apart = last.duration_since(*first).unsigned_abs();
+        assert!(apart > interval / 20, "they are {apart:?} apart");
+    }
+
     proptest! {
         #[test]
         fn a_key_is_due_in_the_last_tenth_of_the_interval(seed in "[a-f0-9-]{0,36}", days in 1u64..400) {
             let interval = Duration::from_secs(days * 86_400);
-            let policy = Policy { paused: false, interval, jwt_grace: interval, refresh_grace: interval, scheduled: vec![], seed };
+            let policy = policy(interval, seed);
             let made = Timestamp::UNIX_EPOCH;
             let due = due(&policy, KeyName::Jwt, made);
             prop_assert!(due <= after(made, interval));

@@ -346,6 +346,58 @@ fn an_emergency_goes_before_one_that_pods_refuse() {
 }
 
 #[test]
+fn one_that_is_revoked_leaves_whole_though_rotations_are_paused() {
+    for is_paused in [true, false] {
+        let mut world = World::new(3);
+        world.rounds(2, 1);
+        let mut others = world.view().keys.clone();
+        others.remove(&Redis);
+        world.paused = is_paused;
+        world.wants_redis = false;
+        let revocation = format!("redis/{}", current(&world, Redis));
+        world.revoke = Some(revocation.clone());
+        world.look(0, 0);
+        let decided = world.decide(world.sights[0].as_ref().unwrap());
+        assert_eq!(decided.notes, [], "it is refused");
+        world.act(0, 9);
+        assert!(is_absent(&world));
+        world.rounds(6, 1);
+        assert!(is_absent(&world) && is_used_as_it_is(&world));
+        assert_eq!(world.view().keys, others);
+        assert_eq!(world.backend_writes, 1);
+        let gone = world.record.removed.first().unwrap();
+        assert_eq!(format!("{}/{}", gone.key, gone.kid), revocation);
+        assert!(gone.refused_at.is_some());
+        assert_eq!(world.record.handled_revoke, Some(revocation));
+        assert_eq!((&world.record.active, &world.record.last), (&None, &None));
+        assert_eq!(world.rounds(3, 1), 0, "I-05: it writes at rest");
+    }
+}
+
+#[test]
+fn one_that_is_revoked_in_mid_rotation_leaves_though_rotations_are_paused() {
+    for turning in [&[][..], &[LoginKey::Redis]] {
+        for writes in 0..30 {
+            let mut world = World::with_turns(3, turning);
+            world.rounds(2, 1);
+            world.rotate = Some("redis,jwt".into());
+            for _ in 0..writes {
+                world.all_well();
+                world.look(0, 0);
+                world.act(0, 1);
+            }
+            world.paused = true;
+            world.wants_redis = false;
+            world.revoke = Some(format!("redis/{}", current(&world, Redis)));
+            world.rounds(20, 1);
+            assert_eq!(world.record.active, None, "revoked after {writes} writes");
+            assert!(is_absent(&world) && is_used_as_it_is(&world));
+            assert_eq!(world.record.handled_revoke, world.revoke);
+        }
+    }
+}
+
+#[test]
 fn it_neither_joins_nor_leaves_while_rotations_are_paused() {
     for wanted in [true, false] {
         let mut world = if wanted {

@@ -195,15 +195,18 @@ impl World {
         };
         pod.rendered = Some(view.clone());
         if pod.holds.is_some() && !pod.stubborn && lets_in {
+            pod.belated = false;
             pod.take(view);
         }
     }
 
     /// The app of a pod that begins loads what is rendered.
     pub(crate) fn start(&mut self, pod: usize) {
+        let latest = self.view().generation;
         if let Some(pod) = self.pods.get_mut(pod)
             && let Some(rendered) = pod.rendered.clone()
         {
+            pod.belated = rendered.generation < latest;
             pod.take(rendered);
             pod.ready = !pod.terminating;
             self.tell_all();

@@ -218,6 +218,21 @@ mod tests {
     }
 
     #[test]
+    fn tokens_that_were_granted_at_once_are_not_renewed_at_once() {
+        let (now, ttl) = (Instant::now(), seconds(3600));
+        let granted = |bits| Lease::granted(now, ttl, true, Unit::from_bits(bits));
+        let renewed = |bits| {
+            let mut lease = granted(0);
+            lease.renewed(now, ttl, Unit::from_bits(bits));
+            lease
+        };
+        for [first, last] in [[0, u64::MAX].map(granted), [0, u64::MAX].map(renewed)] {
+            let apart = last.due().unwrap() - first.due().unwrap();
+            assert!(apart >= ttl / 10, "they are {apart:?} apart");
+        }
+    }
+
+    #[test]
     fn a_token_without_an_end_needs_no_care() {
         let now = Instant::now();
         let lease = Lease::granted(now, Duration::ZERO, false, Unit::from_bits(0));

@@ -3,13 +3,14 @@
 //! Owns how a step is made to last: a pod cannot acknowledge until the step waits for it. The operator has no
 //! restarts here: a pod of it that died is replaced.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use erpgo_e2e::{Kids, OPERATOR, OPERATOR_NAMESPACE, Process, Session, Shown, Silence, until};
 
 use super::{Play, SOON, accepted_by_every_pod, refused_by_every_pod};
 
 pub(super) const API: &str = "erpgo";
 const SIDECAR: &str = "sidecar-secrets";
+const IN_PROGRESS: &str = "RotationInProgress";
 
 /// Who dies, and the key that turns meanwhile.
 #[derive(Clone, Copy)]
@@ -207,16 +208,44 @@ impl Play {
         members.try_into().ok().context("there are not two pods")
     }
 
-    /// The rotation is at `step` and waits for this pod alone.
+    /// The rotation is at `step` and waits for this pod alone, one of two: status, condition and metrics
+    /// say so.
     pub(super) async fn waits_for(&self, step: &str, pod: &Member) -> Result<()> {
         until(&format!("the rotation to wait at {step}"), SOON, || async {
             let Some(active) = self.stage.rotation().await?.active else {
                 return Ok(Err("no rotation is under way".to_owned()));
             };
-            let told = format!("{}: {:?}", active.step, active.missing);
+            let counted = (active.acknowledged, active.total);
+            let told = format!("{}: {counted:?} {:?}", active.step, active.missing);
             let missing = active.missing.iter().map(|missing| &missing.pod);
-            let waits = active.step == step && missing.eq([&pod.name]);
+            let waits = active.step == step && counted == (1, 2) && missing.eq([&pod.name]);
             Ok(if waits { Ok(()) } else { Err(told) })
+        })
+        .await?;
+        until(&format!("what is told of {step}"), SOON, || async {
+            let now = self.stage.condition_now(IN_PROGRESS, "True").await?;
+            Ok(match now {
+                Ok(told) if told.contains("1 of 2 pods") && told.contains(&pod.name) => Ok(()),
+                Ok(told) | Err(told) => Err(told),
+            })
+        })
+        .await?;
+        self.is_measured(step).await
+    }
+
+    async fn is_measured(&self, step: &str) -> Result<()> {
+        let number = match step {
+            "Stage" => 2.0,
+            "Promote" => 3.0,
+            other => bail!("nobody waits for a pod at {other}"),
+        };
+        let namespace = self.stage.namespace.as_str();
+        let labels = [("namespace", namespace), ("erpgo", "shop")];
+        until(&format!("the number of {step}"), SOON, || async {
+            let metrics = self.stage.node.operator_metrics().await?;
+            let now = metrics.value("erpgo_rotation_step", &labels);
+            let is_it = now == Some(number);
+            Ok(is_it.then_some(()).ok_or_else(|| format!("it is {now:?}")))
         })
         .await
     }

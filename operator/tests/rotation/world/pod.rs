@@ -18,6 +18,8 @@ pub(crate) struct Pod {
     pub(crate) ready: bool,
     pub(super) terminating: bool,
     pub(crate) stubborn: bool,
+    /// Its app began with a set that was not the latest any more, and has taken up none since.
+    pub(super) belated: bool,
     pub(super) drains: BTreeSet<Kid>,
 }
 
@@ -31,6 +33,7 @@ impl Pod {
             ready: false,
             terminating: false,
             stubborn: false,
+            belated: false,
             drains: BTreeSet::new(),
         }
     }
