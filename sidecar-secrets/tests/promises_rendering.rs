@@ -384,9 +384,13 @@ async fn a_server_that_the_ca_did_not_sign_is_not_trusted() {
     let store = Store::with(&document(1, "-a")).await;
     let pod = store.pod().await;
     pod.file("ca.crt", OTHER_CA);
-    let sidecar = pod.start().await;
+    let mut sidecar = pod.start().await;
     sidecar.fails_with("unreachable").await;
-    assert!(sidecar.process.output().contains("TLS handshake failed"));
+    sidecar
+        .process
+        .wait_for_line("TLS handshake failed", LIMIT)
+        .await
+        .unwrap();
     pod.file("ca.crt", store.cluster.authority());
     sidecar.renders(1).await;
 }
