@@ -3,6 +3,9 @@
 
 mod situation;
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use erpgo_operator::reconcile::plan::Effect;
 use serde_json::Value;
 use situation::{example, planned, succeeded};
@@ -35,6 +38,28 @@ fn aws() {
 #[test]
 fn production() {
     snapshot("production");
+}
+
+// The names of a folder's files with this extension, without it.
+fn names(folder: &str, extension: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let files = std::fs::read_dir(folder).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    files
+        .filter(|file| file.extension().is_some_and(|is| is == extension))
+        .map(|file| file.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect()
+}
+
+fn examples() -> BTreeSet<String> {
+    names("../manifests/examples", "yaml")
+}
+
+#[test]
+fn every_example_has_a_snapshot() {
+    let mut wanted = examples();
+    assert!(wanted.insert("http-route".into()));
+    assert_eq!(names("tests/snapshots", "snap"), wanted);
 }
 
 fn objects(edit: impl FnOnce(&mut erpgo_crds::ErpGo)) -> Vec<Value> {
@@ -98,8 +123,8 @@ fn a_route_is_left_out_where_the_cluster_serves_none() {
 
 #[test]
 fn i04_no_object_names_a_secret_in_the_environment() {
-    for name in ["minimal", "vault", "aws", "production"] {
-        let erpgo = example(name);
+    for name in examples() {
+        let erpgo = example(&name);
         let text = serde_json::to_string(
             &planned(&erpgo, &succeeded(&erpgo))
                 .desired

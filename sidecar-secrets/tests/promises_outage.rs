@@ -87,14 +87,13 @@ async fn each_fault_of_a_vault_has_its_class() {
 async fn a_body_that_stalls_is_given_up_after_five_seconds() {
     let faulty = Faulty::start(Fault::Stall).await;
     let pod = Pod::kubernetes(&faulty.url(), "token");
-    let (sidecar, class) = class(&pod).await;
+    let (mut sidecar, class) = class(&pod).await;
     assert_eq!(class, "unreachable");
-    assert!(
-        sidecar
-            .process
-            .output()
-            .contains("no whole answer within 5 s")
-    );
+    sidecar
+        .process
+        .wait_for_line("no whole answer within 5 s", LIMIT)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ async fn a_nudge_right_after_another_is_read_within_half_a_second() {
     let sidecar = pod.start().await;
     sidecar.renders(1).await;
     let mut fastest = Duration::MAX;
-    for generation in 2..8 {
+    for generation in 2..=21 {
         store.put(&document(generation, "-b")).await;
         let asked = Instant::now();
         let waiting = tokio::spawn(nudge(sidecar.control, generation, 30));
@@ -122,10 +122,10 @@ async fn a_nudge_right_after_another_is_read_within_half_a_second() {
         assert_eq!(sidecar.answer(&ack(generation)).await, 204);
         assert_eq!(waiting.await.unwrap().status, 200);
     }
-    // The best of six: a busy machine makes any one of them late.
+    // The best of twenty: a busy machine makes any one of them late.
     assert!(fastest < Duration::from_millis(450), "{fastest:?}");
     let bucket = "erpgo_sidecar_ack_seconds_bucket{le=\"60\"}";
-    assert_eq!(sidecar.metric(bucket).await, Some(6));
+    assert_eq!(sidecar.metric(bucket).await, Some(20));
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn waits_are_bounded_and_leave_room_for_probes() {
     let sidecar = store.pod().await.start().await;
     sidecar.renders(1).await;
     let waits: Vec<_> = (0..9)
-        .map(|_| tokio::spawn(nudge(sidecar.control, 2, 3)))
+        .map(|_| tokio::spawn(nudge(sidecar.control, 2, 20)))
         .collect();
     let mut statuses = Vec::new();
     for wait in waits {
@@ -236,6 +236,8 @@ async fn a_document_that_is_invalid_older_or_altered_is_refused_and_the_set_stay
     let jwt = std::fs::read_to_string(pod.secrets().join("jwt.current")).unwrap();
     assert!(jwt.ends_with("-a"));
     store.put(&document(6, "-b")).await;
+    // After so many failures the next read by itself is far away.
+    sidecar.nudge(6, 0).await;
     let state = sidecar.renders(6).await;
     assert_eq!(state["backend"]["healthy"], true);
     assert_eq!(state["backend"]["stale_since"], Value::Null);
@@ -384,9 +386,13 @@ async fn a_server_that_the_ca_did_not_sign_is_not_trusted() {
     let store = Store::with(&document(1, "-a")).await;
     let pod = store.pod().await;
     pod.file("ca.crt", OTHER_CA);
-    let sidecar = pod.start().await;
+    let mut sidecar = pod.start().await;
     sidecar.fails_with("unreachable").await;
-    assert!(sidecar.process.output().contains("TLS handshake failed"));
+    sidecar
+        .process
+        .wait_for_line("TLS handshake failed", LIMIT)
+        .await
+        .unwrap();
     pod.file("ca.crt", store.cluster.authority());
     sidecar.renders(1).await;
 }

@@ -41,13 +41,14 @@ async fn store(ttl: &str, policies: &[&str]) -> (TestVault, Pod) {
     (vault, pod)
 }
 
+// What is counted may take the lives of several tokens.
 async fn at_least(sidecar: &Sidecar, series: &str, count: u64) {
     let reached = async {
         while sidecar.metric(series).await < Some(count) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let reached = tokio::time::timeout(LIMIT, reached).await;
+    let reached = tokio::time::timeout(LIMIT * 2, reached).await;
     assert!(reached.is_ok(), "{series}: {}", sidecar.process.tail());
 }
 
@@ -119,7 +120,8 @@ async fn a_token_at_its_maximum_is_replaced_by_a_login_before_it_ends() {
 
 #[tokio::test]
 async fn a_short_token_is_renewed_and_not_replaced() {
-    let (_vault, pod) = store("4s", &["shop"]).await;
+    // Its last quarter is longer than a busy machine keeps the sidecar waiting.
+    let (_vault, pod) = store("10s", &["shop"]).await;
     let sidecar = pod.start().await;
     at_least(&sidecar, RENEWALS, 3).await;
     assert_eq!(sidecar.metric(LOGINS).await, Some(1));
@@ -250,7 +252,7 @@ async fn a_vault_that_throttles_is_left_alone_as_long_as_it_asks_even_when_nudge
 
 #[tokio::test]
 async fn a_token_that_ends_while_vault_hangs_is_replaced_by_one_login() {
-    let (vault, pod) = store("6s", &["shop"]).await;
+    let (vault, pod) = store("10s", &["shop"]).await;
     let sidecar = pod.start().await;
     sidecar.renders(1).await;
     vault.pause();

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use erpgo_test_kit::apiserver::TestCluster;
 use erpgo_test_kit::{capture, tools};
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use serde_json::Value;
@@ -196,7 +197,7 @@ fn is_about_this_package(name: &str) -> bool {
     name == "CARGO_TARGET_TMPDIR" || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Creates what the chart gives the operator: an account and its rights.
+/// Creates what the chart gives the operator, an account and its rights, and waits until they count.
 async fn grant(cluster: &TestCluster, namespace: &str, release: Release) -> anyhow::Result<()> {
     let rendered = tokio::task::spawn_blocking({
         let namespace = namespace.to_owned();
@@ -208,7 +209,32 @@ async fn grant(cluster: &TestCluster, namespace: &str, release: Release) -> anyh
             create(cluster, document).await?;
         }
     }
+    for right in rights(namespace, release) {
+        let account = (namespace, release.name);
+        cluster.until_allowed(account, &right).await;
+    }
     Ok(())
+}
+
+/// One right of each binding.
+fn rights(namespace: &str, release: Release) -> Vec<ResourceAttributes> {
+    let watched = (!release.everywhere).then(|| namespace.to_owned());
+    let mut rights = vec![right("list", "erpgo.io", "erpgos", watched)];
+    if release.leader_election {
+        let group = "coordination.k8s.io";
+        rights.push(right("get", group, "leases", Some(namespace.to_owned())));
+    }
+    rights
+}
+
+fn right(verb: &str, group: &str, resource: &str, namespace: Option<String>) -> ResourceAttributes {
+    ResourceAttributes {
+        verb: Some(verb.into()),
+        group: Some(group.into()),
+        resource: Some(resource.into()),
+        namespace,
+        ..ResourceAttributes::default()
+    }
 }
 
 /// Everything that `helm install` would create.

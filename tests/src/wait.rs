@@ -4,7 +4,7 @@ use anyhow::bail;
 use std::time::{Duration, Instant};
 
 /// Longest wait for what the operator does by itself; it is far above what it takes.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Polls until `condition` gives a value, and fails when it has not within [`LIMIT`].

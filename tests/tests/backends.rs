@@ -17,6 +17,7 @@ mod backends {
     suite::conformance!(in_kubernetes, kubernetes::Kubernetes);
     suite::conformance!(in_vault, vault::Vault<vault::ByAppRole>);
     suite::conformance!(in_vault_by_jwt, vault::Vault<vault::ByJwt>);
+    suite::conformance!(in_vault_by_kubernetes, vault::Vault<vault::ByKubernetes>);
     suite::conformance!(in_aws, aws::Aws<aws::ByAccessKey>);
     suite::conformance!(in_aws_by_web_identity, aws::Aws<aws::ByWebIdentity>);
 }

@@ -6,6 +6,7 @@ mod packaging {
     mod argocd;
     mod chart;
     mod dashboards;
+    mod dockerfiles;
     mod install;
     mod tree;
 }

@@ -9,6 +9,7 @@ mod control_plane;
 mod namespace;
 mod pki;
 mod private;
+mod rights;
 mod shared;
 
 pub use access::TestCluster;

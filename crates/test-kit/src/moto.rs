@@ -169,7 +169,10 @@ impl TestMoto {
         let log = self.private.log().to_owned();
         wait::until("starting moto", START, &log, || {
             self.private.still_running()?;
-            Ok(TcpStream::connect(self.address()).is_ok().then_some(()))
+            // Whoever else got the port meanwhile would be reached too.
+            let printed = std::fs::read_to_string(&log)?;
+            let listens = printed.contains("Running on ");
+            Ok((listens && TcpStream::connect(self.address()).is_ok()).then_some(()))
         })
     }
 }

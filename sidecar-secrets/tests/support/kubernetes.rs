@@ -1,6 +1,7 @@
 //! A real API server with one Secret in a namespace of its own, and an account that may read it.
 
 use erpgo_test_kit::apiserver::{self, TestCluster, TestNamespace};
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
@@ -32,6 +33,7 @@ impl Store {
             "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": store.namespace.name()}],
         });
         store.create::<RoleBinding>(binding).await;
+        store.until_it_may_read().await;
         store
     }
 
@@ -103,6 +105,19 @@ impl Store {
     /// The user name of the account in the audit log.
     pub fn user(&self) -> String {
         format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace.name())
+    }
+
+    async fn until_it_may_read(&self) {
+        let namespace = self.namespace.name();
+        let right = ResourceAttributes {
+            resource: Some("secrets".into()),
+            verb: Some("get".into()),
+            name: Some(NAME.into()),
+            namespace: Some(namespace.into()),
+            ..ResourceAttributes::default()
+        };
+        let account = (namespace, ACCOUNT);
+        self.cluster.until_allowed(account, &right).await;
     }
 
     async fn create<K>(&self, object: Value)

@@ -1,5 +1,6 @@
 //! Every owned object that is edited or deleted by hand is put right, whatever its kind, and those of
-//! kinds that the cluster does not serve yet are made when it does.
+//! kinds that the cluster does not serve yet are made when it does. A Job that has done its work is not
+//! missed.
 
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use erpgo_test_kit::apiserver;
 use erpgo_tests::operator::Operator;
 use erpgo_tests::shop::Shop;
 use erpgo_tests::{cluster, wait};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
@@ -87,7 +90,7 @@ impl Child {
         holds: impl Fn(&DynamicObject) -> bool,
     ) {
         // No watch tells of kinds that may be missing: a reconcile looks, whatever it was woken by.
-        if self.api_version == MONITORING {
+        if [MONITORING, GATEWAY].contains(&self.api_version) {
             shop.looked_at_by(operator).await.unwrap();
         }
         let api = self.api(shop);
@@ -101,6 +104,7 @@ impl Child {
 }
 
 const MONITORING: &str = "monitoring.coreos.com/v1";
+const GATEWAY: &str = "gateway.networking.k8s.io/v1";
 
 /// Labels, owners and content, without what the server and controllers keep.
 fn wanted(object: &DynamicObject) -> Value {
@@ -165,8 +169,13 @@ fn built_in() -> Vec<Child> {
     ]
 }
 
-fn optional() -> [Child; 2] {
+fn optional() -> [Child; 3] {
     [
+        Child::new(
+            GATEWAY,
+            "HTTPRoute",
+            json!({"spec": {"parentRefs": [{"name": "eve"}]}}),
+        ),
         Child::new(
             MONITORING,
             "ServiceMonitor",
@@ -180,32 +189,89 @@ fn optional() -> [Child; 2] {
     ]
 }
 
-async fn settled(shop: &Shop) -> Operator {
+fn by_ingress() -> Value {
+    json!({"ingress": {"host": "shop.example.com"}})
+}
+
+fn by_gateway() -> Value {
+    json!({"httpRoute": {"parentRefs": [{"name": "gate"}]}})
+}
+
+async fn settled(shop: &Shop, mut way_in: Value) -> Operator {
     let operator = Operator::start(shop.cluster(), shop.namespace())
         .await
         .unwrap();
-    let scaled = json!({"minReplicas": 2, "maxReplicas": 4});
-    let all_on = json!({"autoscaling": scaled, "ingress": {"host": "shop.example.com"}});
-    shop.settle(&all_on).await.unwrap();
+    way_in["autoscaling"] = json!({"minReplicas": 2, "maxReplicas": 4});
+    shop.settle(&way_in).await.unwrap();
     operator
 }
 
 #[tokio::test]
 async fn every_kind_of_child_that_is_edited_or_deleted_by_hand_is_put_right() {
     let shop = Shop::prepare("children").await.unwrap();
-    let operator = settled(&shop).await;
+    let operator = settled(&shop, by_ingress()).await;
     for child in built_in() {
         child.edit_and_wait(&shop, &operator).await;
         child.delete_and_wait(&shop, &operator).await;
     }
 }
 
-async fn monitoring(shop: &Shop) -> Condition {
+async fn condition(shop: &Shop, kind: &str) -> Condition {
     let erpgo: ErpGo = shop.get("shop").await.unwrap();
     let conditions = erpgo.status.unwrap().conditions;
     let mut all = conditions.into_iter();
-    all.find(|condition| condition.type_ == "MonitoringReady")
-        .unwrap()
+    all.find(|condition| condition.type_ == kind).unwrap()
+}
+
+async fn monitoring(shop: &Shop) -> Condition {
+    condition(shop, "MonitoringReady").await
+}
+
+#[tokio::test]
+async fn a_control_token_that_is_deleted_is_drawn_anew() {
+    let shop = Shop::prepare("children").await.unwrap();
+    let operator = settled(&shop, by_ingress()).await;
+    let secrets: Api<Secret> = shop.api();
+    let name = "shop-control";
+    let old = secrets.get(name).await.unwrap();
+    secrets
+        .delete(name, &DeleteParams::default())
+        .await
+        .unwrap();
+    // No watch tells of Secrets.
+    shop.looked_at_by(&operator).await.unwrap();
+    let new = secrets.get(name).await.unwrap();
+    assert_ne!(new.uid(), old.uid());
+    assert_eq!(new.labels(), old.labels());
+    assert_eq!(new.owner_references(), old.owner_references());
+    let token = |secret: &Secret| secret.data.as_ref().unwrap()["token"].0.clone();
+    assert!(token(&new) != token(&old), "the old one may be known");
+}
+
+#[tokio::test]
+async fn a_migration_that_has_succeeded_is_not_run_again_when_its_job_is_deleted() {
+    let shop = Shop::prepare("children").await.unwrap();
+    let operator = settled(&shop, by_ingress()).await;
+    shop.looked_at_by(&operator).await.unwrap();
+    let before = condition(&shop, "Ready").await;
+    assert_eq!(before.status, "True");
+    let jobs: Api<Job> = shop.api();
+    let all = jobs.list(&ListParams::default()).await.unwrap().items;
+    let [migration] = all.as_slice() else {
+        panic!("{all:?}");
+    };
+    // In the background: nobody here would collect what is orphaned.
+    jobs.delete(&migration.name_any(), &DeleteParams::background())
+        .await
+        .unwrap();
+    shop.looked_at_by(&operator).await.unwrap();
+    let left = jobs.list(&ListParams::default()).await.unwrap().items;
+    assert!(left.is_empty(), "{left:?}");
+    let after = condition(&shop, "Ready").await;
+    assert_eq!(
+        (after.status, after.last_transition_time),
+        (before.status, before.last_transition_time)
+    );
 }
 
 #[tokio::test]
@@ -215,8 +281,8 @@ async fn kinds_that_the_cluster_lacks_are_told_of_and_their_objects_made_when_it
     let shop = Shop::prepare_in((*cluster).clone(), "children")
         .await
         .unwrap();
-    // Ready all the same: one part is off, and no other.
-    let operator = settled(&shop).await;
+    // Ready all the same: these parts are off, and no other.
+    let operator = settled(&shop, by_gateway()).await;
     let told = monitoring(&shop).await;
     assert_eq!(
         (told.status.as_str(), told.reason.as_str()),
@@ -227,14 +293,17 @@ async fn kinds_that_the_cluster_lacks_are_told_of_and_their_objects_made_when_it
         "{}",
         told.message
     );
+    // First, since of the others it is told when they are served.
+    cluster.install_gateway_crds().await;
     cluster.install_prometheus_crds().await;
     let healed = wait::until_within(NEXT_LOOK, "MonitoringReady", async || {
         Ok((monitoring(&shop).await.status == "True").then_some(()))
     });
     healed.await.unwrap();
-    let [monitor, rules] = optional();
+    let [route, monitor, rules] = optional();
     let owner = shop.get::<ErpGo>("shop").await.unwrap().uid();
     for (child, content) in [
+        (&route, "/parentRefs/0/name"),
         (&monitor, "/endpoints/0/path"),
         (&rules, "/groups/0/rules/0/expr"),
     ] {

@@ -28,6 +28,9 @@ const UNASKED: [(&str, &str); 1] = [(
 
 const MONITORING: &str = "monitoring.coreos.com";
 
+/// Part of a list or watch that is told of nothing but what the operator made.
+const OURS: &str = "labelSelector=app.kubernetes.io%2Fmanaged-by%3Derpgo-operator";
+
 fn right(group: &str, resource: &str, verb: &str) -> String {
     format!("{verb} {resource}.{group}")
 }
@@ -74,6 +77,22 @@ fn asked(requests: &[AuditEvent]) -> Rights {
         }
     }
     rights
+}
+
+/// Lists and watches of more than is the operator's own, and lists without a limit (I-12).
+fn too_wide(requests: &[AuditEvent]) -> Vec<&str> {
+    let many = |event: &&AuditEvent| ["list", "watch"].contains(&event.verb.as_str());
+    let wide = |event: &&AuditEvent| {
+        let narrow = match event.resource.as_str() {
+            "erpgos" => true,
+            "events" => event.uri.contains("fieldSelector="),
+            _ => event.uri.contains(OURS),
+        };
+        let bounded = event.verb == "watch" || event.uri.contains("limit=");
+        !(narrow && bounded)
+    };
+    let wide = requests.iter().filter(many).filter(wide);
+    wide.map(|event| event.uri.as_str()).collect()
 }
 
 /// The spec with these fields and two database roles that take turns.
@@ -209,6 +228,7 @@ async fn lives_with_what_is_granted_and_no_more(cluster: &PrivateCluster, releas
         event.resource == "secrets" && ["list", "watch"].contains(&event.verb.as_str())
     };
     assert_eq!(requests.iter().find(wide), None);
+    assert_eq!(too_wide(&requests), Vec::<&str>::new(), "{release:?}");
     let mut places = requests.iter().map(|event| event.namespace.as_str());
     let abroad = places.any(|namespace| namespace != shop.namespace());
     assert_eq!(abroad, release.everywhere);

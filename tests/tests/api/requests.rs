@@ -60,6 +60,10 @@ async fn a_reconcile_of_a_settled_resource_asks_for_each_object_once_and_for_non
     api.patch("shop", &PatchParams::default(), &Patch::Merge(&note))
         .await
         .unwrap();
+    let woken = wait::until("a request of the operator", async || {
+        Ok((requests(&shop, &operator).len() > before).then_some(()))
+    });
+    woken.await.unwrap();
     wait_for_quiet(&shop, &operator).await;
     let mut asked: BTreeMap<String, usize> = BTreeMap::new();
     for event in &requests(&shop, &operator)[before..] {

@@ -32,7 +32,7 @@ pub struct ByWebIdentity;
 pub struct Aws<L> {
     bench: Bench,
     pub server: TestMoto,
-    /// Before the server, for those who ask there; it refuses every token.
+    /// Before the server. It refuses every token: it stands for STS only where a login is to fail.
     pub proxy: Unruly,
     login: PhantomData<L>,
 }
@@ -49,7 +49,8 @@ impl Login for ByAccessKey {
 
     async fn denied(aws: &Aws<Self>) -> Setting {
         aws.server.enforce_iam().await;
-        aws.here()
+        let url = aws.server.url();
+        aws.setting_at(&url, &url)
     }
 }
 
@@ -99,7 +100,7 @@ impl<L: Login> Backend for Aws<L> {
     }
 
     fn here(&self) -> Setting {
-        self.setting_at(&self.server.url(), &self.server.url())
+        self.setting_at(&self.proxy.url(), &self.server.url())
     }
 
     fn away(&self) -> Setting {

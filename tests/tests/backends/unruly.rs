@@ -1,6 +1,7 @@
 //! A proxy before moto for what AWS does and moto cannot be made to do: throttle, show for a moment what
 //! a write has replaced, refuse a token. It also refuses another value for a version that is there, which
-//! moto overwrites while that bears AWSPENDING.
+//! moto overwrites while that bears AWSPENDING. And it asks moto one thing after the other, since two
+//! requests at once that AWS keeps apart run into each other there.
 //!
 //! What it lets through is answered by moto alone; it has no secret to give.
 
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex as Turn;
 use tokio::task::JoinHandle;
 
 const READ: &str = "secretsmanager.GetSecretValue";
@@ -64,9 +66,10 @@ impl Unruly {
         let port = listener.local_addr().unwrap().port();
         let mood = Arc::new(Mutex::new(Mood::default()));
         let shared = Arc::clone(&mood);
+        let target = Arc::new(Turn::new(target));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, target.clone(), Arc::clone(&shared)));
+                tokio::spawn(serve(stream, Arc::clone(&target), Arc::clone(&shared)));
             }
         });
         Self { port, mood, task }
@@ -218,10 +221,11 @@ fn refusal(body: &str) -> Answer {
     }
 }
 
-async fn serve(mut stream: TcpStream, target: String, mood: Arc<Mutex<Mood>>) {
+async fn serve(mut stream: TcpStream, target: Arc<Turn<String>>, mood: Arc<Mutex<Mood>>) {
     let Some(request) = Request::read(&mut stream).await else {
         return;
     };
+    let target = target.lock().await;
     let meddled = mood.lock().unwrap().meddle(&request);
     let answer = match meddled {
         Some(answer) => answer,
@@ -231,6 +235,7 @@ async fn serve(mut stream: TcpStream, target: String, mood: Arc<Mutex<Mood>>) {
             answer
         }
     };
+    drop(target);
     let Answer { status, body } = answer;
     let length = body.len();
     let text = format!(

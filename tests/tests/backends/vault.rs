@@ -1,4 +1,5 @@
-//! A KV version 2 key in a real Vault, by AppRole or by JWT, with the rights of the guide.
+//! A KV version 2 key in a real Vault, by AppRole or by a token of the ServiceAccount, with the rights of
+//! the guide.
 
 use std::marker::PhantomData;
 
@@ -27,6 +28,9 @@ pub struct ByAppRole;
 
 /// A token of the ServiceAccount, which Vault checks by itself.
 pub struct ByJwt;
+
+/// A token of the ServiceAccount, about which Vault asks the cluster.
+pub struct ByKubernetes;
 
 pub struct Vault<L> {
     bench: Bench,
@@ -59,6 +63,21 @@ impl Login for ByJwt {
         let account = (bench.namespace.name(), "shop");
         server.jwt_role(name, account, "vault", policies).await;
         json!({"jwt": {"role": name}})
+    }
+}
+
+impl Login for ByKubernetes {
+    async fn enable(bench: &Bench, server: &TestVault) {
+        bench.account().await;
+        server.enable_kubernetes(&bench.cluster).await;
+    }
+
+    async fn allow(bench: &Bench, server: &TestVault, name: &str, policies: &[&str]) -> Value {
+        let account = (bench.namespace.name(), "shop");
+        server
+            .kubernetes_role(name, account, "vault", policies)
+            .await;
+        json!({"kubernetes": {"role": name}})
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the operator makes of a Vault that throttles or is sealed: the right word, and one version for
-//! each write however often it is tried.
+//! What the operator makes of a Vault that throttles, is sealed or has revoked its login: the right word,
+//! and one version for each write however often it is tried.
 
 use erpgo_operator::secrets::{Revision, WriteId};
 use serde_json::{Value, json};
@@ -26,7 +26,18 @@ impl Vault<ByAppRole> {
     }
 
     async fn asked(&self, area: &str) -> reqwest::Response {
-        let url = format!("{}/v1/secret/{area}/{PATH}", self.server.url());
+        self.asked_at(&format!("secret/{area}/{PATH}")).await
+    }
+
+    // Root's token and those of logins that are in use.
+    async fn tokens(&self) -> usize {
+        let listed = self.asked_at("auth/token/accessors?list=true").await;
+        let listed: Value = listed.json().await.unwrap();
+        listed["data"]["keys"].as_array().unwrap().len()
+    }
+
+    async fn asked_at(&self, path: &str) -> reqwest::Response {
+        let url = format!("{}/v1/{path}", self.server.url());
         let token = self.server.root_token();
         let sent = reqwest::Client::new()
             .get(url)
@@ -89,5 +100,20 @@ async fn i10_a_sealed_vault_is_told_and_the_write_is_done_once_when_it_is_unseal
     vault.server.unseal().await;
     let revision = done(here.write(&held.revision, &next, &id).await);
     assert_eq!(done(here.write(&held.revision, &next, &id).await), revision);
+    vault.holds(&revision, &text(&next), 2).await;
+}
+
+#[tokio::test]
+async fn i10_a_login_that_was_revoked_is_replaced_by_one_and_the_write_is_done_once() {
+    let vault = Vault::<ByAppRole>::start().await;
+    let (here, held) = created(&vault).await;
+    let logged_in = vault.tokens().await;
+    let logins = "sys/leases/revoke-prefix/auth/approle/login";
+    vault.server.write(logins, &json!({"sync": true})).await;
+    assert_eq!(vault.tokens().await, logged_in - 1, "the login is gone");
+    let next = successor(&held.document, "next");
+    let id = WriteId::derive("r1", "stage");
+    let revision = done(here.write(&held.revision, &next, &id).await);
+    assert_eq!(vault.tokens().await, logged_in, "one login, and no other");
     vault.holds(&revision, &text(&next), 2).await;
 }

@@ -27,7 +27,7 @@ use super::pods::{self, Pods};
 /// Every key of the set.
 const KEYS: [&str; 4] = ["jwt", "refresh", "pepper", "database"];
 /// Longest time for a rotation with a death in it, far above what it takes.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 /// Before the grace of anything.
 const LONG_AGO: &str = "2020-01-01T00:00:00Z";
 const ADMIN: &str = "shop-database-admin";

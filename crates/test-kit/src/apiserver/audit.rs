@@ -2,9 +2,10 @@
 
 use anyhow::Context;
 use serde::Deserialize;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 const WRITES: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
 
@@ -27,6 +28,8 @@ pub struct AuditEvent {
     pub namespace: String,
     /// The object's name; empty for lists and for names that the server makes.
     pub name: String,
+    /// The path that was asked for, with its query.
+    pub uri: String,
     /// The HTTP status of the answer.
     pub code: u16,
 }
@@ -44,6 +47,8 @@ struct Line {
     user: User,
     user_agent: String,
     verb: String,
+    #[serde(rename = "requestURI")]
+    request_uri: String,
     object_ref: ObjectRef,
     response_status: ResponseStatus,
 }
@@ -94,11 +99,24 @@ impl Selection<'_> {
     }
 }
 
-/// The selected events. A line that is still being written is left for the next reading.
+/// The selected events, those of a file that the server has put aside first. A line that is still being
+/// written is left for the next reading.
 pub(crate) fn read(log: &Path, selection: Selection<'_>) -> anyhow::Result<Vec<AuditEvent>> {
-    let file = File::open(log).with_context(|| format!("cannot open {}", log.display()))?;
-    let mark = selection.mark();
+    let newest = File::open(log).with_context(|| format!("cannot open {}", log.display()))?;
     let mut events = Vec::new();
+    for older in put_aside(log, &newest)? {
+        select(older, selection, &mut events)?;
+    }
+    select(newest, selection, &mut events)?;
+    Ok(events)
+}
+
+fn select(
+    file: File,
+    selection: Selection<'_>,
+    events: &mut Vec<AuditEvent>,
+) -> anyhow::Result<()> {
+    let mark = selection.mark();
     for line in BufReader::new(file).lines() {
         let line = line?;
         if !line.contains(&mark) {
@@ -110,7 +128,34 @@ pub(crate) fn read(log: &Path, selection: Selection<'_>) -> anyhow::Result<Vec<A
             events.push(line.into());
         }
     }
-    Ok(events)
+    Ok(())
+}
+
+/// What the server called `audit-TIME.log` when the log was full, oldest first.
+fn put_aside(log: &Path, newest: &File) -> anyhow::Result<Vec<File>> {
+    let dir = log.parent().context("the audit log is in no folder")?;
+    let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| is_put_aside(path));
+    paths.sort();
+    let newest = newest.metadata()?.ino();
+    let mut files = Vec::new();
+    for path in paths {
+        match File::open(&path) {
+            // It may have been put aside since it was opened.
+            Ok(file) if file.metadata()?.ino() == newest => {}
+            Ok(file) => files.push(file),
+            // The server keeps one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).context(format!("cannot open {}", path.display())),
+        }
+    }
+    Ok(files)
+}
+
+fn is_put_aside(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("audit-") && name.ends_with(".log")
 }
 
 impl From<Line> for AuditEvent {
@@ -124,7 +169,48 @@ impl From<Line> for AuditEvent {
             subresource: line.object_ref.subresource,
             namespace: line.object_ref.namespace,
             name: line.object_ref.name,
+            uri: line.request_uri,
             code: line.response_status.code,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(user: &str, name: &str) -> String {
+        format!(
+            r#"{{"user":{{"username":"{user}"}},"verb":"get","requestURI":"/api/{name}","objectRef":{{"name":"{name}"}},"responseStatus":{{"code":200}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_log_that_was_put_aside_is_read_before_the_newest_and_nothing_else_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, lines: &[String]| {
+            let path = dir.path().join(name);
+            fs::write(&path, lines.join("\n")).unwrap();
+            path
+        };
+        write("audit-2026-01-02T03-04-05.678.log", &[line("one", "first")]);
+        write("audit-policy.yaml", &[line("one", "policy")]);
+        let half = line("one", "half");
+        let lines = [
+            line("one", "second"),
+            line("other", "foreign"),
+            half[..half.len() - 2].to_owned(),
+        ];
+        let log = write("audit.log", &lines);
+        let events = read(&log, Selection::User("one")).unwrap();
+        let seen: Vec<_> = events
+            .iter()
+            .map(|event| (event.name.as_str(), event.uri.as_str()))
+            .collect();
+        assert_eq!(seen, [("first", "/api/first"), ("second", "/api/second")]);
+        // Put aside while somebody reads: told once.
+        let newest = File::open(&log).unwrap();
+        fs::rename(&log, dir.path().join("audit-2026-01-02T03-04-06.789.log")).unwrap();
+        assert_eq!(put_aside(&log, &newest).unwrap().len(), 1);
     }
 }

@@ -156,10 +156,25 @@ async fn prometheus_definitions_are_served() {
     );
 }
 
+/// Waits for what the controller manager puts into each namespace. It ends when the API server is away
+/// before it has begun, and then it has.
+async fn has_root_authority(client: Client, namespace: &str) {
+    let maps: Api<ConfigMap> = Api::namespaced(client, namespace);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while maps.get_opt("kube-root-ca.crt").await.unwrap().is_none() {
+        assert!(
+            Instant::now() < deadline,
+            "the controller manager did not begin"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_private_cluster_stops_starts_and_runs_controllers() {
     let mut cluster = apiserver::private().await.with_controller_manager();
     let namespace = cluster.namespace("kit").await;
+    has_root_authority(cluster.client(), namespace.name()).await;
     cluster.stop();
     assert!(
         create_config_map(cluster.client(), namespace.name(), "mark")
