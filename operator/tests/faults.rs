@@ -7,8 +7,9 @@ use erpgo_crds::{
     ConditionState, ConditionType, ErpGo, ErpGoStatus, RotatingKeyStatus, RotationStatus,
 };
 use erpgo_operator::reconcile::observed::{
-    ApiPresence, Complaint, ContainerWaiting, Dependency, JobFacts, JobState, MigrationOutcome,
-    MigrationReport, Observed, PodComponent, PodFacts, SecretSetState, SecretSource,
+    ApiPresence, Complaint, ContainerWaiting, Dependency, JobFacts, JobState, MAX_TAIL_BYTES,
+    MigrationOutcome, MigrationReport, Observed, PodComponent, PodFacts, SecretSetState,
+    SecretSource,
 };
 use erpgo_operator::reconcile::plan::Effect;
 use erpgo_operator::reconcile::status::status;
@@ -208,6 +209,54 @@ fn a_wrong_password_is_told_in_the_databases_words_and_tried_again() {
         "MigrationRetrying",
         &["password authentication failed", "tried again"],
     );
+}
+
+/// A pod of the Job died without a report, and this is how its log ends.
+fn died(state: JobState, code: i32, word: &str, tail: &str) -> JobFacts {
+    JobFacts {
+        end_reason: Some(word.into()),
+        tail: Some(tail.into()),
+        ..job(state, Some(code), None)
+    }
+}
+
+#[test]
+fn r19_2_a_migration_that_dies_without_a_report_is_told_while_it_is_tried_again() {
+    let log = "thread 'main' panicked at app/src/migrate/plan.rs";
+    for state in [JobState::Running, JobState::Failed] {
+        let (erpgo, seen) = migrating(died(state, 101, "Error", log));
+        let words = ["shop-migrate-1", "Error, exit code 101", log, "tried again"];
+        degraded(&erpgo, &seen, "MigrationRetrying", &words);
+        let told = condition(&erpgo, &seen, ConditionType::Degraded).message;
+        assert!(!told.contains("memoryLimit"), "{told}");
+
+        let (erpgo, seen) = migrating(died(state, 137, "OOMKilled", "0002_x begins"));
+        let words = [
+            "OOMKilled, exit code 137",
+            "0002_x begins",
+            "raise spec.resources.memoryLimit",
+        ];
+        degraded(&erpgo, &seen, "MigrationRetrying", &words);
+    }
+}
+
+#[test]
+fn a_migration_whose_pods_have_not_failed_is_not_called_degraded() {
+    for code in [None, Some(0)] {
+        let (erpgo, seen) = migrating(job(JobState::Running, code, None));
+        let degraded = condition(&erpgo, &seen, ConditionType::Degraded);
+        assert_eq!(degraded.status, "False", "{degraded:?}");
+        let progressing = condition(&erpgo, &seen, ConditionType::Progressing);
+        assert_eq!(progressing.reason, "Migrating", "{progressing:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_log_leaves_room_for_the_way_out() {
+    let log = "ä".repeat(MAX_TAIL_BYTES / 2);
+    let (erpgo, seen) = migrating(died(JobState::Running, 137, "OOMKilled", &log));
+    let words = [log.as_str(), "it is tried again by itself"];
+    degraded(&erpgo, &seen, "MigrationRetrying", &words);
 }
 
 #[test]
