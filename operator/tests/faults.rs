@@ -201,6 +201,7 @@ fn a_wrong_password_is_told_in_the_databases_words_and_tried_again() {
         statement: None,
         error: Some("password authentication failed for user \"erp\" (SQLSTATE 28P01)".into()),
         retryable: true,
+        connections: None,
     };
     let (erpgo, seen) = migrating(job(JobState::Failed, Some(75), Some(report)));
     degraded(
@@ -277,6 +278,55 @@ fn r07_4_pods_without_redis_stay_ready_and_say_so() {
     );
     let ready = condition(&erpgo, &seen, ConditionType::Ready);
     assert_eq!(ready.status, "True", "{ready:?}");
+}
+
+/// Two pods with a pool of 15, which hold one connection more each, on a server that has `connections`.
+fn with_connections(connections: Option<i32>) -> (ErpGo, Observed) {
+    let mut erpgo = shop();
+    erpgo.spec.database.pool.max_connections = 15;
+    let mut seen = serving(&erpgo);
+    seen.migration_job.as_mut().unwrap().report = Some(MigrationReport {
+        outcome: MigrationOutcome::Unchanged,
+        applied: Vec::new(),
+        migration: None,
+        statement: None,
+        error: None,
+        retryable: false,
+        connections,
+    });
+    (erpgo, seen)
+}
+
+#[test]
+fn a_database_with_too_few_connections_is_told_once_and_degrades_nothing() {
+    let warned = |erpgo: &ErpGo, seen: &Observed| {
+        let (status, events) = status(erpgo, &planned(erpgo, seen), seen, Timestamp::UNIX_EPOCH);
+        let all = events
+            .into_iter()
+            .filter(|event| event.reason == "TooFewConnections");
+        (status, all.collect::<Vec<_>>())
+    };
+    let (mut erpgo, seen) = with_connections(Some(31));
+    let ready = condition(&erpgo, &seen, ConditionType::Ready);
+    assert_eq!(ready.status, "True", "{ready:?}");
+    let words = ["2 pods", "32 connections", "has 31", "maxConnections"];
+    for word in words {
+        assert!(ready.message.contains(word), "{word}: {}", ready.message);
+    }
+    let degraded = condition(&erpgo, &seen, ConditionType::Degraded);
+    assert_eq!(degraded.status, "False", "{degraded:?}");
+    let (told, events) = warned(&erpgo, &seen);
+    assert!(events.len() == 1 && events[0].warning, "{events:?}");
+    erpgo.status = Some(told.clone());
+    let (again, events) = warned(&erpgo, &seen);
+    assert_eq!((again, events.len()), (told, 0));
+
+    for enough in [Some(32), None] {
+        let (erpgo, seen) = with_connections(enough);
+        let ready = condition(&erpgo, &seen, ConditionType::Ready);
+        assert!(ready.message.ends_with("all its pods"), "{ready:?}");
+        assert_eq!(warned(&erpgo, &seen).1, []);
+    }
 }
 
 #[test]

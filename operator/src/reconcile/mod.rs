@@ -9,6 +9,7 @@ pub mod build;
 pub mod check;
 pub mod children;
 pub mod config;
+pub mod connections;
 pub mod context;
 pub mod drift;
 pub mod effects;

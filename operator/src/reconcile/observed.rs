@@ -293,6 +293,9 @@ pub struct MigrationReport {
     /// Whether it may succeed later by itself.
     #[serde(default)]
     pub retryable: bool,
+    /// Connections that the server keeps for roles such as the API's; none when it did not say.
+    #[serde(default)]
+    pub connections: Option<i32>,
 }
 
 /// What is read of the autoscaler.
