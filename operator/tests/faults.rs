@@ -7,8 +7,9 @@ use erpgo_crds::{
     ConditionState, ConditionType, ErpGo, ErpGoStatus, RotatingKeyStatus, RotationStatus,
 };
 use erpgo_operator::reconcile::observed::{
-    ApiPresence, Complaint, ContainerWaiting, Dependency, JobFacts, JobState, MigrationOutcome,
-    MigrationReport, Observed, PodComponent, PodFacts, SecretSetState, SecretSource,
+    ApiPresence, Complaint, ContainerWaiting, Dependency, JobFacts, JobState, MAX_TAIL_BYTES,
+    MigrationOutcome, MigrationReport, Observed, PodComponent, PodFacts, SecretSetState,
+    SecretSource,
 };
 use erpgo_operator::reconcile::plan::Effect;
 use erpgo_operator::reconcile::status::status;
@@ -200,6 +201,7 @@ fn a_wrong_password_is_told_in_the_databases_words_and_tried_again() {
         statement: None,
         error: Some("password authentication failed for user \"erp\" (SQLSTATE 28P01)".into()),
         retryable: true,
+        connections: None,
     };
     let (erpgo, seen) = migrating(job(JobState::Failed, Some(75), Some(report)));
     degraded(
@@ -208,6 +210,54 @@ fn a_wrong_password_is_told_in_the_databases_words_and_tried_again() {
         "MigrationRetrying",
         &["password authentication failed", "tried again"],
     );
+}
+
+/// A pod of the Job died without a report, and this is how its log ends.
+fn died(state: JobState, code: i32, word: &str, tail: &str) -> JobFacts {
+    JobFacts {
+        end_reason: Some(word.into()),
+        tail: Some(tail.into()),
+        ..job(state, Some(code), None)
+    }
+}
+
+#[test]
+fn r19_2_a_migration_that_dies_without_a_report_is_told_while_it_is_tried_again() {
+    let log = "thread 'main' panicked at app/src/migrate/plan.rs";
+    for state in [JobState::Running, JobState::Failed] {
+        let (erpgo, seen) = migrating(died(state, 101, "Error", log));
+        let words = ["shop-migrate-1", "Error, exit code 101", log, "tried again"];
+        degraded(&erpgo, &seen, "MigrationRetrying", &words);
+        let told = condition(&erpgo, &seen, ConditionType::Degraded).message;
+        assert!(!told.contains("memoryLimit"), "{told}");
+
+        let (erpgo, seen) = migrating(died(state, 137, "OOMKilled", "0002_x begins"));
+        let words = [
+            "OOMKilled, exit code 137",
+            "0002_x begins",
+            "raise spec.resources.memoryLimit",
+        ];
+        degraded(&erpgo, &seen, "MigrationRetrying", &words);
+    }
+}
+
+#[test]
+fn a_migration_whose_pods_have_not_failed_is_not_called_degraded() {
+    for code in [None, Some(0)] {
+        let (erpgo, seen) = migrating(job(JobState::Running, code, None));
+        let degraded = condition(&erpgo, &seen, ConditionType::Degraded);
+        assert_eq!(degraded.status, "False", "{degraded:?}");
+        let progressing = condition(&erpgo, &seen, ConditionType::Progressing);
+        assert_eq!(progressing.reason, "Migrating", "{progressing:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_log_leaves_room_for_the_way_out() {
+    let log = "ä".repeat(MAX_TAIL_BYTES / 2);
+    let (erpgo, seen) = migrating(died(JobState::Running, 137, "OOMKilled", &log));
+    let words = [log.as_str(), "it is tried again by itself"];
+    degraded(&erpgo, &seen, "MigrationRetrying", &words);
 }
 
 #[test]
@@ -228,6 +278,55 @@ fn r07_4_pods_without_redis_stay_ready_and_say_so() {
     );
     let ready = condition(&erpgo, &seen, ConditionType::Ready);
     assert_eq!(ready.status, "True", "{ready:?}");
+}
+
+/// Two pods with a pool of 15, which hold one connection more each, on a server that has `connections`.
+fn with_connections(connections: Option<i32>) -> (ErpGo, Observed) {
+    let mut erpgo = shop();
+    erpgo.spec.database.pool.max_connections = 15;
+    let mut seen = serving(&erpgo);
+    seen.migration_job.as_mut().unwrap().report = Some(MigrationReport {
+        outcome: MigrationOutcome::Unchanged,
+        applied: Vec::new(),
+        migration: None,
+        statement: None,
+        error: None,
+        retryable: false,
+        connections,
+    });
+    (erpgo, seen)
+}
+
+#[test]
+fn a_database_with_too_few_connections_is_told_once_and_degrades_nothing() {
+    let warned = |erpgo: &ErpGo, seen: &Observed| {
+        let (status, events) = status(erpgo, &planned(erpgo, seen), seen, Timestamp::UNIX_EPOCH);
+        let all = events
+            .into_iter()
+            .filter(|event| event.reason == "TooFewConnections");
+        (status, all.collect::<Vec<_>>())
+    };
+    let (mut erpgo, seen) = with_connections(Some(31));
+    let ready = condition(&erpgo, &seen, ConditionType::Ready);
+    assert_eq!(ready.status, "True", "{ready:?}");
+    let words = ["2 pods", "32 connections", "has 31", "maxConnections"];
+    for word in words {
+        assert!(ready.message.contains(word), "{word}: {}", ready.message);
+    }
+    let degraded = condition(&erpgo, &seen, ConditionType::Degraded);
+    assert_eq!(degraded.status, "False", "{degraded:?}");
+    let (told, events) = warned(&erpgo, &seen);
+    assert!(events.len() == 1 && events[0].warning, "{events:?}");
+    erpgo.status = Some(told.clone());
+    let (again, events) = warned(&erpgo, &seen);
+    assert_eq!((again, events.len()), (told, 0));
+
+    for enough in [Some(32), None] {
+        let (erpgo, seen) = with_connections(enough);
+        let ready = condition(&erpgo, &seen, ConditionType::Ready);
+        assert!(ready.message.ends_with("all its pods"), "{ready:?}");
+        assert_eq!(warned(&erpgo, &seen).1, []);
+    }
 }
 
 #[test]

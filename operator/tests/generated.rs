@@ -101,6 +101,7 @@ fn migration_failed(erpgo: &ErpGo) -> Observed {
         statement: Some("ALTER TABLE products ADD COLUMN price numeric".into()),
         error: Some("column \"price\" exists already (SQLSTATE 42701)".into()),
         retryable: false,
+        connections: None,
     };
     Observed {
         migration_job: Some(JobFacts {

@@ -45,6 +45,16 @@ impl Default for Release {
     }
 }
 
+/// Environment variables, by name.
+pub type Settings = Vec<(&'static str, String)>;
+
+/// What an operator is started with.
+struct Start<'a> {
+    release: Release,
+    url: &'a str,
+    settings: Settings,
+}
+
 /// A running operator.
 #[derive(Debug)]
 pub struct Operator {
@@ -55,6 +65,7 @@ pub struct Operator {
     release: Release,
     namespace: String,
     kubeconfig: PathBuf,
+    settings: Settings,
     sidecar_image: String,
 }
 
@@ -62,6 +73,20 @@ impl Operator {
     /// Installs the chart's rights in `namespace` and starts the operator for it.
     pub async fn start(cluster: &TestCluster, namespace: &str) -> anyhow::Result<Self> {
         Self::install(cluster, namespace, Release::default()).await
+    }
+
+    /// The same with environment variables of one's own.
+    pub async fn start_with(
+        cluster: &TestCluster,
+        namespace: &str,
+        settings: Settings,
+    ) -> anyhow::Result<Self> {
+        let start = Start {
+            release: Release::default(),
+            url: cluster.url(),
+            settings,
+        };
+        Self::begin(cluster, namespace, start).await
     }
 
     /// Installs the chart's rights as `release` in `namespace` and starts its operator there.
@@ -80,18 +105,37 @@ impl Operator {
         release: Release,
         url: &str,
     ) -> anyhow::Result<Self> {
+        let start = Start {
+            release,
+            url,
+            settings: Settings::new(),
+        };
+        Self::begin(cluster, namespace, start).await
+    }
+
+    async fn begin(
+        cluster: &TestCluster,
+        namespace: &str,
+        start: Start<'_>,
+    ) -> anyhow::Result<Self> {
+        let Start {
+            release,
+            url,
+            settings,
+        } = start;
         grant(cluster, namespace, release).await?;
         let kubeconfig = cluster
             .kubeconfig_for_service_account_at(namespace, release.name, url)
             .await;
         let user = format!("system:serviceaccount:{namespace}:{}", release.name);
-        let process = run(namespace, release, &kubeconfig, SIDECAR_IMAGE).await?;
+        let process = run(namespace, release, &settings, &kubeconfig, SIDECAR_IMAGE).await?;
         Ok(Self {
             process,
             user,
             release,
             namespace: namespace.to_owned(),
             kubeconfig,
+            settings,
             sidecar_image: SIDECAR_IMAGE.to_owned(),
         })
     }
@@ -108,8 +152,9 @@ impl Operator {
         if self.process.id().is_some() {
             self.stop().await?;
         }
-        let image = &self.sidecar_image;
-        self.process = run(&self.namespace, self.release, &self.kubeconfig, image).await?;
+        let (kubeconfig, image) = (&self.kubeconfig, &self.sidecar_image);
+        let (namespace, settings) = (&self.namespace, &self.settings);
+        self.process = run(namespace, self.release, settings, kubeconfig, image).await?;
         Ok(())
     }
 
@@ -123,6 +168,7 @@ impl Operator {
 async fn run(
     namespace: &str,
     release: Release,
+    settings: &[(&'static str, String)],
     kubeconfig: &Path,
     sidecar_image: &str,
 ) -> anyhow::Result<capture::Captured> {
@@ -144,6 +190,7 @@ async fn run(
     // In a pod this is the pod's name.
     command.env("HOSTNAME", release.name);
     command.env("KUBECONFIG", kubeconfig).env_remove("RUST_LOG");
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
     let mut process = capture::spawn(command)?;
     process.wait_for_line("the operator begins", START).await?;
     Ok(process)

@@ -8,12 +8,16 @@ mod api {
     mod events;
     mod evicted;
     mod finalizers;
+    #[path = "../crashes/http.rs"]
+    mod http;
     mod lease;
+    mod otlp;
     mod pause;
     mod rbac;
     mod redis;
     mod requests;
     mod scale;
     mod ssa_ownership;
+    mod traces;
     mod zero_writes;
 }

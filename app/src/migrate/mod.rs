@@ -11,6 +11,7 @@
 mod admin;
 mod apply;
 mod connect;
+mod connections;
 mod error;
 mod file;
 mod history;
@@ -67,9 +68,12 @@ async fn migrate(settings: Settings) -> Exit {
             return Exit::Failed;
         }
     };
-    let mut applied = Vec::new();
-    let end = work(&settings, Arc::new(set), &mut applied).await;
-    let report = Report::new(applied, end.as_ref().copied());
+    let mut course = Course::default();
+    let end = work(&settings, Arc::new(set), &mut course).await;
+    let report = Report {
+        connections: course.connections,
+        ..Report::new(course.applied, end.as_ref().copied())
+    };
     report.publish();
     let exit = match &end {
         Ok(()) => {
@@ -88,10 +92,17 @@ async fn migrate(settings: Settings) -> Exit {
     exit
 }
 
+/// What has come of a run, however it ends.
+#[derive(Default)]
+struct Course {
+    applied: Vec<String>,
+    connections: Option<i32>,
+}
+
 async fn work(
     settings: &Settings,
     secrets: Arc<SecretSet>,
-    applied: &mut Vec<String>,
+    course: &mut Course,
 ) -> Result<(), MigrateError> {
     let files = embedded().map_err(MigrateError::Set)?;
     let options = Options {
@@ -102,8 +113,9 @@ async fn work(
     let url = &secrets.keys.database.current.value;
     let mut connection = connect(url, connect::PATIENCE).await?;
     Runner::new(files, options)
-        .run(&mut connection, applied)
+        .run(&mut connection, &mut course.applied)
         .await?;
+    course.connections = connections::of_server(&mut connection).await;
     if let Some(directory) = std::env::var_os("ERPGO_BOOTSTRAP_DIR").map(PathBuf::from) {
         let made = create_admin(
             &mut connection,

@@ -46,6 +46,9 @@ pub struct Report {
     pub error: Option<String>,
     /// Whether the same run may succeed later.
     pub retryable: bool,
+    /// Connections that the server keeps for roles such as the API's; none when it was not asked or did
+    /// not say.
+    pub connections: Option<i32>,
 }
 
 impl Report {
@@ -64,6 +67,7 @@ impl Report {
                 statement: None,
                 error: None,
                 retryable: false,
+                connections: None,
             };
         };
         let outcome = match error.exit() {
@@ -79,6 +83,7 @@ impl Report {
             statement: statement.map(str::to_owned),
             error: Some(error.explain()),
             retryable: outcome == Outcome::Unavailable,
+            connections: None,
         }
     }
 
@@ -159,6 +164,7 @@ mod tests {
                 statement: Some(statement.clone()),
                 error: Some(error.clone()),
                 retryable: false,
+                connections: Some(i32::MAX),
             };
             let json = report.to_json();
             prop_assert!(json.len() <= MAX_BYTES);

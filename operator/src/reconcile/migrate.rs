@@ -14,10 +14,16 @@ use super::observed::{JobFacts, JobState, MigrationReport, Observed, PodComponen
 use super::phase::{self, Waiting};
 use super::plan::{Effect, JobDeletion};
 use super::reason;
+use super::text::bounded_to;
 use super::valid::ValidErpGo;
 
 const FIRST_RETRY_SECONDS: u64 = 30;
 const LAST_RETRY_SECONDS: u64 = 300;
+
+/// Longest cause, in bytes: with the way out it stays below what a condition's message may have.
+const MAX_CAUSE: usize = 900;
+/// The kubelet's word for a container that wanted more memory than its limit.
+const OOM_KILLED: &str = "OOMKilled";
 
 /// How the wanted image's migrations stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +109,7 @@ fn succeeded_before(app: &ValidErpGo, status: Option<&ErpGoStatus>) -> bool {
 fn running(app: &ValidErpGo, seen: &Observed, attempt: u32) -> Standing {
     let trouble = phase::pods(seen, PodComponent::Migration, &app.image)
         .or_else(|| phase::pods_refused(seen.migration_job.as_ref()?))
-        .or_else(|| last_report(seen.migration_job.as_ref()));
+        .or_else(|| last_end(seen.migration_job.as_ref()?));
     let usual = || {
         Waiting::passing(
             reason::MIGRATING,
@@ -121,17 +127,13 @@ fn running(app: &ValidErpGo, seen: &Observed, attempt: u32) -> Standing {
 }
 
 // A pod of the running Job has failed and another one follows.
-fn last_report(job: Option<&JobFacts>) -> Option<Waiting> {
-    let job = job?;
-    let report = job
-        .report
-        .as_ref()
-        .filter(|report| report.retryable || report.error.is_some())?;
-    Some(Waiting::fault(
-        reason::MIGRATION_RETRYING,
-        describe(job, report),
-        "it is tried again by itself",
-    ))
+fn last_end(job: &JobFacts) -> Option<Waiting> {
+    let failed = match &job.report {
+        Some(report) => report.retryable || report.error.is_some(),
+        // One that was killed or panicked reports nothing.
+        None => job.exit_code.is_some_and(|code| code != 0),
+    };
+    failed.then(|| tried_again(job, "it is tried again by itself".to_owned()))
 }
 
 fn failed(app: &ValidErpGo, job: &JobFacts, made_with: &str, now: Timestamp) -> Standing {
@@ -208,21 +210,49 @@ fn stopped(app: &ValidErpGo, job: &JobFacts) -> Waiting {
 }
 
 fn retrying(job: &JobFacts, due: Duration) -> Waiting {
-    let way_out = format!("it is tried again in {} s", due.as_secs());
+    tried_again(job, format!("it is tried again in {} s", due.as_secs()))
+}
+
+// Of memory there is no more by itself.
+fn tried_again(job: &JobFacts, when: String) -> Waiting {
+    let way_out = match job.end_reason.as_deref() {
+        Some(OOM_KILLED) => format!("raise spec.resources.memoryLimit; {when}"),
+        _ => when,
+    };
     Waiting::fault(reason::MIGRATION_RETRYING, cause(job), way_out)
 }
 
 fn cause(job: &JobFacts) -> String {
     match &job.report {
         Some(report) => describe(job, report),
-        None => format!(
-            "the migration Job {} failed ({}, exit code {}) and left no report",
-            job.name,
-            job.reason.as_deref().unwrap_or("unknown reason"),
-            job.exit_code
-                .map_or_else(|| "unknown".to_owned(), |code| code.to_string())
-        ),
+        None => unreported(job),
     }
+}
+
+// All that is known of it: the words of the Job's controller and of the kubelet, and the log's end.
+fn unreported(job: &JobFacts) -> String {
+    let words = [&job.reason, &job.end_reason].into_iter().flatten();
+    let words: Vec<&str> = words.map(String::as_str).collect();
+    let why = match words.is_empty() {
+        true => "unknown reason".to_owned(),
+        false => words.join(", "),
+    };
+    let whose = match job.state {
+        JobState::Running => "a pod of the migration Job",
+        JobState::Succeeded | JobState::Failed => "the migration Job",
+    };
+    let code = job
+        .exit_code
+        .map_or_else(|| "unknown".to_owned(), |code| code.to_string());
+    let mut text = format!(
+        "{whose} {} failed ({why}, exit code {code}) and left no report",
+        job.name
+    );
+    if let Some(tail) = &job.tail {
+        text.push_str(": ");
+        text.push_str(tail);
+    }
+    bounded_to(&text, MAX_CAUSE)
 }
 
 fn describe(job: &JobFacts, report: &MigrationReport) -> String {
@@ -237,7 +267,7 @@ fn describe(job: &JobFacts, report: &MigrationReport) -> String {
             text.push_str(part.trim());
         }
     }
-    super::text::bounded_to(&text, 900)
+    bounded_to(&text, MAX_CAUSE)
 }
 
 fn superseded(job: &JobFacts, wanted_is_done: bool) -> Option<Effect> {

@@ -9,6 +9,7 @@ pub mod build;
 pub mod check;
 pub mod children;
 pub mod config;
+pub mod connections;
 pub mod context;
 pub mod drift;
 pub mod effects;
@@ -52,6 +53,8 @@ use live::Live;
 use observe::Reading;
 use observed::Observed;
 use plan::{Plan, Requeue, plan};
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::runtime::progress::Key;
 
@@ -72,7 +75,18 @@ pub enum Done {
     },
 }
 
-/// Reconciles the `ErpGo` called `key`.
+/// The span of one reconcile of `key`; [`reconcile`] puts the generation that it reads into it.
+#[must_use]
+pub fn span(key: &Key) -> Span {
+    tracing::info_span!(
+        "reconcile",
+        namespace = key.namespace,
+        erpgo = key.name,
+        generation = Empty
+    )
+}
+
+/// Reconciles the `ErpGo` called `key`, within its [`span`].
 ///
 /// # Errors
 /// The first step that failed.
@@ -81,6 +95,7 @@ pub async fn reconcile(key: &Key, context: &Context) -> Result<Done, ReconcileEr
         forget(context, key);
         return Ok(Done::Gone);
     };
+    Span::current().record("generation", erpgo.metadata.generation);
     if erpgo.metadata.deletion_timestamp.is_some() {
         forget_metrics(context, key);
         return finalize::finalize(context, key, &erpgo).await;

@@ -15,6 +15,8 @@ use crate::rotation::{DocumentView, ErrandView, LoginKey};
 
 /// Longest message of a pod or a report that is kept, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4096;
+/// Longest end of the log of a migration without a report that is kept, in bytes.
+pub const MAX_TAIL_BYTES: usize = 600;
 /// Most pods that are kept; the rest only count.
 pub const MAX_PODS: usize = 256;
 
@@ -240,8 +242,12 @@ pub struct JobFacts {
     pub reason: Option<String>,
     /// Exit code of the container `migrate` of the newest pod that ended.
     pub exit_code: Option<i32>,
+    /// The kubelet's word for that end, for example `OOMKilled`.
+    pub end_reason: Option<String>,
     /// That pod's termination message, when it is a report.
     pub report: Option<MigrationReport>,
+    /// The end of that message when it is none: of the pod's log, then. At most [`MAX_TAIL_BYTES`].
+    pub tail: Option<String>,
     /// Annotation [`super::names::ATTEMPT`]; 1 when it is missing.
     pub attempt: u32,
     /// Annotation [`super::names::MADE_WITH`].
@@ -288,6 +294,9 @@ pub struct MigrationReport {
     /// Whether it may succeed later by itself.
     #[serde(default)]
     pub retryable: bool,
+    /// Connections that the server keeps for roles such as the API's; none when it did not say.
+    #[serde(default)]
+    pub connections: Option<i32>,
 }
 
 /// What is read of the autoscaler.

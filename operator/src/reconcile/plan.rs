@@ -15,6 +15,7 @@ use super::build::migration_job::MigrationRun;
 use super::build::{self, Decided, Desired};
 use super::check::{self, Note};
 use super::config::Config;
+use super::connections;
 use super::migrate::{self, Migration, Standing};
 use super::names::{SPEC_HASH, short_hash};
 use super::observed::{JobFacts, JobState, Observed, PodComponent, SecretSetState, SecretSource};
@@ -49,6 +50,8 @@ pub struct Plan {
     pub requeue: Requeue,
     /// What the linter says of `desired`.
     pub notes: Vec<Note>,
+    /// Why the database may have too few connections for the pods.
+    pub shortage: Option<String>,
     /// How the rotation of secrets goes on, when there is a secret set.
     pub rotation: Option<Decision>,
 }
@@ -131,6 +134,7 @@ fn nothing(erpgo: &ErpGo, phase: Phase, invalid: Vec<Invalid>) -> Plan {
         effects: Vec::new(),
         requeue: Requeue::AwaitChange,
         notes: Vec::new(),
+        shortage: None,
         rotation: None,
     }
 }
@@ -182,7 +186,7 @@ fn decide(
         .or(rolling.clone().filter(|rolling| rolling.fault))
         .or(phase::dependencies(app, seen))
         .or(worse(rolling, redis::waiting(app, seen, rotation.as_ref())));
-    let plan = Plan {
+    checked(Plan {
         phase,
         requeue: sooner(
             requeue(phase, waiting.as_ref(), standing.after, seen),
@@ -195,10 +199,10 @@ fn decide(
         serving_image,
         serving_sidecar,
         notes: check::check(&desired),
+        shortage: connections::shortage(app, seen),
         desired: Some(desired),
         effects,
-    };
-    checked(plan)
+    })
 }
 
 // What a person must mend is told before what passes by itself.

@@ -50,6 +50,8 @@ pub const ROLLOUT_STUCK: &str = "RolloutStuck";
 pub const DATABASE_UNAVAILABLE: &str = "DatabaseUnavailable";
 /// Pods cannot use Redis; the database answers instead.
 pub const REDIS_UNAVAILABLE: &str = "RedisUnavailable";
+/// The pods may ask for more connections than the database has; of an Event alone.
+pub const TOO_FEW_CONNECTIONS: &str = "TooFewConnections";
 /// Secrets are being rotated.
 pub const ROTATING: &str = "Rotating";
 /// Old versions are still accepted.

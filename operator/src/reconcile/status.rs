@@ -10,6 +10,7 @@ use erpgo_crds::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use super::connections;
 use super::migrate::Migration;
 use super::names::{self, Names};
 use super::observed::{Observed, SecretSetState};
@@ -54,6 +55,7 @@ pub fn status(
     let verdicts = verdicts(erpgo, plan, seen);
     let mut events = events(&old, &verdicts);
     events.extend(rotation_condition::events(plan));
+    events.extend(connections::event(&old, plan));
     let generation = erpgo.metadata.generation;
     let mut conditions: Vec<Condition> = verdicts
         .into_iter()
@@ -134,7 +136,9 @@ fn ready(plan: &Plan) -> Verdict {
 
 fn serving(plan: &Plan) -> String {
     let image = plan.serving_image.as_deref().unwrap_or_default();
-    format!("{image} serves with all its pods")
+    let but = plan.shortage.as_ref();
+    let but = but.map_or_else(String::new, |shortage| format!("; but {shortage}"));
+    format!("{image} serves with all its pods{but}")
 }
 
 const fn on_its_way(phase: Phase) -> &'static str {

@@ -1,7 +1,7 @@
 //! Texts of others in messages of ours.
 //!
-//! Owns their bound (I-12): what a pod, a migration or an API server says may be long and end in the
-//! middle of a character.
+//! Owns their bounds (I-12): what a pod, a migration or an API server says may be long, and a bound may
+//! fall into the middle of a character.
 
 /// `text`, cut to `most` bytes between characters.
 #[must_use]
@@ -13,9 +13,19 @@ pub fn bounded_to(text: &str, most: usize) -> String {
     text.get(..end).unwrap_or_default().to_owned()
 }
 
+/// The last `most` bytes of `text` at most, from between two characters on. Of a log the end says why.
+#[must_use]
+pub fn end_of(text: &str, most: usize) -> String {
+    let mut begin = text.len().saturating_sub(most);
+    while !text.is_char_boundary(begin) {
+        begin += 1;
+    }
+    text.get(begin..).unwrap_or_default().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::bounded_to;
+    use super::{bounded_to, end_of};
 
     #[test]
     fn a_text_is_cut_between_characters_and_never_longer_than_allowed() {
@@ -24,5 +34,18 @@ mod tests {
         for most in 0..20 {
             assert!(bounded_to("ä€𝄞 ä€𝄞", most).len() <= most);
         }
+    }
+
+    #[test]
+    fn the_end_of_a_text_begins_between_characters_and_is_never_longer_than_allowed() {
+        assert_eq!(end_of("abc", 3), "abc");
+        assert_eq!(end_of("abc", 2), "bc");
+        assert_eq!(end_of("aäb", 2), "b");
+        let text = "ä€𝄞 ä€𝄞";
+        for most in 0..20 {
+            let end = end_of(text, most);
+            assert!(end.len() <= most && text.ends_with(&end), "{most}: {end}");
+        }
+        assert_eq!(end_of(text, 20), text);
     }
 }

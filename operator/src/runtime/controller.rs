@@ -14,6 +14,7 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{applier, watcher};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::metrics::Outcome;
 use super::progress::Key;
@@ -154,7 +155,8 @@ fn one(object: Arc<Handle>, context: Arc<Context>) -> Running {
             let (key, context) = (key.clone(), Arc::clone(&context));
             async move { tokio::time::timeout(LIMIT, reconcile::reconcile(&key, &context)).await }
         };
-        let result = match apart(work).await {
+        // A task of its own takes no span along by itself.
+        let result = match apart(work.instrument(reconcile::span(&key))).await {
             Some(Ok(result)) => result,
             Some(Err(_)) => Err(ReconcileError::Overtime),
             None => Err(ReconcileError::Panicked),

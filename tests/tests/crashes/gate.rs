@@ -3,8 +3,8 @@
 //! Owns the count of the writes that the server has accepted. When it is reached, the answer to the last
 //! one and whatever else is asked are held back for good: who asked has made so many writes and can make
 //! no other, knows nothing of the last one, and is to be killed there. Leases and Events are not
-//! counted, since no rotation goes on from either. The gate is asked by plain HTTP; the token in each
-//! request is judged by the server.
+//! counted, since no rotation goes on from either. Every delete is kept as well, with what it is bound
+//! to. The gate is asked by plain HTTP; the token in each request is judged by the server.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,7 @@ use hyper::{Method, Request, Response};
 use kube::Client;
 use kube::client::Body;
 use kube::config::AuthInfo;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -32,10 +33,21 @@ pub struct Gate {
     task: JoinHandle<()>,
 }
 
+/// A delete that was asked for, accepted or not.
+#[derive(Clone, Debug)]
+pub struct Delete {
+    /// Of what.
+    pub path: String,
+    /// What must hold for it; null when nothing must.
+    pub preconditions: Value,
+}
+
 #[derive(Default)]
 struct State {
     /// What was accepted, such as `PATCH erpgos/shop/status`.
     writes: Vec<String>,
+    /// Every delete since the beginning.
+    deletes: Vec<Delete>,
     /// Writes that the server has not answered yet.
     underway: usize,
     /// After how many it shuts.
@@ -103,6 +115,11 @@ impl Gate {
     pub fn writes(&self) -> Vec<String> {
         self.state.lock().unwrap().writes.clone()
     }
+
+    /// Every delete since the gate stands.
+    pub fn deletes(&self) -> Vec<Delete> {
+        self.state.lock().unwrap().deletes.clone()
+    }
 }
 
 impl Drop for Gate {
@@ -118,18 +135,31 @@ async fn pass(
 ) -> Result<Response<Body>> {
     let write = write(&request);
     let (head, body) = request.into_parts();
-    let body = Body::from(body.collect().await?.to_bytes());
+    let body = body.collect().await?.to_bytes();
     unless_shut(&state).await;
+    if head.method == Method::DELETE {
+        let delete = delete(head.uri.path(), &body);
+        state.lock().unwrap().deletes.push(delete);
+    }
     if write.is_some() {
         state.lock().unwrap().underway += 1;
     }
-    let answer = client.send(Request::from_parts(head, body)).await;
+    let request = Request::from_parts(head, Body::from(body));
+    let answer = client.send(request).await;
     if let Some(write) = write {
         let accepted = answer.as_ref().is_ok_and(|is| is.status().is_success());
         state.lock().unwrap().answered(write, accepted);
     }
     unless_shut(&state).await;
     Ok(answer?)
+}
+
+fn delete(path: &str, options: &[u8]) -> Delete {
+    let options: Value = serde_json::from_slice(options).unwrap_or_default();
+    Delete {
+        path: path.to_owned(),
+        preconditions: options["preconditions"].clone(),
+    }
 }
 
 async fn unless_shut(state: &Mutex<State>) {

@@ -92,6 +92,10 @@ async fn r19_1_migrate_brings_an_empty_database_to_the_schema_and_creates_the_ad
     assert_eq!(first.code(), Some(0), "{}", first.stderr());
     assert_eq!(first.report["outcome"], "applied");
     assert_eq!(first.report["applied"][0], "0001_identity");
+    let all: String = scalar(&mut connection, "SHOW max_connections").await;
+    let all: i64 = all.parse().unwrap();
+    let ours = first.report["connections"].as_i64().unwrap();
+    assert!(ours > 0 && ours < all, "{ours} of {all}");
     let everything = String::from_utf8_lossy(&first.output.stdout).into_owned() + &first.stderr();
     assert!(!everything.contains("correct horse"), "{everything}");
     let second = erpgo("migrate", &database.url(), &variables).await;
@@ -116,6 +120,7 @@ async fn r19_2_an_sql_error_ends_with_65_and_a_report_that_names_the_statement()
         (&report["outcome"], &report["retryable"]),
         (&Value::from("failed"), &Value::from(false))
     );
+    assert_eq!(report["connections"], Value::Null);
     assert_eq!(report["migration"], "0003_idempotency");
     assert!(
         report["statement"]

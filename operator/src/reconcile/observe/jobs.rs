@@ -1,7 +1,7 @@
 //! What is read of Jobs.
 //!
-//! Owns the reading of those that the watch tells of, of a migration Job's conditions and of the report
-//! that its newest pod left behind.
+//! Owns the reading of those that the watch tells of, of a migration Job's conditions and of what its
+//! newest pod left behind: a report, or the end of its log.
 
 use erpgo_crds::ErpGo;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -15,7 +15,10 @@ use super::{failed, selector};
 use crate::reconcile::context::Context;
 use crate::reconcile::error::ReconcileError;
 use crate::reconcile::names::{ATTEMPT, COMPONENT_LABEL, Component, MADE_WITH};
-use crate::reconcile::observed::{ContainerTerminated, JobFacts, JobState};
+use crate::reconcile::observed::{
+    ContainerTerminated, JobFacts, JobState, MAX_TAIL_BYTES, MigrationReport,
+};
+use crate::reconcile::text::end_of;
 use crate::runtime::progress::Key;
 
 // One image change leaves one Job behind; more than this are not worth knowing.
@@ -88,6 +91,10 @@ pub(super) fn split(
 fn facts(job: &Job, pods: &[Pod]) -> JobFacts {
     let name = job.name_any();
     let end = newest_end(&name, pods, MIGRATE);
+    let report: Option<MigrationReport> = end
+        .as_ref()
+        .and_then(|end| serde_json::from_str(&end.message).ok());
+    let unreported = end.as_ref().filter(|_| report.is_none());
     let failed = condition(job, "Failed");
     let complete = condition(job, "Complete");
     let state = match (complete, failed) {
@@ -105,7 +112,9 @@ fn facts(job: &Job, pods: &[Pod]) -> JobFacts {
         state,
         reason: failed.and_then(|condition| condition.reason.clone()),
         exit_code: end.as_ref().map(|end| end.exit_code),
-        report: end.and_then(|end| serde_json::from_str(&end.message).ok()),
+        end_reason: end.as_ref().and_then(|end| said(&end.reason)),
+        tail: unreported.and_then(|end| said(&end_of(end.message.trim(), MAX_TAIL_BYTES))),
+        report,
         attempt: annotation(job, ATTEMPT)
             .and_then(|text| text.parse().ok())
             .unwrap_or(1),
@@ -114,6 +123,10 @@ fn facts(job: &Job, pods: &[Pod]) -> JobFacts {
         pods_refused: None,
         name,
     }
+}
+
+fn said(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn annotation(job: &Job, key: &str) -> Option<String> {
@@ -199,8 +212,34 @@ mod tests {
         );
         assert_eq!(wanted.report.unwrap().outcome, MigrationOutcome::Failed);
         assert_eq!(wanted.reason.as_deref(), Some("PodFailurePolicy"));
+        assert_eq!(wanted.tail, None);
         assert_eq!(others.len(), 1);
         assert_eq!(others[0].state, JobState::Succeeded);
+    }
+
+    #[test]
+    fn r19_2_of_a_pod_that_left_no_report_the_kubelets_word_and_the_end_of_its_log_are_kept() {
+        let log = format!("{}\nthread 'main' panicked\n", "ä".repeat(MAX_TAIL_BYTES));
+        let mut killed = ended_pod("shop", "2026-01-01T00:00:05Z", 137, &log);
+        let statuses = killed.status.as_mut().unwrap().container_statuses.as_mut();
+        let state = statuses.unwrap()[0].state.as_mut().unwrap();
+        state.terminated.as_mut().unwrap().reason = Some("OOMKilled".into());
+        let (wanted, _) = split(vec![job("shop", None)], &[killed], "shop");
+        let wanted = wanted.unwrap();
+        assert_eq!(
+            (wanted.state, wanted.exit_code),
+            (JobState::Running, Some(137))
+        );
+        assert_eq!(wanted.end_reason.as_deref(), Some("OOMKilled"));
+        assert_eq!(wanted.report, None);
+        let tail = wanted.tail.unwrap();
+        assert!(tail.ends_with("ä\nthread 'main' panicked"), "{tail}");
+        assert!(tail.len() <= MAX_TAIL_BYTES && tail.len() > MAX_TAIL_BYTES - 2);
+
+        let silent = ended_pod("shop", "2026-01-01T00:00:05Z", 137, " \n");
+        let (wanted, _) = split(vec![job("shop", None)], &[silent], "shop");
+        let wanted = wanted.unwrap();
+        assert_eq!((wanted.tail, wanted.end_reason), (None, None));
     }
 
     #[test]
@@ -211,6 +250,7 @@ mod tests {
             (wanted.state, wanted.exit_code, wanted.finished_at),
             (JobState::Running, None, None)
         );
+        assert_eq!((wanted.end_reason, wanted.tail), (None, None));
         assert!(others.is_empty());
     }
 }
