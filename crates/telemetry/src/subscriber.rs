@@ -123,7 +123,9 @@ where
         .with_tracer(provider.tracer(options.service))
         .with_location(false)
         .with_threads(false)
-        .with_tracked_inactivity(false);
+        .with_tracked_inactivity(false)
+        // Nothing here asks OpenTelemetry for its current context: the current span has it.
+        .with_context_activation(false);
     let subscriber = Registry::default()
         .with(filter)
         .with(traces)

@@ -127,6 +127,20 @@ fn r15_4_the_filter_changes_and_a_bad_one_does_not() {
 }
 
 #[test]
+fn a_span_within_another_is_of_its_trace() {
+    let (subscriber, _telemetry) = build(&options(None), io::sink).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        let outer = tracing::info_span!("outer");
+        let inner = outer.in_scope(|| tracing::info_span!("inner"));
+        let apart = tracing::info_span!("apart");
+        let [outer, inner, apart] =
+            [outer, inner, apart].map(|span| erpgo_telemetry::trace_id(&span).unwrap());
+        assert_eq!(outer, inner);
+        assert_ne!(outer, apart);
+    });
+}
+
+#[test]
 fn without_an_endpoint_spans_have_ids_all_the_same() {
     let (subscriber, _telemetry) = build(&options(None), io::sink).unwrap();
     tracing::subscriber::with_default(subscriber, || {
