@@ -11,6 +11,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use crate::line::{Fields, Line};
+
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -145,12 +147,7 @@ where
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
         Format::Text => layer.boxed(),
-        Format::Json => layer
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .boxed(),
+        Format::Json => layer.fmt_fields(Fields).event_format(Line).boxed(),
     }
 }
 
