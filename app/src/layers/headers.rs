@@ -45,11 +45,11 @@ pub(super) async fn add(
     next: Next,
 ) -> Response {
     let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    // Room for what follows here and further out, so that the map grows once.
+    headers.reserve(16);
     for (name, value) in fixed.iter() {
-        response
-            .headers_mut()
-            .entry(name)
-            .or_insert_with(|| value.clone());
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     response
 }

@@ -15,37 +15,40 @@ mod rate;
 mod request_id;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
+use http::HeaderMap;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::shutdown::Lifecycle;
 use crate::state::AppState;
 
 pub(crate) use rate::Scope;
 pub(crate) use request_id::RequestId;
 
-/// Puts the layers around `router`.
+/// Parameters of a layer that has a state. They are named, so that no arity is left to guess at any depth.
+type Stated<S> = (State<S>, Request);
+
+/// Puts the layers around `router`, as one: each `.layer` would be a box that is copied with every request,
+/// and with it all that it holds.
 pub fn apply(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     let http = &state.settings.http;
-    router
-        .layer(DefaultBodyLimit::max(http.body_limit))
-        .layer(from_fn_with_state(state.clone(), rate::limit))
-        .layer(from_fn_with_state(state.clone(), limits::gate))
-        .layer(CatchPanicLayer::custom(limits::panicked))
-        .layer(from_fn_with_state(http.request_timeout, limits::timeout))
-        .layer(cors(state))
-        .layer(from_fn_with_state(
-            Arc::new(headers::security(http.hsts)),
-            headers::add,
-        ))
-        .layer(from_fn_with_state(
-            state.lifecycle.clone(),
-            observe::observe,
-        ))
-        .layer(from_fn(request_id::assign))
+    let fixed = Arc::new(headers::security(http.hsts));
+    router.layer((
+        from_fn::<_, (Request,)>(request_id::assign),
+        from_fn_with_state::<_, _, Stated<Lifecycle>>(state.lifecycle.clone(), observe::observe),
+        from_fn_with_state::<_, _, Stated<Arc<HeaderMap>>>(fixed, headers::add),
+        cors(state),
+        from_fn_with_state::<_, _, Stated<Duration>>(http.request_timeout, limits::timeout),
+        CatchPanicLayer::custom(limits::panicked),
+        from_fn_with_state::<_, _, Stated<AppState>>(state.clone(), limits::gate),
+        from_fn_with_state::<_, _, Stated<AppState>>(state.clone(), rate::limit),
+        DefaultBodyLimit::max(http.body_limit),
+    ))
 }
 
 fn cors(state: &AppState) -> CorsLayer {
@@ -78,5 +81,5 @@ fn cors(state: &AppState) -> CorsLayer {
         ])
         .allow_headers(headers)
         .expose_headers(exposed)
-        .max_age(std::time::Duration::from_secs(600))
+        .max_age(Duration::from_secs(600))
 }

@@ -3,6 +3,8 @@
 //! Owns every statement that changes `products`. Prices travel as text, which PostgreSQL and the
 //! decimal type both read exactly.
 
+use std::sync::LazyLock;
+
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
@@ -13,6 +15,11 @@ use crate::error::{Code, DatabaseFailure, Error, Result, classify, constraint};
 
 pub(super) const COLUMNS: &str = "id, sku, name, description, price::text AS price, currency, \
                                   active, version, created_at, updated_at";
+
+static FIND: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {COLUMNS} FROM products WHERE id = $1"));
+
+static LOCK: LazyLock<String> = LazyLock::new(|| format!("{} FOR UPDATE", *FIND));
 
 pub(super) fn product(row: &PgRow) -> Result<Product, sqlx::Error> {
     Ok(Product {
@@ -44,20 +51,21 @@ where
 
 /// The product called `id`.
 pub(super) async fn find(connection: &mut PgConnection, id: ProductId) -> Result<Option<Product>> {
-    one(connection, "", id).await
+    one(connection, FIND.as_str(), id).await
 }
 
 /// As [`find`], and nobody else changes it until the transaction ends.
 pub(super) async fn lock(connection: &mut PgConnection, id: ProductId) -> Result<Option<Product>> {
-    one(connection, "FOR UPDATE", id).await
+    one(connection, LOCK.as_str(), id).await
 }
 
-async fn one(connection: &mut PgConnection, lock: &str, id: ProductId) -> Result<Option<Product>> {
+async fn one(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    id: ProductId,
+) -> Result<Option<Product>> {
     let fail = |error| Error::database("read a product", error);
-    let sql = format!("SELECT {COLUMNS} FROM products WHERE id = $1 {lock}");
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(id)
-        .fetch_optional(connection);
+    let query = sqlx::query(sql).bind(id).fetch_optional(connection);
     let row = observed(QueryType::Select, "products.find", query)
         .await
         .map_err(fail)?;

@@ -5,6 +5,8 @@
 //! ever holds a secret (I-04).
 
 mod chain;
+mod ids;
+mod line;
 mod otlp;
 mod parent;
 mod subscriber;

@@ -1,8 +1,7 @@
 //! The exporter of traces.
 //!
-//! Owns [`provider`]: spans always get ids, so that logs carry a trace id, and leave the process
-//! only when an endpoint is set. The queue is bounded; a collector that is away costs spans, never
-//! requests.
+//! Owns [`provider`]: spans leave the process only when an endpoint is set; where none is, they have their
+//! ids from `ids`. The queue is bounded; a collector that is away costs spans, never requests.
 
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _};

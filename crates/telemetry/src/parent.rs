@@ -12,6 +12,8 @@ use opentelemetry::trace::{
 };
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::ids;
+
 /// A valid `traceparent`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceParent(SpanContext);
@@ -68,6 +70,9 @@ impl fmt::Display for TraceParent {
 
 /// Makes `span` a child of the caller's span.
 pub fn adopt(span: &tracing::Span, parent: &TraceParent) {
+    if ids::adopt(span, parent.0.trace_id()) {
+        return;
+    }
     // Fails only where no exporter layer is installed, and then there is nothing to connect.
     let _ = span.set_parent(Context::new().with_remote_span_context(parent.0.clone()));
 }
@@ -75,17 +80,21 @@ pub fn adopt(span: &tracing::Span, parent: &TraceParent) {
 /// The trace id of `span`, if spans have one in this process.
 #[must_use]
 pub fn trace_id(span: &tracing::Span) -> Option<String> {
-    let context = span.context();
-    let id = context.span().span_context().trace_id();
-    (id != TraceId::INVALID).then(|| id.to_string())
+    context(span).map(|context| context.trace_id().to_string())
 }
 
 /// The `traceparent` to send with a call made within the current span (R12.3).
 #[must_use]
 pub fn current_parent() -> Option<TraceParent> {
-    let context = tracing::Span::current().context();
-    let context = context.span().span_context().clone();
-    context.is_valid().then_some(TraceParent(context))
+    context(&tracing::Span::current()).map(TraceParent)
+}
+
+fn context(span: &tracing::Span) -> Option<SpanContext> {
+    ids::of(span).or_else(|| {
+        let context = span.context();
+        let context = context.span().span_context().clone();
+        context.is_valid().then_some(context)
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use crate::ids::Ids;
+use crate::line::{Fields, Line};
+
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -119,20 +122,32 @@ where
 {
     let (filter, handle) = reload::Layer::new(parse_filter(&options.filter)?);
     let provider = crate::otlp::provider(options)?;
-    let traces = tracing_opentelemetry::layer()
-        .with_tracer(provider.tracer(options.service))
-        .with_location(false)
-        .with_threads(false)
-        .with_tracked_inactivity(false);
     let subscriber = Registry::default()
         .with(filter)
-        .with(traces)
+        .with(traces(options, &provider))
         .with(lines(options.format, writer));
     let telemetry = Telemetry {
         filter: handle,
         provider,
     };
     Ok((subscriber, telemetry))
+}
+
+fn traces<S>(options: &Options, provider: &SdkTracerProvider) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a> + Send + Sync,
+{
+    if options.otlp.is_none() {
+        return Ids.boxed();
+    }
+    tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer(options.service))
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        // Nothing here asks OpenTelemetry for its current context: the current span has it.
+        .with_context_activation(false)
+        .boxed()
 }
 
 fn lines<S, W>(format: Format, writer: W) -> Box<dyn Layer<S> + Send + Sync>
@@ -143,12 +158,7 @@ where
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
         Format::Text => layer.boxed(),
-        Format::Json => layer
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .boxed(),
+        Format::Json => layer.fmt_fields(Fields).event_format(Line).boxed(),
     }
 }
 

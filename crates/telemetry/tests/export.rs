@@ -84,6 +84,23 @@ fn request(mut stream: TcpStream) -> Vec<u8> {
     }
 }
 
+/// What a call from within `span` carries on, once `span` was made a child of a caller's.
+fn adopted(span: &tracing::Span) -> String {
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let caller = format!("00-{trace}-00f067aa0ba902b7-01");
+    erpgo_telemetry::adopt(span, &caller.parse().unwrap());
+    assert_eq!(erpgo_telemetry::trace_id(span).as_deref(), Some(trace));
+    let outer = span.in_scope(|| erpgo_telemetry::current_parent().unwrap().to_string());
+    let inner = span.in_scope(|| tracing::info_span!("within"));
+    let inner = inner.in_scope(|| erpgo_telemetry::current_parent().unwrap().to_string());
+    for carried in [&outer, &inner] {
+        assert!(carried.starts_with(&format!("00-{trace}-")), "{carried}");
+        assert!(!carried.contains("00f067aa0ba902b7"), "{carried}");
+    }
+    assert_ne!(outer, inner);
+    inner
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r12_4_spans_are_exported_with_the_services_name() {
     let (endpoint, received) = collector();
@@ -94,8 +111,8 @@ async fn r12_4_spans_are_exported_with_the_services_name() {
     let (subscriber, telemetry) = build(&options(Some(otlp)), io::sink).unwrap();
     tracing::subscriber::with_default(subscriber, || {
         let span = tracing::info_span!("the-span");
-        assert!(erpgo_telemetry::trace_id(&span).is_some());
-        span.in_scope(|| assert!(erpgo_telemetry::current_parent().is_some()));
+        let inner = adopted(&span);
+        assert!(inner.ends_with("-01"), "{inner}");
     });
     let flushed = tokio::task::spawn_blocking(move || telemetry.shutdown());
     let sent = tokio::task::spawn_blocking(move || received.recv_timeout(Duration::from_secs(10)));
@@ -124,6 +141,29 @@ fn r15_4_the_filter_changes_and_a_bad_one_does_not() {
         lines[0].contains("\"message\":\"after\"") && lines[0].contains("\"answer\":42"),
         "{lines:?}"
     );
+}
+
+#[test]
+fn r12_3_without_an_endpoint_a_callers_trace_is_carried_on() {
+    let (subscriber, _telemetry) = build(&options(None), io::sink).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        let inner = adopted(&tracing::info_span!("the-span"));
+        assert!(inner.ends_with("-00"), "{inner}");
+    });
+}
+
+#[test]
+fn a_span_within_another_is_of_its_trace() {
+    let (subscriber, _telemetry) = build(&options(None), io::sink).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        let outer = tracing::info_span!("outer");
+        let inner = outer.in_scope(|| tracing::info_span!("inner"));
+        let apart = tracing::info_span!("apart");
+        let [outer, inner, apart] =
+            [outer, inner, apart].map(|span| erpgo_telemetry::trace_id(&span).unwrap());
+        assert_eq!(outer, inner);
+        assert_ne!(outer, apart);
+    });
 }
 
 #[test]
