@@ -94,6 +94,7 @@ impl Ground {
         let folder = tempfile::tempdir()?;
         migrate(folder.path(), &postgres.url()).await?;
         fill(&postgres.url()).await?;
+        settle().await?;
         let config = folder.path().join("config.yaml");
         std::fs::write(&config, CONFIG)?;
         let (api, metrics) = (free()?, free()?);
@@ -218,6 +219,13 @@ async fn fill(url: &str) -> Result<()> {
     sqlx::query("ANALYZE products")
         .execute(&mut database)
         .await?;
+    Ok(())
+}
+
+// What initdb and the filling have not written yet, a commit that counts would wait for.
+async fn settle() -> Result<()> {
+    let status = Command::new("sync").status().await?;
+    ensure!(status.success(), "sync failed");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use erpgo_crds::ErpGo;
-use erpgo_e2e::{Session, Stage};
+use erpgo_e2e::{Session, Stage, until};
 use erpgo_test_kit::guide;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
@@ -18,6 +18,8 @@ pub(crate) const READY: Duration = Duration::from_secs(180);
 const WALKTHROUGH: &str = include_str!("../../../docs/guides/walkthrough.md");
 /// It takes a few seconds on a machine that does nothing else.
 const WALK: Duration = Duration::from_secs(120);
+/// From a pod's readiness until the rules of the NodePort follow.
+const LED: Duration = Duration::from_secs(30);
 
 /// E-mail and password of the administrator whom the operator made.
 async fn credentials(stage: &Stage) -> Result<(String, String)> {
@@ -30,7 +32,21 @@ async fn credentials(stage: &Stage) -> Result<(String, String)> {
 /// Logs in as the administrator whom the operator made.
 pub(crate) async fn admin(stage: &Stage) -> Result<Session> {
     let (email, password) = credentials(stage).await?;
+    leads_to_a_pod(stage).await?;
     stage.http()?.login(&email, &password).await
+}
+
+/// kube-proxy hears of a pod no sooner than the operator does.
+async fn leads_to_a_pod(stage: &Stage) -> Result<()> {
+    until("the NodePort to lead to a pod", LED, || async {
+        let status = stage.http()?.get("/health/live").await?.status();
+        Ok(if status == 200 {
+            Ok(())
+        } else {
+            Err(status.to_string())
+        })
+    })
+    .await
 }
 
 #[tokio::test]
