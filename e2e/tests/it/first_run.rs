@@ -36,6 +36,18 @@ pub(crate) async fn admin(stage: &Stage) -> Result<Session> {
     stage.http()?.login(&email, &password).await
 }
 
+/// Waits as a person does until the ErpGo is Ready; kubectl takes no condition of an earlier spec.
+pub(crate) fn wait(stage: &Stage) -> Result<String> {
+    stage.node.kubectl(&[
+        "-n",
+        &stage.namespace,
+        "wait",
+        "erp/shop",
+        "--for=condition=Ready",
+        "--timeout=180s",
+    ])
+}
+
 /// kube-proxy hears of a pod no sooner than the operator does.
 async fn leads_to_a_pod(stage: &Stage) -> Result<()> {
     until("the NodePort to lead to a pod", LED, || async {
@@ -54,14 +66,7 @@ async fn one_resource_becomes_a_running_api() -> Result<()> {
     let stage = Stage::set("first-run", 30091).await?;
     let started = Instant::now();
     stage.apply(&stage.erpgo(json!({"replicas": 2}))).await?;
-    let printed = stage.node.kubectl(&[
-        "-n",
-        &stage.namespace,
-        "wait",
-        "erp/shop",
-        "--for=condition=Ready",
-        "--timeout=180s",
-    ])?;
+    let printed = wait(&stage)?;
     println!("ready after {:?}: {}", started.elapsed(), printed.trim());
 
     the_migration_came_first(&stage).await?;
