@@ -1,4 +1,4 @@
-//! The same journey on each backend.
+//! The same journey on each backend. Its load has a thread of its own: the other one waits for kubectl.
 
 use anyhow::{Result, ensure};
 use erpgo_e2e::{Backend, Stage};
@@ -7,7 +7,7 @@ use super::disturbances::Disturbance;
 use super::evictions::limit_disk;
 use super::{Play, Pods, RATE, rounds};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_key_turns_in_vault() -> Result<()> {
     let stage = Stage::set_alone("turn-vault", 30110).await?;
     let backend = Backend::vault(&stage).await?;
@@ -21,7 +21,7 @@ async fn every_key_turns_in_vault() -> Result<()> {
     play.end().await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_key_turns_in_aws() -> Result<()> {
     let stage = Stage::set_alone("turn-aws", 30111).await?;
     limit_disk(&stage).await?;
@@ -34,7 +34,7 @@ async fn every_key_turns_in_aws() -> Result<()> {
     play.end().await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_key_turns_in_a_secret() -> Result<()> {
     let stage = Stage::set_alone("turn-secret", 30112).await?;
     let mut play = Play::begin(stage, Backend::Kubernetes, Pods::Fixed(2)).await?;
