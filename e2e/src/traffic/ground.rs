@@ -50,6 +50,10 @@ pub struct Ground {
     pub api: SocketAddr,
     /// PostgreSQL.
     pub postgres: PostgresServer,
+    /// How long the API took from its start until it was ready.
+    pub ready_after: Duration,
+    /// Size of the program, in bytes.
+    pub program_bytes: u64,
     program: Child,
     /// Mixes made so far: no two make the same products.
     mixes: AtomicU32,
@@ -113,15 +117,19 @@ impl Ground {
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
-        let ground = Self {
+        let begun = Instant::now();
+        let mut ground = Self {
             api,
             postgres,
+            ready_after: Duration::ZERO,
+            program_bytes: std::fs::metadata(binary()?)?.len(),
             program,
             mixes: AtomicU32::new(0),
             _redis: redis,
             _folder: folder,
         };
         ground.is_ready().await?;
+        ground.ready_after = begun.elapsed();
         Ok(ground)
     }
 

@@ -13,6 +13,7 @@ async fn every_key_turns_in_vault() -> Result<()> {
     let backend = Backend::vault(&stage).await?;
     let mut play = Play::begin(stage, backend, Pods::Autoscaled(2)).await?;
     turn(&mut play, rounds(10, 2), in_vault).await?;
+    play.sidecars_are_small(6).await?;
     play.a_sealed_vault_makes_it_wait().await?;
     play.an_edit_by_hand_is_refused("vault-rollback").await?;
     play.an_access_key_is_stolen().await?;
@@ -28,6 +29,7 @@ async fn every_key_turns_in_aws() -> Result<()> {
     let backend = Backend::aws(&stage).await?;
     let mut play = Play::begin(stage, backend, Pods::Fixed(2)).await?;
     turn(&mut play, rounds(3, 1), in_aws).await?;
+    play.sidecars_are_small(12).await?;
     play.an_edit_by_hand_is_refused("aws-rollback").await?;
     play.an_evicted_pod_is_not_waited_for().await?;
     play.killed_processes_are_waited_for().await?;
