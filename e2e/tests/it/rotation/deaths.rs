@@ -9,7 +9,7 @@ use erpgo_e2e::{Kids, OPERATOR, OPERATOR_NAMESPACE, Process, Session, Shown, Sil
 use super::{Play, RATE, SOON, accepted_by_every_pod, refused_by_every_pod};
 
 pub(super) const API: &str = "erpgo";
-pub(super) const SIDECAR: &str = "sidecar-secrets";
+const SIDECAR: &str = "sidecar-secrets";
 
 /// Who dies, and the key that turns meanwhile.
 #[derive(Clone, Copy)]
@@ -27,6 +27,10 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn process(&self, name: &str) -> Result<Process> {
         Process::of_pod(&self.uid, name)
+    }
+
+    pub(super) fn sidecar(&self) -> Result<Process> {
+        self.process(SIDECAR)
     }
 
     pub(super) fn silence(&self) -> Result<Silence> {

@@ -5,7 +5,6 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use erpgo_e2e::{Credentials, Kids, Shown};
 
-use super::deaths::SIDECAR;
 use super::disturbances::Disturbance;
 use super::{KEYS, Play, accepted_by_every_pod, refused_by_every_pod};
 
@@ -68,7 +67,7 @@ impl Play {
     /// Each sidecar has at most so many MiB in memory after all that.
     pub(super) async fn sidecars_are_small(&self, mib: u64) -> Result<()> {
         for member in self.members().await? {
-            let (resident, most) = member.process(SIDECAR)?.memory_kib()?;
+            let (resident, most) = member.sidecar()?.memory_kib()?;
             let told = format!(
                 "the sidecar of {}: {resident} KiB, {most} at most",
                 member.name
