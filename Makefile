@@ -50,7 +50,7 @@ docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
 
 shell: packages
-	shellcheck -x $$(git ls-files '.ci/*' 'e2e/cluster/bin/*' 'e2e/cluster/lib/*.sh' 'e2e/demo/demo' 'e2e/demo/rotate' 'e2e/demo/*.sh' 'e2e/journeys' 'e2e/checks/*' ':!*.awk' ':!*.py')
+	shellcheck -x $$(git ls-files '.ci/*' 'e2e/cluster/bin/*' 'e2e/cluster/lib/*.sh' 'e2e/demo/demo' 'e2e/demo/rotate' 'e2e/demo/*.sh' 'e2e/journeys' 'e2e/bench/*' 'e2e/checks/*' ':!*.awk' ':!*.py')
 
 deny:
 	@e2e/checks/deny
@@ -66,7 +66,9 @@ test-api: packages ## a real kube-apiserver, Vault, the chart and the manifests
 	$(CLUSTER_BIN)/tools kubernetes helm vault vault-auth-kubernetes prometheus-operator gateway-api
 	$(CARGO) test -p erpgo-tests --locked --no-fail-fast
 
+# What other layers share stays up after them, and would run beside the journeys.
 test-e2e: ## journeys on the real node
+	@[ ! -x target/debug/test-services ] || target/debug/test-services down
 	@e2e/journeys
 
 test-rotation: ## every rotation of the journeys: 10 in Vault, 3 in AWS, 3 in a Secret

@@ -1,4 +1,5 @@
-//! The operator as a person meets it on the node: its pod, its metrics and its program.
+//! The operator as a person meets it on the node: its pod, its metrics and its program. What a sidecar
+//! measures is read in the same way.
 //!
 //! Owns what a journey asks of it directly. What it makes of an `ErpGo` is read from the cluster.
 
@@ -22,10 +23,19 @@ const METRICS: u16 = 8081;
 /// From the end of one pod until another runs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the operator's `/metrics` said at one time.
+/// What a program's `/metrics` said at one time.
 pub struct Metrics(String);
 
 impl Metrics {
+    /// What is said now at `url`.
+    pub(crate) async fn at(url: &str) -> Result<Self> {
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(5))
+            .build()?;
+        let answer = client.get(url).send().await?.error_for_status()?;
+        Ok(Self(answer.text().await?))
+    }
+
     /// The value of the series `name` that has each of `labels`.
     #[must_use]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
@@ -55,11 +65,7 @@ impl Node {
             "http://{}:{METRICS}/metrics",
             address.context("the operator has no address")?
         );
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(5))
-            .build()?;
-        let answer = client.get(url).send().await?.error_for_status()?;
-        Ok(Metrics(answer.text().await?))
+        Metrics::at(&url).await
     }
 
     /// Another pod takes the place of the operator's: the kubelet would start a container that dies again

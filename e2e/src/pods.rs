@@ -3,6 +3,7 @@
 //! Owns what a Service hides: what each pod answers to one token, and how often containers were
 //! restarted. Single requests go to pods' addresses on this machine's bridge; load never does.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use kube::api::{Api, ListParams};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::Stage;
+use crate::{Metrics, Stage};
 
 const SELECTOR: &str = "app.kubernetes.io/instance=shop,app.kubernetes.io/component=api";
 const HTTP: u16 = 8080;
+/// The sidecar's port.
+const CONTROL: u16 = 8790;
 
 /// A token to be shown to a pod.
 #[derive(Clone, Copy)]
@@ -84,6 +87,29 @@ impl Stage {
             }
         }
         Ok(lines)
+    }
+
+    /// How many reads of the secret set have failed in each pod so far, for reasons of this class.
+    ///
+    /// # Errors
+    /// When a sidecar does not answer.
+    pub async fn failed_reads(&self, class: &str) -> Result<BTreeMap<String, f64>> {
+        let labels = [("result", "failed"), ("class", class)];
+        let mut failed = BTreeMap::new();
+        for pod in self.pods().await? {
+            let name = pod.metadata.name.unwrap_or_default();
+            let address = pod.status.and_then(|status| status.pod_ip);
+            let url = format!(
+                "http://{}:{CONTROL}/metrics",
+                address.context("no address")?
+            );
+            let count = Metrics::at(&url)
+                .await?
+                .value("erpgo_sidecar_reads_total", &labels);
+            let count = count.with_context(|| format!("{name} counts no {class}"))?;
+            failed.insert(name, count);
+        }
+        Ok(failed)
     }
 
     /// What each ready pod answers to `token`.

@@ -4,6 +4,11 @@ use anyhow::{Context, bail};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+/// Before a download that broke off is begun anew, each time.
+const RESTS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
 
 /// A package.
 pub(crate) struct Package {
@@ -36,13 +41,27 @@ impl Package {
     // Built aside and moved: a folder that is there is whole.
     fn install(&self, modules: &Path) -> anyhow::Result<()> {
         let partial = modules.with_extension("partial");
-        let _ = fs::remove_dir_all(&partial);
+        let mut tried = self.download(&partial);
+        for rest in RESTS {
+            if tried.is_ok() {
+                break;
+            }
+            thread::sleep(rest);
+            tried = self.download(&partial);
+        }
+        tried?;
+        fs::rename(&partial, modules)?;
+        Ok(())
+    }
+
+    fn download(&self, folder: &Path) -> anyhow::Result<()> {
+        let _ = fs::remove_dir_all(folder);
         let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet"])
+        pip.args(["-m", "pip", "install", "--quiet", "--retries", "5"])
             .args(["--disable-pip-version-check", "--no-warn-script-location"])
             .arg(format!("{}{}=={}", self.name, self.extras, self.version))
             .arg("--target")
-            .arg(&partial);
+            .arg(folder);
         let output = pip.output().context("cannot run python3")?;
         if !output.status.success() {
             bail!(
@@ -51,7 +70,6 @@ impl Package {
                 String::from_utf8_lossy(&output.stderr).trim()
             );
         }
-        fs::rename(&partial, modules)?;
         Ok(())
     }
 }

@@ -143,10 +143,13 @@ run_build() {
 # go_build GROUP OUT PACKAGES...
 go_build() {
   local group=$1 out=$2 flags
+  local -x CGO_ENABLED GOFLAGS=-mod=readonly GOTOOLCHAIN=local GOWORK=off
   shift 2
+  CGO_ENABLED=$(cgo "$group")
   mapfile -t flags < <(build_flags "$group")
-  CGO_ENABLED=$(cgo "$group") GOFLAGS=-mod=readonly GOTOOLCHAIN=local GOWORK=off \
-    go build "${flags[@]}" -o "$out/" "$@"
+  # Downloads what the build will read. What then still lacks, the build says.
+  patiently go list "${flags[@]}" -deps "$@" >/dev/null || true
+  go build "${flags[@]}" -o "$out/" "$@"
 }
 
 # extract_crds OUT MODULE PREFIX KINDS...: the CRDs that the operator looks for, as YAML from the Go
@@ -154,7 +157,7 @@ go_build() {
 extract_crds() {
   local out=$1 module=$2 prefix=$3 from kind
   shift 3
-  go mod download "$module" || return 1
+  patiently go mod download "$module" || return 1
   from=$(go list -m -f '{{.Dir}}' "$module")/$prefix
   mkdir "$out"
   for kind in "$@"; do

@@ -43,11 +43,13 @@ prepare_postgres() {
 }
 
 write_postgres_config() {
+  # Without fsync: its data live as long as the machine runs, as etcd's do.
   cat >>"$PG_DATA/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1,$NODE_IP'
 port = $POSTGRES_PORT
 unix_socket_directories = ''
 max_connections = 200
+fsync = off
 password_encryption = scram-sha-256
 log_line_prefix = '%m [%p] %u@%d '
 CONF

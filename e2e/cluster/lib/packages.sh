@@ -4,7 +4,7 @@
 
 NODE_PACKAGES="ca-certificates conntrack containernetworking-plugins curl ethtool gcc iproute2 iptables jq kmod
   libc6-dev libseccomp-dev nfacct openssl pkg-config postgresql procps redis-server socat util-linux"
-TEST_PACKAGES="chromium prometheus python3-venv shellcheck"
+TEST_PACKAGES="chromium prometheus python3-pip python3-venv shellcheck"
 
 # missing_packages PACKAGES...: prints those that are not installed.
 missing_packages() {
@@ -34,7 +34,9 @@ install_packages() {
 
 quiet_apt() {
   export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
-  apt-get update && apt-get install -y --no-install-recommends "$@"
+  # Another program may install something just now.
+  local wait=(-o DPkg::Lock::Timeout=300)
+  apt-get "${wait[@]}" update && apt-get "${wait[@]}" install -y --no-install-recommends "$@"
 }
 
 need_packages() {

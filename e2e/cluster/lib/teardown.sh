@@ -115,8 +115,8 @@ remove_state() {
   remove_access
 }
 
-# The way to the cluster: kubeconfig and kubectl's cache.
+# The way to the cluster: kubeconfig, kubectl's cache, and what the demo's port-forward said.
 remove_access() {
-  rm -rf "$KUBECONFIG_ADMIN" "$DEV/kubectl-cache" "$DEV/kubectl"
+  rm -rf "$KUBECONFIG_ADMIN" "$DEV/kubectl-cache" "$DEV/kubectl" "$DEV/port-forward.log"
   rmdir "$DEV" 2>/dev/null || true
 }

@@ -10,3 +10,13 @@ wait_until() {
     sleep 0.25
   done
 }
+
+# patiently COMMAND...: for downloads; tries three times, with rests between.
+patiently() {
+  local rest
+  for rest in 5 20; do
+    "$@" && return 0
+    sleep "$rest"
+  done
+  "$@"
+}

@@ -132,6 +132,14 @@ fn no_core(limits: &str) -> bool {
 
 // Everything in the namespace but Secrets, events among it.
 fn objects(stage: &Stage) -> Result<String> {
+    // Which kinds there are is not told while one that serves some is away.
+    let metrics = [
+        "wait",
+        "apiservice/v1beta1.metrics.k8s.io",
+        "--for=condition=Available",
+        "--timeout=120s",
+    ];
+    stage.node.kubectl(&metrics)?;
     let kinds = [
         "api-resources",
         "--namespaced",

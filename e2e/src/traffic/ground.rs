@@ -51,6 +51,10 @@ pub struct Ground {
     pub api: SocketAddr,
     /// PostgreSQL.
     pub postgres: PostgresServer,
+    /// How long the API took from its start until it was ready.
+    pub ready_after: Duration,
+    /// Size of the program, in bytes.
+    pub program_bytes: u64,
     program: Child,
     /// Mixes made so far: no two make the same products.
     mixes: AtomicU32,
@@ -91,6 +95,7 @@ impl Ground {
         let folder = tempfile::tempdir()?;
         migrate(folder.path(), &postgres.url()).await?;
         fill(&postgres.url()).await?;
+        settle().await?;
         let config = folder.path().join("config.yaml");
         std::fs::write(&config, CONFIG)?;
         let (api, metrics) = (port::address(), port::address());
@@ -109,15 +114,19 @@ impl Ground {
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
-        let ground = Self {
+        let begun = Instant::now();
+        let mut ground = Self {
             api,
             postgres,
+            ready_after: Duration::ZERO,
+            program_bytes: std::fs::metadata(binary()?)?.len(),
             program,
             mixes: AtomicU32::new(0),
             _redis: redis,
             _folder: folder,
         };
         ground.is_ready().await?;
+        ground.ready_after = begun.elapsed();
         Ok(ground)
     }
 
@@ -215,6 +224,13 @@ async fn fill(url: &str) -> Result<()> {
     sqlx::query("ANALYZE products")
         .execute(&mut database)
         .await?;
+    Ok(())
+}
+
+// What initdb and the filling have not written yet, a commit that counts would wait for.
+async fn settle() -> Result<()> {
+    let status = Command::new("sync").status().await?;
+    ensure!(status.success(), "sync failed");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use erpgo_crds::ErpGo;
-use erpgo_e2e::{Session, Stage};
+use erpgo_e2e::{Session, Stage, until};
 use erpgo_test_kit::guide;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
@@ -20,6 +20,8 @@ pub(crate) const READY: Duration = Duration::from_secs(180);
 const WALKTHROUGH: &str = include_str!("../../../docs/guides/walkthrough.md");
 /// It takes a few seconds on a machine that does nothing else.
 const WALK: Duration = Duration::from_secs(120);
+/// From a pod's readiness until the rules of the NodePort follow.
+const LED: Duration = Duration::from_secs(30);
 
 /// E-mail and password of the administrator whom the operator made.
 pub(crate) async fn credentials(stage: &Stage) -> Result<(String, String)> {
@@ -32,7 +34,33 @@ pub(crate) async fn credentials(stage: &Stage) -> Result<(String, String)> {
 /// Logs in as the administrator whom the operator made.
 pub(crate) async fn admin(stage: &Stage) -> Result<Session> {
     let (email, password) = credentials(stage).await?;
+    leads_to_a_pod(stage).await?;
     stage.http()?.login(&email, &password).await
+}
+
+/// Waits as a person does until the ErpGo is Ready; kubectl takes no condition of an earlier spec.
+pub(crate) fn wait(stage: &Stage) -> Result<String> {
+    stage.node.kubectl(&[
+        "-n",
+        &stage.namespace,
+        "wait",
+        "erp/shop",
+        "--for=condition=Ready",
+        "--timeout=180s",
+    ])
+}
+
+/// kube-proxy hears of a pod no sooner than the operator does.
+async fn leads_to_a_pod(stage: &Stage) -> Result<()> {
+    until("the NodePort to lead to a pod", LED, || async {
+        let status = stage.http()?.get("/health/live").await?.status();
+        Ok(if status == 200 {
+            Ok(())
+        } else {
+            Err(status.to_string())
+        })
+    })
+    .await
 }
 
 #[tokio::test]
@@ -40,14 +68,7 @@ async fn one_resource_becomes_a_running_api() -> Result<()> {
     let stage = Stage::set("first-run", 30091).await?;
     let started = Instant::now();
     stage.apply(&stage.erpgo(json!({"replicas": 2}))).await?;
-    let printed = stage.node.kubectl(&[
-        "-n",
-        &stage.namespace,
-        "wait",
-        "erp/shop",
-        "--for=condition=Ready",
-        "--timeout=180s",
-    ])?;
+    let printed = wait(&stage)?;
     println!("ready after {:?}: {}", started.elapsed(), printed.trim());
 
     the_migration_came_first(&stage).await?;

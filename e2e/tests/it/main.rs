@@ -1,4 +1,4 @@
-//! Journeys on the real node, one after the other (`make test-e2e`).
+//! Journeys on the real node, four at once but for those that need it alone (`make test-e2e`).
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

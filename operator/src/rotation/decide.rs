@@ -18,6 +18,9 @@ use super::{active, begin, redis, retire, revoke, trigger};
 
 /// How soon a pod that has not answered is asked again.
 const SOON: Duration = Duration::from_secs(5);
+/// The same for the proof that a version is refused, for so long after it was removed: somebody waits.
+const EAGER: Duration = Duration::from_secs(1);
+const YOUNG: Duration = Duration::from_secs(30);
 
 /// What is to be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -208,7 +211,8 @@ fn look(s: &Situation<'_>, decision: &mut Decision) {
                 message: format!("{}/{} is refused by {}", gone.key, gone.kid, refused.told()),
                 fault: trigger::after(gone.at, active::PATIENCE) <= s.now,
             });
-            decision.again = Some(SOON);
+            let again = proof_again(gone, s.now);
+            decision.again = Some(decision.again.map_or(again, |other| other.min(again)));
         }
     }
     for (key, kid, pods) in proven {
@@ -229,6 +233,14 @@ fn look(s: &Situation<'_>, decision: &mut Decision) {
         triggers.revoke.as_ref().map(|(text, _)| text),
         &mut decision.record.handled_revoke,
     );
+}
+
+fn proof_again(gone: &Removed, now: Timestamp) -> Duration {
+    if now < trigger::after(gone.at, YOUNG) {
+        EAGER
+    } else {
+        SOON
+    }
 }
 
 /// Takes up what the document shows to be under way and nobody remembers.

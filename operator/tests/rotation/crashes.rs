@@ -1,6 +1,7 @@
 //! The operator is killed after each single write of a rotation.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use erpgo_operator::rotation::{LoginKey, Outcome, Step};
 use erpgo_secret_set::KeyName;
@@ -177,4 +178,28 @@ fn a_revocation_does_not_wait_for_a_pod_that_is_silent() {
         world.record.active.as_ref().map(|active| active.step),
         Some(Step::Promote)
     );
+}
+
+#[test]
+fn the_proof_of_a_removal_is_asked_for_each_second_while_it_is_young() {
+    let again = |world: &mut World| {
+        world.look(0, 0);
+        world.decide(world.sights[0].as_ref().unwrap()).again
+    };
+    let mut world = World::new(3);
+    let kid = world.view().keys[&KeyName::Jwt].current.kid.clone();
+    world.rotate = Some("jwt".into());
+    world.rounds(12, 1);
+    assert_eq!(world.record.active, None);
+    world.revoke = Some(format!("jwt/{kid}"));
+    world.rounds_without(0, 6);
+    assert_eq!(world.record.removed[0].refused_at, None);
+    assert_eq!(again(&mut world), Some(Duration::from_secs(1)));
+    world.rounds_without(0, 30);
+    assert_eq!(world.record.removed[0].refused_at, None);
+    assert_eq!(again(&mut world), Some(Duration::from_secs(5)));
+    world.rounds(2, 1);
+    assert!(world.record.removed[0].refused_at.is_some());
+    let rests = again(&mut world).is_none_or(|again| again > Duration::from_secs(5));
+    assert!(rests, "it is proven");
 }

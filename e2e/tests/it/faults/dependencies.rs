@@ -22,7 +22,7 @@ async fn pods_children_and_dependencies_may_die() -> Result<()> {
     a_killed_pod_is_replaced(&stage).await?;
     a_deleted_child_comes_back(&stage).await?;
     without_redis_requests_succeed(&stage, &session).await?;
-    a_database_restart_heals(&stage).await?;
+    a_database_restart_heals(&stage, &session).await?;
     without_the_database_the_cause_is_named(&stage).await?;
     stage.strike().await
 }
@@ -137,7 +137,37 @@ async fn without_the_database_the_cause_is_named(stage: &Stage) -> Result<()> {
     no_container_restarted(stage)
 }
 
-async fn a_database_restart_heals(stage: &Stage) -> Result<()> {
+// The pod that was found ready is not the only one that answers.
+async fn a_user_works_again(stage: &Stage, session: &erpgo_e2e::Session) -> Result<()> {
+    let (http, path) = (stage.http()?, "/api/v1/products");
+    let id = until("a product is created", Duration::from_secs(30), || async {
+        // Each try with its own: one that was not answered may have been heard.
+        let sku = format!("HEALED-{}", uuid::Uuid::new_v4().simple());
+        let product = json!({"sku": sku, "name": "Chair", "price": "9.90", "currency": "EUR"});
+        let (status, body) = http
+            .send(session, reqwest::Method::POST, path, Some(product))
+            .await?;
+        let id = body["id"].as_str().filter(|_| status == 201);
+        Ok(id
+            .map(str::to_owned)
+            .ok_or_else(|| format!("{status}: {body}")))
+    })
+    .await?;
+    let path = format!("{path}/{id}");
+    until("the product is read", Duration::from_secs(30), || async {
+        let (status, body) = http
+            .send(session, reqwest::Method::GET, &path, None)
+            .await?;
+        Ok(if status == 200 && body["id"] == id.as_str() {
+            Ok(())
+        } else {
+            Err(format!("{status}: {body}"))
+        })
+    })
+    .await
+}
+
+async fn a_database_restart_heals(stage: &Stage, session: &erpgo_e2e::Session) -> Result<()> {
     services("restart-postgres")?;
     until(
         "ready after the restart",
@@ -152,5 +182,6 @@ async fn a_database_restart_heals(stage: &Stage) -> Result<()> {
         },
     )
     .await?;
+    a_user_works_again(stage, session).await?;
     no_container_restarted(stage)
 }

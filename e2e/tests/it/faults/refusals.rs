@@ -1,12 +1,12 @@
 //! What the cluster refuses or does not have.
 
 use anyhow::Result;
-use erpgo_e2e::Stage;
+use erpgo_e2e::{Stage, until};
 use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::json;
 
-use super::{named, serves_as_before};
+use super::{NAMED, named, serves_as_before};
 use crate::first_run::READY;
 
 async fn quota(stage: &Stage, pods: u32) -> Result<()> {
@@ -15,7 +15,16 @@ async fn quota(stage: &Stage, pods: u32) -> Result<()> {
         json!({"metadata": {"name": "small"}, "spec": {"hard": {"pods": pods.to_string()}}});
     let object = serde_json::from_value(object)?;
     quotas.create(&PostParams::default(), &object).await?;
-    Ok(())
+    // Until what there is has been counted, nothing is held against it.
+    until("the quota to count", NAMED, || async {
+        let status = quotas.get("small").await?.status.unwrap_or_default();
+        Ok(if status.hard.is_some() && status.used.is_some() {
+            Ok(())
+        } else {
+            Err(format!("{status:?}"))
+        })
+    })
+    .await
 }
 
 async fn lift(stage: &Stage) -> Result<()> {

@@ -6,7 +6,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use erpgo_e2e::{Kids, OPERATOR, OPERATOR_NAMESPACE, Process, Session, Shown, Silence, until};
 
-use super::{Play, SOON, accepted_by_every_pod, refused_by_every_pod};
+use super::{Play, RATE, SOON, accepted_by_every_pod, refused_by_every_pod};
 
 pub(super) const API: &str = "erpgo";
 const SIDECAR: &str = "sidecar-secrets";
@@ -30,6 +30,10 @@ impl Member {
         Process::of_pod(&self.uid, name)
     }
 
+    pub(super) fn sidecar(&self) -> Result<Process> {
+        self.process(SIDECAR)
+    }
+
     pub(super) fn silence(&self) -> Result<Silence> {
         Silence::of_pod(&self.uid)
     }
@@ -41,8 +45,35 @@ impl Play {
     pub(super) async fn killed_processes_are_waited_for(&mut self) -> Result<()> {
         // Each with a key of its own: at the end its former version has its grace.
         for (victim, key) in [(SIDECAR, "jwt"), (API, "refresh"), (OPERATOR, "pepper")] {
-            self.dies_at_each_step(Death { victim, key }).await?;
+            let death = Death { victim, key };
+            if victim == API {
+                // What it was asked when it died is lost.
+                self.dies_at_each_step(death).await?;
+            } else {
+                self.dies_unnoticed(death).await?;
+            }
         }
+        Ok(())
+    }
+
+    // Neither sidecar nor operator stands between a request and its answer.
+    async fn dies_unnoticed(&mut self, death: Death) -> Result<()> {
+        let load = self.crowd.work(RATE);
+        self.dies_at_each_step(death).await?;
+        let report = load.stop().await?;
+        println!(
+            "{}: through the deaths of {}: {}",
+            self.stage.namespace,
+            death.victim,
+            report.told()
+        );
+        ensure!(
+            report.failed == 0,
+            "{} of {} requests failed: {:?}",
+            report.failed,
+            report.sent,
+            report.examples
+        );
         Ok(())
     }
 
@@ -75,8 +106,9 @@ impl Play {
     /// No session and no password hash needs a version of `key` that was current before.
     async fn nobody_needs(&self, key: &str, before: &Kids) -> Result<()> {
         self.crowd.renew().await?;
+        // Hashing takes longer than a request that has left with a token of before.
+        self.crowd.sign_in().await?;
         if key == "pepper" {
-            self.crowd.sign_in().await?;
             self.witness().await?;
             self.no_hash_needs(before.get(key).context("no pepper")?)
                 .await?;

@@ -1,4 +1,4 @@
-//! The same journey on each backend.
+//! The same journey on each backend. Its load has a thread of its own: the other one waits for kubectl.
 
 use anyhow::{Result, ensure};
 use erpgo_e2e::{Backend, Stage};
@@ -7,12 +7,13 @@ use super::disturbances::Disturbance;
 use super::evictions::limit_disk;
 use super::{Play, Pods, RATE, rounds};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_key_turns_in_vault() -> Result<()> {
     let stage = Stage::set_alone("turn-vault", 30110).await?;
     let backend = Backend::vault(&stage).await?;
     let mut play = Play::begin(stage, backend, Pods::Autoscaled(2)).await?;
     turn(&mut play, rounds(10, 2), in_vault).await?;
+    play.sidecars_are_small(6).await?;
     play.a_sealed_vault_makes_it_wait().await?;
     play.an_edit_by_hand_is_refused("vault-rollback").await?;
     play.an_access_key_is_stolen().await?;
@@ -21,20 +22,21 @@ async fn every_key_turns_in_vault() -> Result<()> {
     play.end().await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_key_turns_in_aws() -> Result<()> {
     let stage = Stage::set_alone("turn-aws", 30111).await?;
     limit_disk(&stage).await?;
     let backend = Backend::aws(&stage).await?;
     let mut play = Play::begin(stage, backend, Pods::Fixed(2)).await?;
     turn(&mut play, rounds(3, 1), in_aws).await?;
+    play.sidecars_are_small(12).await?;
     play.an_edit_by_hand_is_refused("aws-rollback").await?;
     play.an_evicted_pod_is_not_waited_for().await?;
     play.killed_processes_are_waited_for().await?;
     play.end().await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_key_turns_in_a_secret() -> Result<()> {
     let stage = Stage::set_alone("turn-secret", 30112).await?;
     let mut play = Play::begin(stage, Backend::Kubernetes, Pods::Fixed(2)).await?;

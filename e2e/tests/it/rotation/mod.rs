@@ -34,6 +34,9 @@ const FIRST_RELEASE: &str = "erpgo.local/erpgo:dev";
 const SECOND_RELEASE: &str = "erpgo.local/erpgo:v2";
 /// How long a step may take on a machine that does other things as well.
 const SOON: Duration = Duration::from_secs(120);
+/// How often a pod reads its set by itself: soon enough to be waited for, and too seldom to stand in for the
+/// operator's word, with which an emergency is over in five seconds.
+const POLL_SECONDS: u32 = 20;
 
 /// What the ErpGo asks for beside its backend; disturbances change it.
 #[derive(Clone, Copy)]
@@ -184,7 +187,10 @@ fn rounds(full: usize, few: usize) -> usize {
 fn spec(stage: &Stage, backend: &Backend, collector: &Collector, wish: Wish) -> Value {
     let mut spec = json!({
         "image": wish.image,
-        "secrets": {"backend": backend.spec(stage)},
+        "secrets": {
+            "backend": backend.spec(stage),
+            "sidecar": {"pollIntervalSeconds": POLL_SECONDS},
+        },
         "settings": {"loginLimits": {"attemptsPerAddress": 10_000}},
         "tracing": {"otlpEndpoint": collector.endpoint()},
     });

@@ -64,6 +64,20 @@ impl Play {
         Ok(())
     }
 
+    /// Each sidecar has at most so many MiB in memory after all that.
+    pub(super) async fn sidecars_are_small(&self, mib: u64) -> Result<()> {
+        for member in self.members().await? {
+            let (resident, most) = member.sidecar()?.memory_kib()?;
+            let told = format!(
+                "the sidecar of {}: {resident} KiB, {most} at most",
+                member.name
+            );
+            println!("{}: {told}", self.stage.namespace);
+            ensure!(resident <= mib * 1024, "{told}");
+        }
+        Ok(())
+    }
+
     pub(super) async fn no_hash_needs(&self, pepper: &str) -> Result<()> {
         let mut database = self.stage.database().await?;
         let query = sqlx::query_scalar("SELECT count(*) FROM users WHERE pepper_kid = $1");

@@ -49,7 +49,8 @@ struct Shop {
     since: Since,
 }
 
-#[tokio::test]
+// The load has a thread of its own: this one waits for kubectl.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn two_roles_and_two_users_turn_by_jobs() -> Result<()> {
     let stage = Stage::set_alone("turn-roles", 30113).await?;
     let mut shop = Shop::open(stage).await?;

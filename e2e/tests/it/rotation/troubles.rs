@@ -1,5 +1,7 @@
 //! What the guide to rotations says of backends and documents that are not as they should be.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, ensure};
 use erpgo_e2e::{Load, Session, until};
 use k8s_openapi::api::core::v1::Secret;
@@ -9,6 +11,10 @@ use serde_json::json;
 use super::{Play, RATE, SOON, accepted_by_every_pod};
 use crate::faults::named;
 use crate::first_run::READY;
+
+/// What a sidecar calls a set that is not valid, and one that is not there.
+const MALFORMED: &str = "malformed";
+const NOT_FOUND: &str = "not_found";
 
 /// What must not change through a trouble.
 struct Calm {
@@ -127,6 +133,27 @@ impl Play {
         .await
     }
 
+    /// Waits until every pod has met its set as it is now, after `before`; all go on with what they have.
+    async fn is_refused_by_every_pod(
+        &self,
+        class: &str,
+        before: &BTreeMap<String, f64>,
+        calm: &Calm,
+    ) -> Result<()> {
+        until("every pod to refuse its set", SOON, || async {
+            let now = self.stage.failed_reads(class).await?;
+            let more = |pod: &String, count: &f64| before.get(pod).is_some_and(|had| count > had);
+            let all = !now.is_empty() && now.iter().all(|(pod, count)| more(pod, count));
+            Ok(if all {
+                Ok(())
+            } else {
+                Err(format!("{class}: {now:?} after {before:?}"))
+            })
+        })
+        .await?;
+        accepted_by_every_pod(&self.stage, &calm.witness.access_token).await
+    }
+
     /// A document that was edited to something invalid is used by nobody and named; the guide's `mend` puts
     /// the one before back.
     pub(super) async fn an_edit_by_hand_is_refused(&self, mend: &str) -> Result<()> {
@@ -136,6 +163,7 @@ impl Play {
         let generation = good["generation"].as_u64().context("no generation")?;
         bad["generation"] = json!(generation + 1);
         bad["keys"]["jwt"]["current"]["value"] = json!("short");
+        let before = self.stage.failed_reads(MALFORMED).await?;
         self.backend.write(&self.stage, &bad).await?;
         named(
             &self.stage,
@@ -144,6 +172,8 @@ impl Play {
             &["SecretSetInvalid", "jwt", "write a valid document"],
         )
         .await?;
+        self.is_refused_by_every_pod(MALFORMED, &before, &calm)
+            .await?;
         self.follow(mend, &[]).await?;
         ensure!(
             self.backend.document(&self.stage).await? == good,
@@ -158,6 +188,7 @@ impl Play {
     pub(super) async fn a_lost_document_is_restored(&self) -> Result<()> {
         let calm = self.calm().await?;
         let before = self.stage.kids().await?;
+        let had = self.stage.failed_reads(NOT_FOUND).await?;
         self.follow("backup", &[]).await?;
         let secrets: Api<Secret> = self.stage.api();
         secrets
@@ -174,6 +205,7 @@ impl Play {
             secrets.get_opt("shop-secret-set").await?.is_none(),
             "another set was made"
         );
+        self.is_refused_by_every_pod(NOT_FOUND, &had, &calm).await?;
         self.follow("restore", &[]).await?;
         self.stage.condition("Degraded", "False", READY).await?;
         ensure!(self.stage.kids().await? == before, "a key turned");
