@@ -50,6 +50,8 @@ pub struct Ground {
     pub api: SocketAddr,
     /// PostgreSQL.
     pub postgres: PostgresServer,
+    /// From the start of the process until it was ready; looked at every 20 ms.
+    pub ready_after: Duration,
     program: Child,
     /// Mixes made so far: no two make the same products.
     mixes: AtomicU32,
@@ -98,6 +100,7 @@ impl Ground {
         std::fs::write(&config, CONFIG)?;
         let (api, metrics) = (free()?, free()?);
         let log = std::fs::File::create(folder.path().join("log"))?;
+        let begun = Instant::now();
         let program = Command::new(binary()?)
             .args(["serve", "--config"])
             .arg(config)
@@ -112,16 +115,26 @@ impl Ground {
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
-        let ground = Self {
+        let mut ground = Self {
             api,
             postgres,
+            ready_after: Duration::ZERO,
             program,
             mixes: AtomicU32::new(0),
             _redis: redis,
             _folder: folder,
         };
         ground.is_ready().await?;
+        ground.ready_after = begun.elapsed();
         Ok(ground)
+    }
+
+    /// Bytes of the program, which is all of the image but for the public certificates.
+    ///
+    /// # Errors
+    /// When there is no release build.
+    pub fn program_bytes() -> Result<u64> {
+        Ok(std::fs::metadata(binary()?)?.len())
     }
 
     async fn is_ready(&self) -> Result<()> {
