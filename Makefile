@@ -82,8 +82,8 @@ generate: ## regenerate the CRD, the OpenAPI document, the chart's copies, insta
 coverage: packages ## lines of the API that its tests reach, part by part
 	@e2e/checks/coverage
 
-load: packages ## the seed's loads on one process of the API, with PostgreSQL and Redis beside it
+load: packages ## the seed's loads on one process of the API, PostgreSQL and Redis beside it; fails likewise
 	@e2e/bench/load
 
-bench: ## print the figures of the README, as ratios on this machine
+bench: ## the figures of the README, as ratios on this machine; fails when one misses its goal
 	@e2e/bench/run

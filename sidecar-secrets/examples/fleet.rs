@@ -1,4 +1,4 @@
-//! Prints what a fleet of sidecars asks of its backend, and what AWS takes for it.
+//! Prints what a fleet of sidecars and its operator ask of their backend, and what AWS takes for it.
 //!
 //! `cargo run --release -p sidecar-secrets --example fleet`: simulated time, nothing is sent.
 
@@ -15,6 +15,7 @@ mod schedule;
 
 use std::time::Duration;
 
+use erpgo_secret_set::{OPERATOR_LOOKS_EVERY, OPERATOR_RECONCILES_EVERY};
 use fleet::{Load, Reply, play};
 
 const PODS: u32 = 10_000;
@@ -27,11 +28,14 @@ const VAULT_RENEWALS: f64 = 24.0 * 60.0 / (20.0 * 2.0 / 3.0);
 const ROLES: f64 = 24.0 / (2.0 / 3.0);
 
 fn main() {
-    println!("calls per pod and day at rest, for one secret");
+    println!(
+        "calls per pod and day at rest, for one secret; the price is with the operator's calls"
+    );
     println!("interval  reads  Kubernetes  Vault   AWS  AWS $/month for 10 / 1,000 / 10,000 pods");
     for seconds in [5, 60, 300, 3600] {
         at_rest(seconds);
     }
+    the_operator();
     println!("\n{PODS} pods, one poll a minute, busiest second of each part");
     under(None);
     under(Some(Duration::from_secs(30)));
@@ -43,7 +47,7 @@ fn at_rest(seconds: u64) {
     let load = play(pods, interval, DAY, |_, _| Reply::Unchanged);
     let reads = f64::from(load.total()) / f64::from(pods);
     // STS is free of charge.
-    let month = |pods: f64| SECRET + pods * reads * 30.0 * CALLS;
+    let month = |pods: f64| SECRET + (pods * reads + operator_reads()) * 30.0 * CALLS;
     println!(
         "{seconds:>7} s {reads:>6.0} {reads:>11.0} {:>6.0} {:>5.0}  {:.2} / {:.2} / {:.2}",
         reads + VAULT_RENEWALS,
@@ -52,6 +56,20 @@ fn at_rest(seconds: u64) {
         month(1_000.0),
         month(10_000.0),
     );
+}
+
+fn the_operator() {
+    let reads = operator_reads();
+    println!(
+        "operator  {reads:>5.0} {reads:>11.0} {reads:>6.0} {reads:>5.0}  {:.2} of each, whatever the number of pods",
+        reads * 30.0 * CALLS
+    );
+}
+
+// A day, of one ErpGo that serves. Its logins are shared by these reads, and few.
+fn operator_reads() -> f64 {
+    let day = Duration::from_secs(86_400).as_secs_f64();
+    day / OPERATOR_LOOKS_EVERY.as_secs_f64() + day / OPERATOR_RECONCILES_EVERY.as_secs_f64()
 }
 
 fn under(asked: Option<Duration>) {

@@ -212,6 +212,25 @@ mod tests {
     }
 
     #[test]
+    fn every_series_is_in_the_guide() {
+        let guide = include_str!("../../docs/guides/secret-backends.md");
+        let text = Counters::default().text(&Status::default(), Instant::now());
+        let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let names: Vec<&str> = kinds.filter_map(|kind| kind.split(' ').next()).collect();
+        assert!(names.contains(&"erpgo_sidecar_ack_seconds"), "{names:?}");
+        // These appear once there is something to tell.
+        let later = [
+            "rendered_generation",
+            "acked_generation",
+            "last_read_age_seconds",
+        ];
+        let later = later.map(|name| format!("erpgo_sidecar_{name}"));
+        for name in names.into_iter().chain(later.iter().map(String::as_str)) {
+            assert!(guide.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
     fn a_latency_falls_into_every_bucket_that_is_no_shorter() {
         let counters = Counters::default();
         for millis in [50, 51, 90_000] {

@@ -1,5 +1,5 @@
 //! Real PostgreSQL, Redis, Vault and kube-apiserver for the tests, moto for AWS, and a shell for what the
-//! guides tell to type.
+//! guides tell to type; and what the benchmarks judge their figures by.
 //!
 //! Every component here is the real program, started on loopback. What is slow to start is shared
 //! by all test processes of one checkout (one PostgreSQL server, one kube-apiserver) and gives each
@@ -21,6 +21,7 @@ pub mod redis;
 pub mod services;
 pub mod tools;
 pub mod vault;
+pub mod verdicts;
 
 mod fail;
 mod private;

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use erpgo_e2e::{Load, LoadReport, Process, Session, Stage};
+use erpgo_test_kit::verdicts::{Goal, Verdicts};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Api, ListParams};
 use reqwest::Method;
@@ -30,8 +31,17 @@ async fn main() -> Result<()> {
     load(&stage, &path, &session, WARM_UP).await?;
     let report = load(&stage, &path, &session, LENGTH).await?;
     let (after, most) = process.memory_kib()?;
-    tell(&report, idle, after, most);
-    stage.strike().await
+    let mut verdicts = Verdicts::default();
+    tell(&report, &mut verdicts)?;
+    let memory = format!(
+        "app: RSS {:.1} MiB before, {:.1} after, at most {:.1} MiB",
+        mib(idle),
+        mib(after),
+        mib(most)
+    );
+    println!("{}", verdicts.judge(&memory, mib(most), Goal::AtMost(64.0)));
+    stage.strike().await?;
+    verdicts.end()
 }
 
 async fn load(stage: &Stage, path: &str, by: &Session, length: Duration) -> Result<LoadReport> {
@@ -40,24 +50,24 @@ async fn load(stage: &Stage, path: &str, by: &Session, length: Duration) -> Resu
     load.wait().await
 }
 
-fn tell(report: &LoadReport, idle: u64, after: u64, most: u64) {
+fn tell(report: &LoadReport, verdicts: &mut Verdicts) -> Result<()> {
     println!(
-        "app: {} reads at {RATE}/s open loop on one pod: {} errors (goal 0), p50 {:.1} ms, p99 {:.1} ms (goal < 25), generator lag {:.1} ms",
+        "app: {} reads at {RATE}/s open loop on one pod: p50 {:.1} ms, generator lag {:.1} ms",
         report.sent,
-        report.failed,
         millis(report.quantile(0.5)),
-        millis(report.quantile(0.99)),
         millis(report.generator_lag),
     );
-    println!(
-        "app: RSS {:.1} MiB before, {:.1} after, {:.1} at most (goal <= 64)",
-        mib(idle),
-        mib(after),
-        mib(most)
-    );
+    ensure!(report.sent > 0, "nothing was sent");
+    let p99 = millis(report.quantile(0.99));
+    let told = format!("app: p99 {p99:.1} ms");
+    println!("{}", verdicts.judge(&told, p99, Goal::Below(25.0)));
+    let failed = f64::from(u32::try_from(report.failed)?);
+    let told = format!("app: {failed} errors");
+    println!("{}", verdicts.judge(&told, failed, Goal::AtMost(0.0)));
     for example in &report.examples {
         println!("app: an error: {example}");
     }
+    Ok(())
 }
 
 fn millis(time: Duration) -> f64 {

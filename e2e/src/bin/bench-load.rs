@@ -1,4 +1,5 @@
-//! One process of the API under the loads of the seed, with PostgreSQL, Redis and the generator beside it.
+//! One process of the API under the loads of the seed, with PostgreSQL, Redis and the generator beside it. It
+//! fails when a goal is missed, after every figure.
 //!
 //! `bench-load [baseline|peak|spike|stress|storm|single|soak]...`, all of them unless some are named.
 //!   LOAD_SECONDS=60       how long each load lasts; the seed's is 300
@@ -8,19 +9,20 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use erpgo_e2e::Process;
-use erpgo_e2e::traffic::{Class, Goals, Ground, Report, Request, closed, open};
+use erpgo_e2e::traffic::{Class, Ground, Report, Request, closed, open};
+use erpgo_test_kit::verdicts::{Goal, Verdicts};
 use tokio::process::Command;
 
-const GOALS: Goals = Goals {
-    p99: Duration::from_millis(25),
-    p999: Duration::from_millis(100),
-    errors: 0.0,
-};
 /// Calm again: what a client does not notice.
 const CALM: Duration = Duration::from_millis(100);
+/// Within so many seconds after a rush.
+const CALM_WITHIN: Goal = Goal::Below(5.0);
+const NONE: Goal = Goal::AtMost(0.0);
 const CLIENTS: u32 = 8;
+/// What the goal of the soak is meant for.
+const HOUR: Duration = Duration::from_secs(3_600);
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often calm and storm take turns: what else the machine does falls on both.
@@ -38,28 +40,43 @@ async fn main() -> Result<()> {
         "load: {cores} cores, machine load {} before the run",
         machine()
     );
+    if let Some(unknown) = named.iter().find(|name| !ALL.contains(&name.as_str())) {
+        bail!("no load is called {unknown}; there are {}", ALL.join(", "));
+    }
+    let mut verdicts = Verdicts::default();
+    size(&mut verdicts)?;
     for scenario in ALL {
         if named.is_empty() || named.iter().any(|name| name == scenario) {
-            run(scenario).await?;
+            run(scenario, &mut verdicts).await?;
         }
     }
-    Ok(())
+    verdicts.end()
 }
 
 /// Each on ground of its own.
-async fn run(scenario: &str) -> Result<()> {
+async fn run(scenario: &str, verdicts: &mut Verdicts) -> Result<()> {
     let ground = Ground::start().await?;
+    let ready = ground.ready_after.as_secs_f64();
+    let told = format!("{scenario}: from the start until ready {ready:.2} s");
+    println!("{}", verdicts.judge(&told, ready, Goal::Below(1.0)));
     let length = seconds("LOAD_SECONDS", 60);
     match scenario {
-        "baseline" => steady(&ground, "baseline", 100.0, length).await,
-        "peak" => steady(&ground, "peak", 1_000.0, length).await,
-        "spike" => spike(&ground, length / 3).await,
-        "stress" => stress(&ground, length / 6).await,
-        "storm" => storm(&ground, length).await,
-        "single" => single(&ground, length.min(Duration::from_secs(20))).await,
-        "soak" => soak(&ground, seconds("LOAD_SOAK_SECONDS", 60)).await,
+        "baseline" => steady(&ground, (scenario, 100.0), length, verdicts).await,
+        "peak" => steady(&ground, (scenario, 1_000.0), length, verdicts).await,
+        "spike" => spike(&ground, length / 3, verdicts).await,
+        "stress" => stress(&ground, length / 6, verdicts).await,
+        "storm" => storm(&ground, length, verdicts).await,
+        "single" => single(&ground, length.min(Duration::from_secs(20)), verdicts).await,
+        "soak" => soak(&ground, seconds("LOAD_SOAK_SECONDS", 60), verdicts).await,
         other => bail!("no load is called {other}; there are {}", ALL.join(", ")),
     }
+}
+
+fn size(verdicts: &mut Verdicts) -> Result<()> {
+    let megabytes = f64::from(u32::try_from(Ground::program_bytes()?)?) / 1e6;
+    let told = format!("image: the program in it has {megabytes:.1} MB");
+    println!("{}", verdicts.judge(&told, megabytes, Goal::AtMost(40.0)));
+    Ok(())
 }
 
 fn seconds(name: &str, default: u64) -> Duration {
@@ -72,7 +89,12 @@ fn machine() -> String {
     text.split(' ').next().unwrap_or_default().to_owned()
 }
 
-async fn steady(ground: &Ground, name: &str, rate: f64, length: Duration) -> Result<()> {
+async fn steady(
+    ground: &Ground,
+    (name, rate): (&str, f64),
+    length: Duration,
+    verdicts: &mut Verdicts,
+) -> Result<()> {
     let mix = ground.mix().await?;
     open(
         ground.api,
@@ -90,18 +112,20 @@ async fn steady(ground: &Ground, name: &str, rate: f64, length: Duration) -> Res
         .since(before, report.count(), begun.elapsed());
     println!("{name}: {rate}/s for {length:?}: {}", report.line());
     println!("{name}: {cost}");
-    println!("{name}: {}", verdict(&report.faults(&GOALS)));
+    ensure!(report.count() > 0, "{name}: nothing was sent");
+    for (share, percent, most) in [(0.99, "99", 25.0), (0.999, "99.9", 100.0)] {
+        let millis = report.quantile(share).as_secs_f64() * 1e3;
+        let told = format!("{name}: p{percent} {millis:.1} ms");
+        println!("{}", verdicts.judge(&told, millis, Goal::Below(most)));
+    }
+    // Who is turned away at a load that is meant to be served was not served.
+    let failed = f64::from(u32::try_from(report.errors() + report.shed())?);
+    let told = format!("{name}: {failed} requests without their answer");
+    println!("{}", verdicts.judge(&told, failed, NONE));
     Ok(())
 }
 
-fn verdict(faults: &[String]) -> String {
-    match faults {
-        [] => "reaches its goals (p99 < 25 ms, p99.9 < 100 ms, no error)".to_owned(),
-        faults => format!("misses its goals: {}", faults.join("; ")),
-    }
-}
-
-async fn spike(ground: &Ground, part: Duration) -> Result<()> {
+async fn spike(ground: &Ground, part: Duration, verdicts: &mut Verdicts) -> Result<()> {
     let mix = ground.mix().await?;
     let rate = |at: Duration| {
         if (part..part * 2).contains(&at) {
@@ -117,18 +141,24 @@ async fn spike(ground: &Ground, part: Duration) -> Result<()> {
             report.between(part * n, part * (n + 1)).line()
         );
     }
-    println!("spike: {}", recovery(&report, part * 2));
+    println!("{}", recovery("spike", &report, part * 2, verdicts));
     Ok(())
 }
 
-fn recovery(report: &Report, from: Duration) -> String {
+fn recovery(name: &str, report: &Report, from: Duration, verdicts: &mut Verdicts) -> String {
     match report.calm_after(from, CALM) {
-        Some(time) => format!("calm {time:?} after it (goal < 5 s)"),
-        None => "not calm again to the end (goal < 5 s)".to_owned(),
+        Some(time) => {
+            let told = format!("{name}: calm {time:?} after it");
+            verdicts.judge(&told, time.as_secs_f64(), CALM_WITHIN)
+        }
+        None => {
+            let told = format!("{name}: not calm again to the end");
+            verdicts.judge(&told, f64::INFINITY, CALM_WITHIN)
+        }
     }
 }
 
-async fn stress(ground: &Ground, step: Duration) -> Result<()> {
+async fn stress(ground: &Ground, step: Duration, verdicts: &mut Verdicts) -> Result<()> {
     let mut knee = 5_000.0;
     for rate in [1_000.0, 1_500.0, 2_000.0, 3_000.0, 4_000.0, 5_000.0] {
         let mix = ground.mix().await?;
@@ -143,17 +173,21 @@ async fn stress(ground: &Ground, step: Duration) -> Result<()> {
     let mix = ground.mix().await?;
     let rate = |at: Duration| if at < step { knee * 2.0 } else { 100.0 };
     let report = open(ground.api, step * 3, rate, |n| mix.request(n)).await;
+    let beyond = report.between(Duration::ZERO, step);
     println!(
         "stress: twice the knee, {}/s: {}",
         knee * 2.0,
-        report.between(Duration::ZERO, step).line()
+        beyond.line()
     );
-    println!("stress: {}", recovery(&report, step));
+    let failed = f64::from(u32::try_from(beyond.errors())?);
+    let told = format!("stress: {failed} requests neither served nor turned away with 429 or 503");
+    println!("{}", verdicts.judge(&told, failed, NONE));
+    println!("{}", recovery("stress", &report, step, verdicts));
     Ok(())
 }
 
 /// Ten times as many sign-ins as can be hashed, and what becomes of everybody else.
-async fn storm(ground: &Ground, length: Duration) -> Result<()> {
+async fn storm(ground: &Ground, length: Duration, verdicts: &mut Verdicts) -> Result<()> {
     let mix = ground.mix().await?;
     let signing_in = mix.clone();
     let hashing = Duration::from_secs(3);
@@ -181,6 +215,8 @@ async fn storm(ground: &Ground, length: Duration) -> Result<()> {
         during.extend(beside);
         logins.extend(sent);
     }
+    let answered = calm.count() > 0 && during.count() > 0;
+    ensure!(answered, "storm: nothing was sent beside it");
     println!(
         "storm: capacity {capacity:.0} sign-ins/s; the storm: {}",
         logins.line()
@@ -188,15 +224,14 @@ async fn storm(ground: &Ground, length: Duration) -> Result<()> {
     println!("storm: others before: {}", calm.line());
     println!("storm: others during: {}", during.line());
     let moved = during.quantile(0.99).as_secs_f64() / calm.quantile(0.99).as_secs_f64().max(1e-6);
-    println!(
-        "storm: p99 of the others moves by {:+.0} % (goal < 10 %)",
-        (moved - 1.0) * 100.0
-    );
+    let percent = (moved - 1.0) * 100.0;
+    let told = format!("storm: p99 of the others moves by {percent:+.0} %");
+    println!("{}", verdicts.judge(&told, percent, Goal::Below(10.0)));
     Ok(())
 }
 
 /// Authenticated reads of one row, beside pgbench with the statement that the API sends for them.
-async fn single(ground: &Ground, length: Duration) -> Result<()> {
+async fn single(ground: &Ground, length: Duration, verdicts: &mut Verdicts) -> Result<()> {
     let mix = ground.mix().await?;
     let id = mix.products.first().context("no product")?.clone();
     let bench = pgbench(ground, &id, length).await?;
@@ -211,10 +246,9 @@ async fn single(ground: &Ground, length: Duration) -> Result<()> {
     println!(
         "single: {bench:.0}/s of pgbench -M prepared with the same statement and {CLIENTS} clients"
     );
-    println!(
-        "single: {:.0} % of it (goal >= 40 %)",
-        reads / bench * 100.0
-    );
+    let percent = reads / bench * 100.0;
+    let told = format!("single: {percent:.0} % of it");
+    println!("{}", verdicts.judge(&told, percent, Goal::AtLeast(40.0)));
     let cores = f64::from(u32::try_from(std::thread::available_parallelism()?.get())?);
     let whole = 1e6 * cores / reads;
     let sending = sending.as_secs_f64() * 1e6 / f64::from(u32::try_from(report.count())?);
@@ -263,7 +297,7 @@ fn program() -> Result<PathBuf> {
     newest.context("pgbench is missing: apt-get install postgresql")
 }
 
-async fn soak(ground: &Ground, length: Duration) -> Result<()> {
+async fn soak(ground: &Ground, length: Duration, verdicts: &mut Verdicts) -> Result<()> {
     let begun = Instant::now();
     let mut points: Vec<(f64, f64)> = Vec::new();
     while begun.elapsed() < length {
@@ -283,16 +317,16 @@ async fn soak(ground: &Ground, length: Duration) -> Result<()> {
     // What is allocated once is allocated by then.
     let settled = points.split_off(points.len() / 4);
     let (slope, mean) = slope(&settled);
-    println!(
-        "soak: 200/s for {length:?}: RSS {:.1} MiB on average, {:+.2} %/h (goal < 1 %/h{})",
-        mean / 1024.0,
-        slope / mean * 100.0,
-        if length < Duration::from_secs(3_600) {
-            "; too short to tell"
-        } else {
-            ""
-        }
+    let percent = slope / mean * 100.0;
+    let told = format!(
+        "soak: 200/s for {length:?}: RSS {:.1} MiB on average, {percent:+.2} %/h",
+        mean / 1024.0
     );
+    if length < HOUR {
+        println!("{told}: not judged, too short to tell (LOAD_SOAK_SECONDS=3600)");
+    } else {
+        println!("{}", verdicts.judge(&told, percent, Goal::Below(1.0)));
+    }
     Ok(())
 }
 

@@ -59,7 +59,7 @@ use tracing::field::Empty;
 use crate::runtime::progress::Key;
 
 // What no watch tells of (Secrets, Vault, optional kinds) is looked at again within this time.
-const AT_REST: Duration = Duration::from_secs(300);
+const AT_REST: Duration = erpgo_secret_set::OPERATOR_RECONCILES_EVERY;
 
 /// How a reconcile ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use erpgo_secret_set::OPERATOR_LOOKS_EVERY;
 use futures::{Stream, StreamExt as _, stream};
 use kube::runtime::reflector::ObjectRef;
 
@@ -18,7 +19,7 @@ use crate::reconcile::observe;
 
 const EVERY: Duration = Duration::from_secs(10);
 /// Beats from one look at the backend to the next.
-const BACKEND: u64 = 2;
+const BACKEND: u64 = OPERATOR_LOOKS_EVERY.as_secs() / EVERY.as_secs();
 /// `ErpGo` objects that are asked after at once.
 const AT_ONCE: usize = 8;
 
@@ -54,4 +55,17 @@ async fn is_news(context: &Context, before: &Heard, backend: bool) -> bool {
 
 fn object(key: &Key) -> ObjectRef<Handle> {
     ObjectRef::new(&key.name).within(&key.namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backend_is_looked_at_as_often_as_a_fleet_is_counted_by() {
+        assert_eq!(
+            EVERY * u32::try_from(BACKEND).unwrap(),
+            OPERATOR_LOOKS_EVERY
+        );
+    }
 }
