@@ -142,6 +142,7 @@ async fn lockout(world: &World) {
     assert!((880..=900).contains(&left), "{left}");
 }
 
+/// r05_3: whoever is locked out is told when that ends.
 #[tokio::test]
 async fn p10_five_failures_lock_whatever_the_password_without_redis() {
     lockout(&World::new().await).await;
