@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn r08_3_the_failed_checks_are_counted_by_dependency() {
+    fn the_failed_checks_are_counted_by_dependency() {
         let answers = [
             health(
                 r#"{"database":{"status":"healthy","latency_ms":1.0},"redis":{"status":"unhealthy","reason":"b"}}"#,

@@ -267,5 +267,6 @@ fn unavailable() -> MigrationReport {
         statement: None,
         error: None,
         retryable: true,
+        connections: None,
     }
 }

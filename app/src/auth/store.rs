@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _};
 
 use super::hash::StoredHash;
 use super::token::{Claims, Issued};
@@ -29,14 +29,8 @@ pub(super) async fn credentials(
     email: &str,
 ) -> Result<Option<Credentials>> {
     let fail = |error| Error::database("look up the user", error);
-    let query = sqlx::query(
-        "SELECT id, is_active, password_hash, pepper_kid, EXISTS (
-                    SELECT 1 FROM second_factors f
-                    WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL) AS second_factor
-         FROM users WHERE lower(email) = lower($1)",
-    )
-    .bind(email)
-    .fetch_optional(connection);
+    let mut look_up = look_up("", email);
+    let query = look_up.build().fetch_optional(connection);
     let row = observed(QueryType::Select, "auth.credentials", query)
         .await
         .map_err(fail)?;
@@ -52,6 +46,18 @@ pub(super) async fn credentials(
         })
     };
     row.map(read).transpose().map_err(fail)
+}
+
+fn look_up(prefix: &'static str, email: &str) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new(prefix);
+    sql.push(
+        "SELECT id, is_active, password_hash, pepper_kid, EXISTS (
+                    SELECT 1 FROM second_factors f
+                    WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL) AS second_factor
+         FROM users WHERE lower(email) = lower(",
+    );
+    sql.push_bind(email.to_owned()).push(")");
+    sql
 }
 
 /// Stores `fresh` unless the hash has changed since `stale` was read.
@@ -292,3 +298,6 @@ pub(super) async fn permissions(
         .filter_map(|text| text.parse::<Permission>().ok())
         .collect())
 }
+
+#[cfg(test)]
+mod plan;

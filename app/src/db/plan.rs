@@ -1,5 +1,7 @@
 //! What tests of query plans share: a table of a million rows, and what PostgreSQL would do with it.
 
+use std::collections::BTreeSet;
+
 use erpgo_test_kit::postgres::{self, TestDatabase};
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection, Postgres, QueryBuilder, Row as _};
@@ -75,4 +77,23 @@ pub async fn by_index(
     );
     let cost = plan["Total Cost"].as_f64().unwrap();
     assert!(cost < most, "{what} costs {cost}: {plan:#}");
+}
+
+/// Asserts that `queries`, as clients write them, use every parameter that the document has of the list at
+/// `path`, and no other: one that is new needs its plans looked at.
+pub fn asks_for_all(path: &str, queries: &[String]) {
+    let document = serde_json::to_value(crate::router::document()).unwrap();
+    let parameters = document["paths"][path]["get"]["parameters"].as_array();
+    let documented: BTreeSet<_> = parameters
+        .into_iter()
+        .flatten()
+        .filter(|parameter| parameter["in"] == "query")
+        .map(|parameter| parameter["name"].as_str().unwrap())
+        .collect();
+    assert!(!documented.is_empty(), "{path} has no parameters");
+    let pairs = queries.iter().flat_map(|query| query.split('&'));
+    let asked: BTreeSet<_> = pairs
+        .filter_map(|pair| Some(pair.split_once('=')?.0))
+        .collect();
+    assert_eq!(asked, documented, "{path}");
 }

@@ -1,7 +1,7 @@
 //! SQL of roles.
 
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, QueryBuilder, Row as _};
+use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _};
 
 use super::domain::{Draft, Role};
 use crate::db::{self, DbTime, QueryType, Total, observed};
@@ -77,11 +77,8 @@ pub(super) async fn list(connection: &mut PgConnection, page: Page) -> Result<(V
     let total = db::count(connection, "roles.count", all)
         .await
         .map_err(fail)?;
-    let sql = format!("{SELECT} ORDER BY lower(name), id LIMIT $1 OFFSET $2");
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(page.limit_and_one())
-        .bind(page.offset())
-        .fetch_all(connection);
+    let mut statement = statement("", page);
+    let query = statement.build().fetch_all(connection);
     let rows = observed(QueryType::Select, "roles.list", query)
         .await
         .map_err(fail)?;
@@ -91,6 +88,14 @@ pub(super) async fn list(connection: &mut PgConnection, page: Page) -> Result<(V
         .collect::<Result<_, _>>()
         .map_err(fail)?;
     Ok((roles, total))
+}
+
+fn statement(prefix: &'static str, page: Page) -> QueryBuilder<Postgres> {
+    let mut sql = QueryBuilder::new(prefix);
+    sql.push(SELECT).push(" ORDER BY lower(name), id LIMIT ");
+    sql.push_bind(page.limit_and_one()).push(" OFFSET ");
+    sql.push_bind(page.offset());
+    sql
 }
 
 pub(super) async fn insert(connection: &mut PgConnection, id: RoleId, draft: &Draft) -> Result<()> {
@@ -159,3 +164,6 @@ pub(super) async fn bump_holders(
         .await
         .map_err(|error| Error::database("note a change of permissions", error))
 }
+
+#[cfg(test)]
+mod plan;

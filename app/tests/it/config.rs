@@ -360,7 +360,7 @@ fn weak_key() -> impl Strategy<Value = String> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
-    /// P2: a signing key below 256 bits is refused before anything is signed with it.
+    /// P2: a signing key below 256 bits is refused before anything is signed with it (r01_3).
     #[test]
     fn p02_a_weak_jwt_secret_is_refused_at_the_start(key in weak_key(), refresh in any::<bool>()) {
         let directory = tempfile::tempdir().unwrap();

@@ -1,12 +1,13 @@
 //! Holds every answer of the whole suite against the OpenAPI document.
 //!
 //! An answer is at fault when its status, its error code, its media type or any field of its body is not
-//! what the document says of the operation. The schemas are read strictly: a field that is not listed is
-//! a fault, and so is a keyword that this reader does not know.
+//! what the document says of the operation, or when a header is missing that the document names. The
+//! schemas are read strictly: a field that is not listed is a fault, and so is a keyword that this reader
+//! does not know.
 
 use std::sync::LazyLock;
 
-use http::{Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
 use crate::world::Answer;
@@ -66,6 +67,7 @@ fn conforms(operation: &Value, answer: &Answer) -> Result<(), String> {
     let response = operation["responses"]
         .get(answer.status.as_str())
         .ok_or("the status is not documented")?;
+    has_headers(response, answer)?;
     let contents = response.get("content").and_then(Value::as_object);
     let Some(contents) = contents.filter(|contents| !contents.is_empty()) else {
         return match answer.text.is_empty() {
@@ -99,6 +101,17 @@ fn conforms(operation: &Value, answer: &Answer) -> Result<(), String> {
         }
     }
     fits(&content["schema"], &body, "#")
+}
+
+/// Each header that the document names is there, but for the one that only a repeat carries.
+fn has_headers(response: &Value, answer: &Answer) -> Result<(), String> {
+    let named = response["headers"].as_object().into_iter().flatten();
+    let mut always = named.filter(|(name, _)| *name != "idempotency-replayed");
+    let absent = |name: &str| answer.headers.get(name).is_none_or(HeaderValue::is_empty);
+    match always.find(|(name, _)| absent(name)) {
+        None => Ok(()),
+        Some((name, _)) => Err(format!("{name} is documented and is not sent")),
+    }
 }
 
 /// Whether `value` is what `schema` says, field by field.
@@ -339,6 +352,15 @@ mod tests {
     fn r13_4_an_undocumented_status_fails_the_test_that_meets_it() {
         let teapot = answer(418, "application/json", json!({}));
         check(&Method::GET, "/api/v1/products", &teapot);
+    }
+
+    #[test]
+    #[should_panic(expected = "location is documented and is not sent")]
+    fn r13_2_a_documented_header_that_is_missing_fails_the_test_that_meets_it() {
+        let mut made = answer(201, "application/json", json!({}));
+        made.headers
+            .insert(header::ETAG, HeaderValue::from_static("\"1\""));
+        check(&Method::POST, "/api/v1/products", &made);
     }
 
     #[test]

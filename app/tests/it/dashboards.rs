@@ -111,7 +111,29 @@ fn results(answer: &Value) -> usize {
     answer["data"]["result"].as_array().map_or(0, Vec::len)
 }
 
-/// Every query of every dashboard: file, panel, query.
+/// What Prometheus is asked when all of an installation is chosen.
+fn chosen(query: &str) -> String {
+    let query = query
+        .replace("$namespace", "shop")
+        .replace("$erpgo", ".*")
+        .replace("$__rate_interval", "1m");
+    assert!(!query.contains('$'), "{query}");
+    query
+}
+
+/// The series among whose labels a variable finds what may be chosen: `label_values(series, label)`.
+fn choices(variable: &Value) -> String {
+    let query = variable["query"].as_str().unwrap();
+    let inner = query.strip_prefix("label_values(").unwrap();
+    let inner = inner.strip_suffix(')').unwrap();
+    let (series, label) = inner.rsplit_once(", ").unwrap();
+    match series.strip_suffix('}') {
+        Some(open) => format!("{open}, {label}!=\"\"}}"),
+        None => format!("{series}{{{label}!=\"\"}}"),
+    }
+}
+
+/// Every query of every dashboard: file, panel or variable, query.
 fn queries() -> Vec<(String, String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/erpgo-operator/dashboards");
     let mut found = Vec::new();
@@ -123,15 +145,20 @@ fn queries() -> Vec<(String, String, String)> {
         for panel in dashboard["panels"].as_array().unwrap() {
             let title = panel["title"].as_str().unwrap();
             for target in panel["targets"].as_array().unwrap() {
-                let query = target["expr"].as_str().unwrap();
-                let query = query
-                    .replace("$namespace", "shop")
-                    .replace("$erpgo", ".*")
-                    .replace("$__rate_interval", "1m");
-                assert!(!query.contains('$'), "{name}: {query}");
+                let query = chosen(target["expr"].as_str().unwrap());
                 found.push((name.clone(), title.to_owned(), query));
             }
         }
+        let variables = dashboard["templating"]["list"].as_array().unwrap();
+        let asked = variables
+            .iter()
+            .filter(|variable| variable["type"] == "query");
+        let before = found.len();
+        for variable in asked {
+            let title = format!("${}", variable["name"].as_str().unwrap());
+            found.push((name.clone(), title, chosen(&choices(variable))));
+        }
+        assert!(found.len() > before, "{name} lets nothing be chosen");
     }
     found
 }

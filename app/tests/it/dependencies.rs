@@ -1,6 +1,9 @@
 //! What becomes of each class of routes when a dependency is lost: the rows of
 //! `docs/guides/dependencies.md` (R7.4, R8.2, P13).
 
+mod collector;
+mod silent;
+
 use std::time::{Duration, Instant};
 
 use erpgo_test_kit::port;
@@ -226,23 +229,6 @@ async fn every_class_is_served_while_the_mail_server_is_away() {
         .await
         .unwrap();
     assert_eq!(waiting, 1);
-}
-
-/// Traces are dropped, requests are not.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sign_ins_are_served_while_the_trace_collector_is_away() {
-    let database = crate::world::database().await;
-    crate::tx::killed::administrator(&database.url()).await;
-    let config = format!(
-        "{}tracing: {{ otlp_endpoint: 'http://127.0.0.1:{}' }}\n",
-        crate::tx::killed::CONFIG,
-        port::address().port()
-    );
-    let program = crate::program::start(&database.url(), &config);
-    program.is_ready().await;
-    for _ in 0..3 {
-        crate::tx::killed::sign_in(&program).await;
-    }
 }
 
 /// Nobody takes acknowledgements, and what was handed over is gone from the disk.

@@ -45,7 +45,8 @@ async fn r12_2_the_question_of_readiness_has_a_span_of_its_own() {
     assert!(query.closed, "{query:?}");
 }
 
-/// r08_5: the answer comes within a second, whether the database refuses or is silent.
+/// r08_5: the answer comes within a second, whether the database refuses or is silent; r08_3: it is 503
+/// and says which check failed.
 #[tokio::test]
 async fn p13_no_database_no_readiness_and_back_again() {
     let database = crate::world::database().await;

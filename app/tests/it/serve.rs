@@ -91,6 +91,22 @@ async fn r11_1_metrics_are_on_their_own_port_under_the_agreed_names() {
     assert!(!text.contains(REDIS_UP), "there is none:\n{text}");
 }
 
+/// The first requests find connections that are open: a pod is not ready before.
+#[tokio::test]
+async fn r08_2_a_pod_that_is_ready_has_its_first_connections() {
+    let database = crate::world::database().await;
+    for (most, first) in [(8, 4), (2, 2)] {
+        let config = format!("database: {{ max_connections: {most}, min_connections: 0 }}\n");
+        let program = start(&database.url(), &config);
+        program.is_ready().await;
+        let (_, text) = get(program.metrics, "/metrics").await.unwrap();
+        let mut lines = text.lines();
+        let size = lines.find_map(|line| line.strip_prefix("db_connection_pool_size "));
+        let size: u32 = size.unwrap().trim().parse().unwrap();
+        assert!((first..=most).contains(&size), "{size} of {most}");
+    }
+}
+
 const REDIS_UP: &str = "erpgo_dependency_up{dependency=\"redis\"}";
 
 /// What the program says of Redis, if it says anything.

@@ -1,5 +1,6 @@
 //! The end of a process, seen from outside (R9, P14).
 
+mod collector;
 mod hung;
 mod queued;
 

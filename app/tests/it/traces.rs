@@ -164,6 +164,38 @@ async fn r03_3_the_log_line_of_a_request_names_id_trace_user_and_path() {
     assert!(!LOG.text().contains("not-logged"));
 }
 
+/// The log tells what failed and every reason of it; the client learns nothing of that (r03_5).
+#[tokio::test]
+async fn r03_2_a_failure_is_logged_once_with_its_whole_chain_and_shown_to_nobody() {
+    LazyLock::force(&LOG);
+    let world = World::new().await;
+    let token = world.admin().await;
+    sqlx::raw_sql("ALTER TABLE products RENAME TO gone")
+        .execute(&world.state.database.pool())
+        .await
+        .unwrap();
+    let request = Request::get("/api/v1/products")
+        .header("authorization", format!("Bearer {token}"))
+        .header("x-request-id", "the-whole-chain-of-a-failure")
+        .body(Body::empty())
+        .unwrap();
+    let answer = send(&world.router, request).await;
+    answer.refused(500, "INTERNAL_ERROR");
+    let mut lines = LOG.lines_with("the-whole-chain-of-a-failure");
+    lines.retain(|line| line["message"] == "request failed");
+    let [line] = &lines[..] else {
+        panic!("{lines:#?}");
+    };
+    assert_eq!(line["code"], "INTERNAL_ERROR");
+    let error = line["error"].as_str().unwrap();
+    for part in ["list products", "relation \"products\" does not exist"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    for part in ["list products", "does not exist"] {
+        assert!(!answer.text.contains(part), "{part}: {}", answer.text);
+    }
+}
+
 /// r12_2, too.
 #[tokio::test]
 async fn r12_1_2_a_request_has_a_span_and_each_query_and_redis_call_one_within_it() {

@@ -114,6 +114,7 @@ fn names(answer: &Answer, pointer: &str, code: &str, place: &str) {
     assert!(found, "{place}: {pointer} {code} is not among {errors:?}");
 }
 
+/// r02_1: before anything is looked up or done.
 #[tokio::test]
 async fn p03_every_operation_refuses_a_parameter_that_it_does_not_know() {
     let tried = Tried::new().await;
@@ -137,6 +138,7 @@ async fn p03_every_operation_refuses_a_parameter_that_it_does_not_know() {
     }
 }
 
+/// r02_1: each body is held against its schema.
 #[tokio::test]
 async fn p03_every_body_refuses_unknown_missing_and_mistyped_fields_by_pointer() {
     let tried = Tried::new().await;

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r01_3_tokens_have_256_bits_and_never_repeat() {
+    fn tokens_have_256_bits_and_never_repeat() {
         let tokens: std::collections::HashSet<String> = (0..100)
             .map(|_| token().unwrap().expose_secret().to_owned())
             .collect();

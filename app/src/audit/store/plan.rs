@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::statement;
 use crate::audit::query::{Filter, ListQuery};
-use crate::db::plan::{MOST, by_index, fill, migrated, sql};
+use crate::db::plan::{MOST, asks_for_all, by_index, fill, migrated, sql};
 use crate::extract::query::parse;
 
 /// The months before those that the schema comes with: a year in all, as is kept.
@@ -123,4 +123,12 @@ async fn r06_2_and_r18_5_each_filter_has_an_index_at_a_million_events() {
             cheap(&mut connection, &filter, before, 500).await;
         }
     }
+}
+
+#[test]
+fn r06_2_every_parameter_of_the_search_is_among_them() {
+    let mut asked = filters();
+    // With which each part goes on.
+    asked.push("cursor=".to_owned());
+    asks_for_all("/api/v1/audit", &asked);
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::PgConnection;
 
 use super::{count, statement};
-use crate::db::plan::{MOST, by_index, fill, migrated};
+use crate::db::plan::{MOST, asks_for_all, by_index, fill, migrated};
 use crate::extract::query::parse;
 use crate::extract::sort::SortColumn as _;
 use crate::products::domain::Product;
@@ -137,4 +137,14 @@ async fn r06_2_each_order_and_filter_has_an_index_at_a_million_products() {
     for filter in FILTERS {
         bounded_count(&mut connection, filter).await;
     }
+}
+
+#[test]
+fn r06_2_every_parameter_of_the_list_is_among_them() {
+    let mut asked: Vec<_> = orders().collect();
+    asked.extend(FILTERS.map(str::to_owned));
+    asked.extend(DEEP.map(|(filter, _)| filter.to_owned()));
+    // With which each window goes on.
+    asked.push("cursor=".to_owned());
+    asks_for_all("/api/v1/products", &asked);
 }

@@ -9,12 +9,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::errors::operations;
-use crate::world::World;
+use crate::world::{World, until};
 
 #[tokio::test]
 async fn an_address_in_any_field_or_header_is_never_called() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/x", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
+    let url = format!("http://{address}/x");
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let accepting = tokio::spawn(async move {
@@ -52,6 +53,12 @@ async fn an_address_in_any_field_or_header_is_never_called() {
     }
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(calls.load(Ordering::SeqCst), 0);
+    // It would have been seen.
+    let _call = tokio::net::TcpStream::connect(address).await.unwrap();
+    until("a call is counted", || async {
+        calls.load(Ordering::SeqCst) == 1
+    })
+    .await;
     accepting.abort();
 }
 

@@ -6,6 +6,8 @@ use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
+use crate::spans::Recorder;
+
 /// Every statement that the driver reports, however it was sent. BEGIN, COMMIT and ROLLBACK are not
 /// among them, nor what the driver asks for itself, once for each type and connection.
 #[derive(Clone, Default)]
@@ -17,6 +19,13 @@ impl Counter {
         // While nobody else listens, tests that begin and end beside this one can switch events off.
         LazyLock::force(&crate::traces::LOG);
         tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
+    }
+
+    /// As [`Self::here`], and `recorder` sees the spans of the same time.
+    pub fn beside(&self, recorder: &Recorder) -> DefaultGuard {
+        LazyLock::force(&crate::traces::LOG);
+        let registry = tracing_subscriber::registry().with(self.clone());
+        tracing::subscriber::set_default(registry.with(recorder.clone()))
     }
 
     /// The text of each, in one line.

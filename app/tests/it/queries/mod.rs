@@ -16,6 +16,7 @@ use counter::Counter;
 use http::Method;
 use stage::{Call, Stage};
 
+use crate::spans::Recorder;
 use crate::world::call_with;
 
 const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guides/speed.md");
@@ -59,7 +60,7 @@ async fn prepared(stage: &Stage, operation: &str) -> Call {
     call.unwrap_or_else(|| panic!("{operation} has no call here: its statements are not counted"))
 }
 
-/// The statements of one call that succeeds, by the name of each query.
+/// The statements of one call that succeeds; each of them has a span of its own.
 async fn statements(stage: &Stage, call: &Call) -> Vec<String> {
     // Nothing known of the caller: the most that a request can need.
     stage.world.state.sessions.forget_all();
@@ -69,9 +70,9 @@ async fn statements(stage: &Stage, call: &Call) -> Vec<String> {
         .await
         .unwrap();
     let headers: Vec<_> = call.headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
-    let counter = Counter::default();
+    let (counter, recorder) = (Counter::default(), Recorder::default());
     let answer = {
-        let _counting = counter.here();
+        let _counting = counter.beside(&recorder);
         let place = (call.method.clone(), &*call.path);
         call_with(
             &stage.world.router,
@@ -90,7 +91,18 @@ async fn statements(stage: &Stage, call: &Call) -> Vec<String> {
         answer.status,
         answer.text
     );
-    counter.statements()
+    let sent = counter.statements();
+    // Those of an operation, not what the pool and a transaction say: BEGIN and COMMIT have none.
+    let spans = recorder.named("db.query");
+    let ended = spans.iter().filter(|span| span.closed).count();
+    assert_eq!(
+        ended,
+        sent.len(),
+        "{} {}: {spans:#?}\n{sent:#?}",
+        call.method,
+        call.path
+    );
+    sent
 }
 
 #[test]
@@ -100,7 +112,8 @@ fn every_operation_of_the_document_has_a_bound_and_no_other() {
     assert_eq!(listed, operations(), "the table of docs/guides/speed.md");
 }
 
-/// r10_1: every operation there is, to its success; every error code has its own test.
+/// r10_1: every operation there is, to its success; every error code has its own test. r12_2: each of
+/// the statements has a span.
 #[tokio::test]
 async fn each_operation_sends_as_many_statements_for_fifty_as_for_one_and_no_more_than_its_bound() {
     let (one, many) = (Stage::new(1).await, Stage::new(MANY).await);

@@ -1,4 +1,4 @@
-//! A write happens once, whenever the process is killed.
+//! A write happens whole and once, whenever the process is killed.
 
 use std::time::Duration;
 
@@ -7,8 +7,9 @@ use erpgo_test_kit::postgres::TestDatabase;
 use serde_json::json;
 
 use super::wire::Wire;
+use super::writes::{Change, NewProduct, NewUser, Write};
 use crate::program::{Program, post, start};
-use crate::world::{Answer, DEV_SECRETS, access, until};
+use crate::world::{DEV_SECRETS, access, until};
 
 /// With one connection every request after the first finds its statements prepared: each answer of the
 /// database is one statement, and all requests have the same number of them.
@@ -44,66 +45,6 @@ pub async fn sign_in(program: &Program) -> String {
     access(&answer.unwrap().expect(200).json())
 }
 
-/// The write whose process is killed after the `n`th answer of the database.
-struct Attempt<'a> {
-    n: i64,
-    token: &'a str,
-}
-
-impl Attempt<'_> {
-    fn sku(&self) -> String {
-        format!("S-{}", self.n)
-    }
-
-    async fn send(&self, program: &Program) -> Option<Answer> {
-        let headers = format!(
-            "authorization: Bearer {}\r\nidempotency-key: k-{}\r\n",
-            self.token, self.n
-        );
-        let body = json!({"sku": self.sku(), "name": "Chair", "price": "1", "currency": "EUR"});
-        post(program.api, "/api/v1/products", &headers, &body).await
-    }
-
-    /// Ids of the products that it made, and the number of answers that are stored for it.
-    async fn effects(&self, pool: &sqlx::PgPool) -> (Vec<String>, i64) {
-        let ids = sqlx::query_scalar("SELECT id::text FROM products WHERE sku = $1")
-            .bind(self.sku())
-            .fetch_all(pool)
-            .await
-            .unwrap();
-        let answers = sqlx::query_scalar("SELECT count(*) FROM idempotency_keys WHERE key = $1")
-            .bind(format!("k-{}", self.n))
-            .fetch_one(pool)
-            .await
-            .unwrap();
-        (ids, answers)
-    }
-
-    /// The same request again: one effect, and the answer that belongs to it.
-    async fn repeat(&self, program: &Program, pool: &sqlx::PgPool) {
-        let (before, _) = self.effects(pool).await;
-        let answer = self.send(program).await.unwrap();
-        assert_eq!(answer.status, 201, "{}: {}", self.n, answer.text);
-        let replayed = answer.headers.get("idempotency-replayed");
-        let replayed = replayed.is_some_and(|value| value == "true");
-        assert_eq!(
-            replayed,
-            before.len() == 1,
-            "{}: {:?}",
-            self.n,
-            answer.headers
-        );
-        let made = answer.json();
-        let (after, answers) = self.effects(pool).await;
-        assert_eq!(
-            (after, answers),
-            (vec![made["id"].as_str().unwrap().to_owned()], 1)
-        );
-        let again = self.send(program).await.unwrap();
-        assert_eq!((again.status.as_u16(), again.json()), (201, made));
-    }
-}
-
 async fn sessions_have_ended(database: &TestDatabase) {
     let pool = sqlx::PgPool::connect(&database.admin_url()).await.unwrap();
     until("the server has noticed", || async {
@@ -119,10 +60,9 @@ async fn sessions_have_ended(database: &TestDatabase) {
     pool.close().await;
 }
 
-/// Exactly once: killed after every single answer of the database, the write is there whole or not at
-/// all, and the repeat gets the first answer.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn exactly_once_a_write_killed_at_every_statement_has_one_effect_or_none() {
+/// Kills the process of `write` after every single answer of the database: the write is there whole or not
+/// at all, and its repeat is answered accordingly. At least `before` of the answers come before the commit.
+async fn killed_at_every_statement(mut write: impl Write, before: usize) {
     let database = crate::world::database().await;
     administrator(&database.url()).await;
     let pool = sqlx::PgPool::connect(&database.url()).await.unwrap();
@@ -133,34 +73,68 @@ async fn exactly_once_a_write_killed_at_every_statement_has_one_effect_or_none()
     let (mut none, mut whole) = (0, 0);
     for n in 1.. {
         assert!(n < 60, "a write has no {n} statements");
+        write.prepare(&pool, n).await;
         // A session that no process remembers: however slow the machine is, each attempt looks it up and
         // so has as many statements as the others.
         let token = sign_in(&program).await;
-        let attempt = Attempt { n, token: &token };
         wire.stop_at(n);
+        let place = (program.api, &*token);
         let answered = tokio::select! {
-            answer = attempt.send(&program) => Some(answer.unwrap()),
+            answer = write.send(place, n) => Some(answer.unwrap()),
             () = wire.reached() => None,
         };
         if let Some(answer) = answered {
             // The request needs fewer statements than `n`: every one of them has had its turn.
-            answer.expect(201);
+            write.judge(&pool, n, &answer, false).await;
             break;
         }
         program.process.signal(Signal::KILL).unwrap();
         program.process.wait(Duration::from_secs(20)).await.unwrap();
         wire.pass();
         sessions_have_ended(&database).await;
-        match attempt.effects(&pool).await {
-            (ids, 0) if ids.is_empty() => none += 1,
-            (ids, 1) if ids.len() == 1 => whole += 1,
-            torn => panic!("killed after answer {n}: {torn:?}"),
+        let effects = write.effects(&pool, n).await;
+        let is_there = effects.iter().all(|effect| *effect == 1);
+        let is_absent = effects.iter().all(|effect| *effect == 0);
+        assert!(
+            is_there || is_absent,
+            "killed after answer {n}: {effects:?}"
+        );
+        if is_there {
+            whole += 1
+        } else {
+            none += 1
         }
         program = start(&url, CONFIG);
         program.is_ready().await;
-        attempt.repeat(&program, &pool).await;
+        for repeated in [is_there, true] {
+            let answer = write.send((program.api, &*token), n).await.unwrap();
+            write.judge(&pool, n, &answer, repeated).await;
+            let effects = write.effects(&pool, n).await;
+            assert!(
+                effects.iter().all(|effect| *effect == 1),
+                "{n}: {effects:?}"
+            );
+        }
     }
-    // BEGIN, the lock, the look-up, the product, the sweep, the answer: all before the commit.
-    assert!(none >= 6, "{none} kills before the commit");
+    assert!(none >= before, "{none} kills before the commit");
     assert!(whole >= 1, "no kill between the commit and the answer");
+}
+
+/// Exactly once: the repeat gets the first answer. Before the commit: BEGIN, the lock, the look-up, the
+/// product, the sweep, the answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exactly_once_a_write_killed_at_every_statement_has_one_effect_or_none() {
+    killed_at_every_statement(NewProduct, 6).await;
+}
+
+/// p07, r04_4: the user, the letter and the note of it. Before the commit: BEGIN and these, at the least.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_whose_making_is_killed_at_every_statement_is_there_whole_or_not_at_all() {
+    killed_at_every_statement(NewUser, 4).await;
+}
+
+/// p07, r04_4: the repeat changes nothing that was changed. Before the commit: BEGIN, the lock, the change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_is_killed_at_every_statement_is_made_once_or_not_at_all() {
+    killed_at_every_statement(Change::default(), 3).await;
 }

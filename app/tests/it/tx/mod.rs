@@ -6,6 +6,7 @@ pub mod killed;
 mod relay;
 mod rollback;
 mod wire;
+mod writes;
 
 use erpgo::db::{self, Database};
 use erpgo::error::Result;

@@ -1,0 +1,57 @@
+//! A collector of traces that is away.
+
+use erpgo_test_kit::port;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::program::{Program, start};
+use crate::tx::killed;
+
+/// The status of one request, whose body is read to its end.
+async fn answered(
+    program: &Program,
+    client: &reqwest::Client,
+    token: &str,
+    (method, path, body): (Method, &str, Option<Value>),
+) -> u16 {
+    let url = format!("http://{}/api/v1{path}", program.api);
+    let mut request = client.request(method, url).bearer_auth(token);
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    answer.bytes().await.unwrap();
+    status
+}
+
+/// Traces are dropped, requests are not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_class_is_served_while_the_trace_collector_is_away() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let database = crate::world::database().await;
+    killed::administrator(&database.url()).await;
+    let config = format!(
+        "{}tracing: {{ otlp_endpoint: 'http://127.0.0.1:{}' }}\n",
+        killed::CONFIG,
+        port::address().port()
+    );
+    let program = start(&database.url(), &config);
+    program.is_ready().await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for n in 0..3 {
+        let token = killed::sign_in(&program).await;
+        let product =
+            json!({"sku": format!("S-{n}"), "name": "Chair", "price": "1", "currency": "EUR"});
+        for (method, path, body, status) in [
+            (Method::GET, "/products", None, 200),
+            (Method::POST, "/products", Some(product), 201),
+            (Method::GET, "/profile/export", None, 200),
+            (Method::POST, "/auth/logout", Some(json!({})), 204),
+        ] {
+            let call = (method, path, body);
+            let found = answered(&program, &client, &token, call).await;
+            assert_eq!(found, status, "{path}");
+        }
+    }
+}

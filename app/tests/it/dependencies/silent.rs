@@ -1,0 +1,64 @@
+//! A PostgreSQL that accepts connections and says nothing.
+
+use erpgo_test_kit::proxy;
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+
+use super::health;
+use crate::locks::waits_for_locks;
+use crate::world::{ADMIN, PASSWORD, World, shared, until};
+
+/// One connection, so that whoever has it makes the others wait. Who is answered after the first time and
+/// who after the second is told apart by the answers, however slow the machine is.
+const YAML: &str = "
+auth: { hash_memory_kib: 8, hash_iterations: 1 }
+limits: { login_per_ip: 0 }
+database: { max_connections: 1, acquire_timeout: 1s }
+http: { request_timeout: 10s }
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r08_2_a_silent_postgresql_costs_a_request_its_time_and_who_waits_the_acquire_timeout() {
+    let database = crate::world::database().await;
+    let way = proxy::tcp(database.address()).await;
+    let set = crate::world::set(crate::world::document(&way.url(&database.url()), None));
+    let world = shared(World::on(database, set, YAML).await);
+    let token = world.admin().await;
+    let mut holder = PgConnection::connect(&world.database.url()).await.unwrap();
+    let lock = sqlx::raw_sql("BEGIN; LOCK TABLE products IN EXCLUSIVE MODE");
+    lock.execute(&mut holder).await.unwrap();
+    let write = {
+        let (world, token) = (world.clone(), token.clone());
+        move || {
+            let body = json!({"sku": "S-1", "name": "Chair", "price": "1", "currency": "EUR"});
+            let (world, token) = (world.clone(), token.clone());
+            async move { world.post("/api/v1/products", &token, body).await }
+        }
+    };
+    let under_way = tokio::spawn(write());
+    waits_for_locks(&world.database, 1).await;
+    // Its statement ends now, and it never learns.
+    way.pause();
+    let unlock = sqlx::raw_sql("COMMIT");
+    unlock.execute(&mut holder).await.unwrap();
+
+    let waits = world.get("/api/v1/products", &token).await;
+    waits.refused(503, "SERVICE_UNAVAILABLE");
+    assert!(waits.headers.contains_key("retry-after"), "{}", waits.text);
+    assert_eq!(health(&world, "/health/ready").await.0, 503);
+    assert_eq!(health(&world, "/health/live").await.0, 200);
+    let cut_off = under_way.await.unwrap();
+    cut_off.refused(504, "REQUEST_TIMEOUT");
+    // Its connection is gone, and no other is to be had.
+    let sign_in = world.login(ADMIN, PASSWORD).await;
+    sign_in.refused(503, "SERVICE_UNAVAILABLE");
+
+    way.resume();
+    until("the database is back", || async {
+        health(&world, "/health/ready").await.0 == 200
+    })
+    .await;
+    // It was rolled back, as it was told, however long the server's end of it stays.
+    until("the same is made", || async { write().await.status == 201 }).await;
+    world.get("/api/v1/products", &token).await.expect(200);
+}
