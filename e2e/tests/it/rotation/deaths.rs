@@ -231,13 +231,17 @@ impl Play {
     }
 
     pub(super) async fn members(&self) -> Result<[Member; 2]> {
+        let members = self.all_members().await?;
+        members.try_into().ok().context("there are not two pods")
+    }
+
+    pub(super) async fn all_members(&self) -> Result<Vec<Member>> {
         let pods = self.stage.pods().await?.into_iter();
         let member = |pod: k8s_openapi::api::core::v1::Pod| {
             let (name, uid) = (pod.metadata.name?, pod.metadata.uid?);
             Some(Member { name, uid })
         };
-        let members: Vec<Member> = pods.filter_map(member).collect();
-        members.try_into().ok().context("there are not two pods")
+        Ok(pods.filter_map(member).collect())
     }
 
     /// The rotation is at `step` and waits for this pod alone, one of two: status, condition and metrics

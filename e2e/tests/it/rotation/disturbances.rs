@@ -1,8 +1,8 @@
 //! What happens to pods and operator in mid-rotation.
 //!
 //! Owns each disturbance from its beginning, before the rotation or after it has begun, to the moment at
-//! which two pods serve again. All of them end before the graces do, so that pods which came meet keys
-//! of before and of now.
+//! which two pods serve again. The rotation is [`super::held`] until what comes counts in it. All of them
+//! end before the graces do, so that pods which came meet keys of before and of now.
 
 use anyhow::{Context as _, Result, ensure};
 use erpgo_e2e::until;
@@ -10,6 +10,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams};
 
+use super::held::Held;
 use super::{Play, Pods, SOON};
 
 /// Something that must do no harm.
@@ -37,6 +38,7 @@ impl Play {
                     self.autoscaler_wants(3).await?;
                 }
                 Disturbance::RollingUpdate => {
+                    self.no_restart_is_lost().await?;
                     self.upgrade().await?;
                     self.is_rolling().await?;
                 }
@@ -46,25 +48,37 @@ impl Play {
         Ok(())
     }
 
-    /// Does what takes hold at once; `asked` is the word for the rotation.
+    /// Does what takes hold at once, but not to the pod that holds the rotation.
     pub(super) async fn disturb(
         &mut self,
         disturbances: &[Disturbance],
-        asked: &str,
+        held: &Held,
     ) -> Result<()> {
+        self.is_under_way(2).await?;
         for disturbance in disturbances {
             match disturbance {
                 Disturbance::PodComes => self.scale(Pods::Fixed(3)).await?,
                 Disturbance::PodGoes => {
-                    self.is_under_way(asked).await?;
-                    self.a_pod_goes().await?;
+                    self.no_restart_is_lost().await?;
+                    self.a_pod_goes(held).await?;
                 }
-                Disturbance::OperatorDies => {
-                    self.is_under_way(asked).await?;
-                    self.stage.node.operator()?.kill()?;
-                }
+                Disturbance::OperatorDies => self.stage.node.operator()?.kill()?,
                 Disturbance::AutoscalerScalesOut | Disturbance::RollingUpdate => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Waits until what comes counts in the rotation; what goes or died did so while it was under way.
+    pub(super) async fn is_amid(&self, disturbances: &[Disturbance]) -> Result<()> {
+        for disturbance in disturbances {
+            let pods = match disturbance {
+                Disturbance::PodComes
+                | Disturbance::AutoscalerScalesOut
+                | Disturbance::RollingUpdate => 3,
+                Disturbance::PodGoes | Disturbance::OperatorDies => 2,
+            };
+            self.is_under_way(pods).await?;
         }
         Ok(())
     }
@@ -87,8 +101,14 @@ impl Play {
     pub(super) async fn take_back(&mut self, disturbances: &[Disturbance]) -> Result<()> {
         for disturbance in disturbances {
             match disturbance {
-                Disturbance::PodComes => self.scale(Pods::Fixed(2)).await?,
-                Disturbance::AutoscalerScalesOut => self.scale(Pods::Autoscaled(2)).await?,
+                Disturbance::PodComes => {
+                    self.no_restart_is_lost().await?;
+                    self.scale(Pods::Fixed(2)).await?;
+                }
+                Disturbance::AutoscalerScalesOut => {
+                    self.no_restart_is_lost().await?;
+                    self.scale(Pods::Autoscaled(2)).await?;
+                }
                 Disturbance::PodGoes | Disturbance::RollingUpdate | Disturbance::OperatorDies => {}
             }
         }
@@ -114,26 +134,20 @@ impl Play {
         .await
     }
 
-    async fn is_under_way(&self, asked: &str) -> Result<()> {
-        until("a rotation under way", SOON, || async {
-            let rotation = self.stage.rotation().await?;
-            // One that is over already was under way.
-            let begun =
-                rotation.active.is_some() || rotation.handled_rotate.as_deref() == Some(asked);
-            Ok(if begun {
-                Ok(())
-            } else {
-                Err("none".to_owned())
-            })
-        })
-        .await
+    // A pod's restarts are counted no more when it has gone.
+    async fn no_restart_is_lost(&self) -> Result<()> {
+        let restarts = self.stage.restarts().await?;
+        let ends = self.stage.ends().await?;
+        ensure!(restarts == 0, "{restarts} restarts:\n{ends}");
+        Ok(())
     }
 
-    async fn a_pod_goes(&self) -> Result<()> {
+    async fn a_pod_goes(&self, held: &Held) -> Result<()> {
         let pods: Api<Pod> = self.stage.api();
-        let ready = self.stage.ready_pods().await?;
-        let first = ready.first().context("no ready pod")?;
-        pods.delete(first, &DeleteParams::default()).await?;
+        let members = self.all_members().await?;
+        let other = members.iter().find(|member| member.name != held.pod.name);
+        let other = other.context("there is no other pod")?;
+        pods.delete(&other.name, &DeleteParams::default()).await?;
         Ok(())
     }
 

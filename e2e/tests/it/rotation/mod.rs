@@ -10,6 +10,7 @@ mod evictions;
 mod graces;
 mod guide;
 mod hangs;
+mod held;
 mod journeys;
 mod planned;
 mod roles;

@@ -19,12 +19,15 @@ impl Play {
         let before = self.stage.kids().await?;
         let heard = self.heard().await?;
         self.set_going(disturbances).await?;
+        let held = self.silence_one().await?;
         let begun = Instant::now();
         let old = self.turns.turn(&self.stage).await?;
         let (keys, reason) = (KEYS.join(","), format!("round {round}"));
         self.stage.rotate(&keys, &reason).await?;
-        self.disturb(disturbances, &format!("{keys}={reason}"))
-            .await?;
+        self.disturb(disturbances, &held).await?;
+        self.is_amid(disturbances).await?;
+        let waited = begun.elapsed();
+        self.let_go(held).await?;
         self.stage.turned(&before, &KEYS).await?;
         let switched = begun.elapsed();
         self.remember().await?;
@@ -41,7 +44,7 @@ impl Play {
             self.is_told(&heard, &reason, &before).await?;
         }
         println!(
-            "{}: round {round}: every pod uses the new keys after {switched:?}, every old one is refused after {:?}",
+            "{}: round {round}: every pod uses the new keys after {switched:?}, of which it was held {waited:?}, every old one is refused after {:?}",
             self.stage.namespace,
             begun.elapsed()
         );
