@@ -13,7 +13,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 const START: Duration = Duration::from_secs(60);
-/// Image of the sidecar that an operator is started with.
+/// Where an operator is told the image of its sidecar.
+const SIDECAR: &str = "ERPGO_OPERATOR_SIDECAR_IMAGE";
+/// That image, unless a test gives another.
 pub const SIDECAR_IMAGE: &str = "erpgo.local/sidecar-secrets:dev";
 /// Kinds of the chart's objects that say what the operator may do.
 const RIGHTS: [&str; 5] = [
@@ -45,15 +47,8 @@ impl Default for Release {
     }
 }
 
-/// Environment variables, by name.
+/// Environment variables, by name; of two with the same name the later one counts.
 pub type Settings = Vec<(&'static str, String)>;
-
-/// What an operator is started with.
-struct Start<'a> {
-    release: Release,
-    url: &'a str,
-    settings: Settings,
-}
 
 /// A running operator.
 #[derive(Debug)]
@@ -66,7 +61,6 @@ pub struct Operator {
     namespace: String,
     kubeconfig: PathBuf,
     settings: Settings,
-    sidecar_image: String,
 }
 
 impl Operator {
@@ -81,12 +75,8 @@ impl Operator {
         namespace: &str,
         settings: Settings,
     ) -> anyhow::Result<Self> {
-        let start = Start {
-            release: Release::default(),
-            url: cluster.url(),
-            settings,
-        };
-        Self::begin(cluster, namespace, start).await
+        let release = Release::default();
+        Self::begin(cluster, namespace, release, cluster.url(), settings).await
     }
 
     /// Installs the chart's rights as `release` in `namespace` and starts its operator there.
@@ -105,30 +95,22 @@ impl Operator {
         release: Release,
         url: &str,
     ) -> anyhow::Result<Self> {
-        let start = Start {
-            release,
-            url,
-            settings: Settings::new(),
-        };
-        Self::begin(cluster, namespace, start).await
+        Self::begin(cluster, namespace, release, url, Settings::new()).await
     }
 
     async fn begin(
         cluster: &TestCluster,
         namespace: &str,
-        start: Start<'_>,
+        release: Release,
+        url: &str,
+        settings: Settings,
     ) -> anyhow::Result<Self> {
-        let Start {
-            release,
-            url,
-            settings,
-        } = start;
         grant(cluster, namespace, release).await?;
         let kubeconfig = cluster
             .kubeconfig_for_service_account_at(namespace, release.name, url)
             .await;
         let user = format!("system:serviceaccount:{namespace}:{}", release.name);
-        let process = run(namespace, release, &settings, &kubeconfig, SIDECAR_IMAGE).await?;
+        let process = run(namespace, release, &settings, &kubeconfig).await?;
         Ok(Self {
             process,
             user,
@@ -136,7 +118,6 @@ impl Operator {
             namespace: namespace.to_owned(),
             kubeconfig,
             settings,
-            sidecar_image: SIDECAR_IMAGE.to_owned(),
         })
     }
 
@@ -152,15 +133,14 @@ impl Operator {
         if self.process.id().is_some() {
             self.stop().await?;
         }
-        let (kubeconfig, image) = (&self.kubeconfig, &self.sidecar_image);
-        let (namespace, settings) = (&self.namespace, &self.settings);
-        self.process = run(namespace, self.release, settings, kubeconfig, image).await?;
+        let (namespace, kubeconfig) = (&self.namespace, &self.kubeconfig);
+        self.process = run(namespace, self.release, &self.settings, kubeconfig).await?;
         Ok(())
     }
 
     /// The same with another image of the sidecar, as an upgrade of the chart has it.
     pub async fn upgrade(&mut self, sidecar_image: &str) -> anyhow::Result<()> {
-        self.sidecar_image = sidecar_image.to_owned();
+        self.settings.push((SIDECAR, sidecar_image.to_owned()));
         self.restart().await
     }
 }
@@ -170,7 +150,6 @@ async fn run(
     release: Release,
     settings: &[(&'static str, String)],
     kubeconfig: &Path,
-    sidecar_image: &str,
 ) -> anyhow::Result<capture::Captured> {
     let program = tokio::task::spawn_blocking(binary).await??;
     let mut command = tokio::process::Command::new(program);
@@ -181,15 +160,11 @@ async fn run(
     if release.leader_election {
         command.arg("--leader-elect");
     }
-    command.args([
-        "--metrics-listen",
-        "127.0.0.1:0",
-        "--sidecar-image",
-        sidecar_image,
-    ]);
+    command.args(["--metrics-listen", "127.0.0.1:0"]);
     // In a pod this is the pod's name.
     command.env("HOSTNAME", release.name);
     command.env("KUBECONFIG", kubeconfig).env_remove("RUST_LOG");
+    command.env(SIDECAR, SIDECAR_IMAGE);
     command.envs(settings.iter().map(|(name, value)| (name, value)));
     let mut process = capture::spawn(command)?;
     process.wait_for_line("the operator begins", START).await?;

@@ -7,11 +7,12 @@ use crate::operator::Operator;
 use crate::{cluster, wait};
 use anyhow::Context;
 use erpgo_crds::ErpGo;
+use erpgo_operator::reconcile::build::migration_job::EXIT_SQL;
 use erpgo_test_kit::apiserver::{TestCluster, TestNamespace};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, Secret};
 use kube::Resource;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
@@ -22,10 +23,18 @@ use serde_json::{Value, json};
 /// The database's URL; no test connects to it.
 pub const DATABASE_URL: &str = "postgres://shop:kept-out-of-sight@127.0.0.1:5432/shop";
 
+/// When Jobs begin and end here.
+const THEN: &str = "2026-01-01T00:00:00Z";
+
 /// The image that a Deployment's first container has.
 pub fn image(deployment: &Deployment) -> Option<&String> {
     let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
     pod.containers.first()?.image.as_ref()
+}
+
+// Of a Job.
+fn condition(kind: &str, reason: &str) -> Value {
+    json!({"type": kind, "status": "True", "reason": reason, "lastTransitionTime": THEN, "lastProbeTime": THEN})
 }
 
 /// A namespace with an `ErpGo`.
@@ -103,14 +112,57 @@ impl Shop {
         self.finish_job("migration").await
     }
 
+    /// Reports that the migration ended with an SQL error, as the Job's pod and controller would.
+    pub async fn fail_migration(&self) -> anyhow::Result<()> {
+        let job = self.unfinished_job("migration").await?;
+        let report = json!({"outcome": "failed", "migration": "0002_x", "error": "no such column", "retryable": false});
+        let end = json!({"exitCode": EXIT_SQL, "reason": "Error", "message": report.to_string()});
+        let container = json!({"name": "migrate", "image": "erpgo", "imageID": "erpgo", "ready": false, "restartCount": 0, "state": {"terminated": end}});
+        let ended = json!({"phase": "Failed", "containerStatuses": [container]});
+        let name = job.metadata.name.as_ref();
+        let name = name.context("a Job without a name")?;
+        let template = &job.spec.as_ref().context("a Job without a spec")?.template;
+        self.pod(template, &format!("{name}-x"), &ended).await?;
+        let conditions = ["FailureTarget", "Failed"];
+        let conditions = conditions.map(|kind| condition(kind, "PodFailurePolicy"));
+        let failed = json!({"startTime": THEN, "failed": 1, "conditions": conditions});
+        self.report(&job, &failed).await
+    }
+
+    /// Makes a pod as a controller would, and reports `status` as its kubelet would.
+    pub async fn pod(
+        &self,
+        template: &PodTemplateSpec,
+        name: &str,
+        status: &Value,
+    ) -> anyhow::Result<()> {
+        let pods: Api<Pod> = self.api();
+        let mut pod = Pod {
+            metadata: template.metadata.clone().unwrap_or_default(),
+            spec: template.spec.clone(),
+            status: None,
+        };
+        pod.metadata.name = Some(name.to_owned());
+        pods.create(&PostParams::default(), &pod).await?;
+        let status = json!({"status": status});
+        pods.patch_status(name, &PatchParams::default(), &Patch::Merge(&status))
+            .await?;
+        Ok(())
+    }
+
     /// Waits for an unfinished Job of this component and reports it as complete.
     pub async fn finish_job(&self, component: &str) -> anyhow::Result<()> {
-        let what = format!("a Job of {component}");
-        let job = wait::until(&what, async || {
+        let job = self.unfinished_job(component).await?;
+        self.complete(&job).await
+    }
+
+    /// Waits for a Job of this component that nobody has reported as complete.
+    pub async fn unfinished_job(&self, component: &str) -> anyhow::Result<Job> {
+        wait::until(&format!("a Job of {component}"), async || {
             let found = self.unfinished_jobs(component).await?;
             Ok(found.into_iter().next())
-        });
-        self.complete(&job.await?).await
+        })
+        .await
     }
 
     /// Jobs of this component that nobody has reported as complete.
@@ -128,14 +180,16 @@ impl Shop {
 
     /// Reports a Job as complete, as its controller would.
     pub async fn complete(&self, job: &Job) -> anyhow::Result<()> {
+        let conditions = ["SuccessCriteriaMet", "Complete"];
+        let conditions = conditions.map(|kind| condition(kind, "CompletionsReached"));
+        let complete = json!({"startTime": THEN, "completionTime": THEN, "succeeded": 1, "conditions": conditions});
+        self.report(job, &complete).await
+    }
+
+    async fn report(&self, job: &Job, status: &Value) -> anyhow::Result<()> {
         let name = job.metadata.name.as_ref();
         let name = name.context("a Job without a name")?;
-        let now = "2026-01-01T00:00:00Z";
-        let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": "CompletionsReached", "lastTransitionTime": now, "lastProbeTime": now});
-        let status = json!({"status": {
-            "startTime": now, "completionTime": now, "succeeded": 1,
-            "conditions": [condition("SuccessCriteriaMet"), condition("Complete")],
-        }});
+        let status = json!({"status": status});
         let jobs: Api<Job> = self.api();
         jobs.patch_status(name, &PatchParams::default(), &Patch::Merge(&status))
             .await
@@ -185,6 +239,12 @@ impl Shop {
     pub async fn delete(&self) -> anyhow::Result<()> {
         let api: Api<ErpGo> = self.api();
         api.delete("shop", &DeleteParams::default()).await?;
+        self.until_gone().await
+    }
+
+    /// Waits for the end of an `ErpGo` that is being deleted.
+    pub async fn until_gone(&self) -> anyhow::Result<()> {
+        let api: Api<ErpGo> = self.api();
         wait::until("the end of the ErpGo", async || {
             Ok(api.get_opt("shop").await?.is_none().then_some(()))
         })

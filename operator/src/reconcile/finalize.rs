@@ -47,7 +47,8 @@ pub async fn finalize(context: &Context, key: &Key, erpgo: &ErpGo) -> Result<Don
         return Ok(Done::Gone);
     }
     if let Err(error) = context.secrets.delete(erpgo).await {
-        let given_up = seconds_since_deletion(erpgo) >= PATIENCE_SECONDS;
+        let begun = erpgo.metadata.deletion_timestamp.as_ref();
+        let given_up = is_given_up(begun.map(|begun| begun.0), Timestamp::now());
         tracing::warn!(
             namespace = key.namespace,
             name = key.name,
@@ -78,11 +79,9 @@ fn has_finalizer(erpgo: &ErpGo) -> bool {
     erpgo.finalizers().iter().any(|name| name == FINALIZER)
 }
 
-fn seconds_since_deletion(erpgo: &ErpGo) -> i64 {
-    let begun = erpgo.metadata.deletion_timestamp.as_ref();
-    begun.map_or(0, |begun| {
-        Timestamp::now().as_second() - begun.0.as_second()
-    })
+// Whether a deletion that began then has waited long enough for a backend.
+fn is_given_up(begun: Option<Timestamp>, now: Timestamp) -> bool {
+    begun.is_some_and(|begun| now.as_second() - begun.as_second() >= PATIENCE_SECONDS)
 }
 
 fn note(error: &SecretsError, given_up: bool) -> EventNote {
@@ -122,5 +121,37 @@ async fn write(
         }
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         Err(source) => Err(ReconcileError::Finalize(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_that_is_away_is_waited_for_five_minutes_and_no_longer() {
+        let second = |second| Timestamp::from_second(second).unwrap();
+        let begun = Some(second(1_000));
+        for (now, given_up) in [(999, false), (1_299, false), (1_300, true), (9_999, true)] {
+            assert_eq!(is_given_up(begun, second(now)), given_up, "{now}");
+        }
+        assert!(!is_given_up(None, second(9_999)));
+    }
+
+    #[test]
+    fn what_is_told_says_whether_it_goes_on() {
+        let away = SecretsError::Unreachable(None);
+        let goes_on = note(&away, false);
+        let over = note(&away, true);
+        let cause = "the secret backend does not answer; ";
+        assert_eq!(
+            goes_on.message,
+            format!("{cause}trying again for up to 5 minutes")
+        );
+        assert_eq!(
+            over.message,
+            format!("{cause}gave up after 5 minutes: delete the secret set by hand")
+        );
+        assert!(goes_on.warning && over.warning);
     }
 }

@@ -4,9 +4,12 @@ use erpgo_crds::ErpGo;
 use erpgo_tests::operator::Operator;
 use erpgo_tests::shop::Shop;
 use erpgo_tests::wait;
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
-use kube::api::DeleteParams;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{ApiResource, DeleteParams, ListParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 /// Brings a shop up with these fields, deletes it and waits for its end.
@@ -87,8 +90,115 @@ async fn i08_a_deletion_while_the_operator_is_away_ends_when_it_returns() {
             .is_some()
     );
     operator.restart().await.unwrap();
-    let gone = wait::until("the end of the ErpGo", async || {
-        Ok(api.get_opt("shop").await?.is_none().then_some(()))
+    shop.until_gone().await.unwrap();
+}
+
+/// Deletes a shop with the policy `Delete`. No controller collects here what an owner leaves behind:
+/// all that is left belongs to the shop, and of its Jobs none is new.
+async fn all_goes(shop: &Shop) {
+    let erpgo: ErpGo = shop.get("shop").await.unwrap();
+    let uid = erpgo.metadata.uid.unwrap();
+    let ours = "app.kubernetes.io/instance=shop,app.kubernetes.io/managed-by=erpgo-operator";
+    let ours = ListParams::default().labels(ours);
+    let jobs = async || shop.api::<Job>().list(&ours).await.unwrap().items;
+    let before = jobs().await;
+    assert_eq!(before.len(), 1);
+
+    shop.delete().await.unwrap();
+    for kind in [
+        ApiResource::erase::<Job>(&()),
+        ApiResource::erase::<Secret>(&()),
+        ApiResource::erase::<ConfigMap>(&()),
+        ApiResource::erase::<ServiceAccount>(&()),
+        ApiResource::erase::<Service>(&()),
+        ApiResource::erase::<Deployment>(&()),
+    ] {
+        for left in shop.api_of(&kind).list(&ours).await.unwrap() {
+            let mut owners = left.owner_references().iter();
+            let goes = owners.any(|owner| owner.uid == uid);
+            assert!(goes, "{} {} stays", kind.kind, left.name_any());
+        }
+    }
+    for gone in ["shop-secret-set", "shop-admin"] {
+        assert!(!exists(shop, gone).await, "{gone} is still there");
+    }
+    let uids = |jobs: &[Job]| jobs.iter().map(ResourceExt::uid).collect::<Vec<_>>();
+    assert_eq!(uids(&jobs().await), uids(&before));
+}
+
+#[tokio::test]
+async fn i08_a_deletion_while_the_migration_runs_ends_and_leaves_nothing() {
+    let shop = Shop::prepare("finalizers").await.unwrap();
+    let _operator = Operator::start(shop.cluster(), shop.namespace())
+        .await
+        .unwrap();
+    let policy = json!({"deletionPolicy": "Delete"});
+    shop.apply(&policy).await.unwrap();
+    shop.unfinished_job("migration").await.unwrap();
+    all_goes(&shop).await;
+}
+
+#[tokio::test]
+async fn i08_a_deletion_after_a_failed_migration_ends_and_leaves_nothing() {
+    let shop = Shop::prepare("finalizers").await.unwrap();
+    let _operator = Operator::start(shop.cluster(), shop.namespace())
+        .await
+        .unwrap();
+    let policy = json!({"deletionPolicy": "Delete"});
+    shop.apply(&policy).await.unwrap();
+    shop.fail_migration().await.unwrap();
+    shop.wait_condition("Degraded", "True").await.unwrap();
+    all_goes(&shop).await;
+}
+
+/// A spec with its secrets in a Vault where nobody listens.
+fn in_no_vault(deletion_policy: &str) -> Value {
+    let vault = json!({
+        "address": "http://127.0.0.1:1",
+        "allowHttp": true,
+        "path": "erpgo/shop",
+        "auth": {"kubernetes": {"role": "shop"}},
     });
-    gone.await.unwrap();
+    json!({"deletionPolicy": deletion_policy, "secrets": {"backend": {"vault": vault}}})
+}
+
+/// The Events that tell of secrets that could not be deleted.
+async fn not_deleted(shop: &Shop) -> anyhow::Result<Vec<Event>> {
+    let api: Api<Event> = shop.api();
+    let of_erpgo = ListParams::default().fields("regarding.kind=ErpGo,regarding.name=shop");
+    let mut told = api.list(&of_erpgo).await?.items;
+    told.retain(|event| event.reason.as_deref() == Some("SecretsNotDeleted"));
+    Ok(told)
+}
+
+#[tokio::test]
+async fn i08_a_deletion_waits_for_a_backend_that_is_away_and_says_so_until_the_policy_changes() {
+    let shop = Shop::prepare("finalizers").await.unwrap();
+    let operator = Operator::start(shop.cluster(), shop.namespace())
+        .await
+        .unwrap();
+    shop.apply(&in_no_vault("Delete")).await.unwrap();
+    let _: ServiceAccount = shop.get("shop").await.unwrap();
+    let _: Secret = shop.get("shop-admin").await.unwrap();
+    let api: Api<ErpGo> = shop.api();
+    api.delete("shop", &DeleteParams::default()).await.unwrap();
+    let told = wait::until("an Event that says so", async || {
+        Ok(not_deleted(&shop).await?.into_iter().next())
+    });
+    let told = told.await.unwrap();
+    assert_eq!(told.type_.as_deref(), Some("Warning"));
+    assert_eq!(
+        told.note.as_deref(),
+        Some("the secret backend does not answer; trying again for up to 5 minutes")
+    );
+
+    shop.looked_at_by(&operator).await.unwrap();
+    let waiting = api.get("shop").await.unwrap().metadata.finalizers;
+    assert_eq!(waiting, Some(vec!["erpgo.io/cleanup".into()]));
+    assert_eq!(not_deleted(&shop).await.unwrap().len(), 1, "told once");
+    assert!(!exists(&shop, "shop-admin").await);
+
+    shop.apply(&in_no_vault("Retain")).await.unwrap();
+    shop.until_gone().await.unwrap();
+    assert_eq!(not_deleted(&shop).await.unwrap().len(), 1, "told once");
 }

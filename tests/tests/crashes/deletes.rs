@@ -22,14 +22,6 @@ fn spec(version: u32, network_policy: bool) -> Value {
     })
 }
 
-/// The migration Job that has not ended.
-async fn job(shop: &Shop) -> Result<Job> {
-    wait::until("a migration Job", async || {
-        Ok(shop.unfinished_jobs("migration").await?.into_iter().next())
-    })
-    .await
-}
-
 async fn until_gone(shop: &Shop, job: &Job) -> Result<()> {
     let (jobs, name) = (shop.api::<Job>(), job.name_any());
     wait::until("the end of a migration Job", async || {
@@ -47,7 +39,7 @@ fn known(kind: &str, object: &impl kube::Resource) -> (String, Value) {
 /// deletes it. Tells what went on the way, with its uid.
 async fn live_and_die(shop: &Shop) -> Result<BTreeMap<String, Value>> {
     shop.apply(&spec(1, true)).await?;
-    let outlived = job(shop).await?;
+    let outlived = shop.unfinished_job("migration").await?;
     shop.settle(&spec(1, true)).await?;
     let policy: NetworkPolicy = shop.get("shop").await?;
     let secrets: Api<Secret> = shop.api();
@@ -57,7 +49,7 @@ async fn live_and_die(shop: &Shop) -> Result<BTreeMap<String, Value>> {
     );
 
     shop.apply(&spec(2, false)).await?;
-    let superseded = job(shop).await?;
+    let superseded = shop.unfinished_job("migration").await?;
     shop.apply(&spec(3, false)).await?;
     until_gone(shop, &superseded).await?;
     shop.finish_migration().await?;

@@ -17,6 +17,8 @@ pub struct End {
     pub prepared: Vec<KeyName>,
     /// Whether pods log in to the database as the other role.
     pub is_other_role: bool,
+    /// Whether they log in to Redis as the other user.
+    pub is_other_user: bool,
     /// Writes of the document.
     pub of_document: usize,
     /// Jobs that were made.
@@ -31,6 +33,10 @@ impl End {
         let begun = before.generation.0;
         let times = |write: &str| writes.iter().filter(|made| made.as_str() == write).count();
         let role = |document: &Document| login::user(&document.keys.database.current.value);
+        let user = |document: &Document| {
+            let redis = document.keys.redis.as_ref()?;
+            login::user(&redis.current.value)
+        };
         let versions = after.keys.versions();
         let versions = versions
             .map(|(key, slot, version)| (key, slot, drawn(key, &version.kid, begun)))
@@ -40,6 +46,7 @@ impl End {
             versions,
             prepared: after.prepared.keys().copied().collect(),
             is_other_role: role(before) != role(after),
+            is_other_user: user(before) != user(after),
             of_document: times("PATCH secrets/shop-secret-set"),
             of_jobs: times("POST jobs"),
             of_verifiers: times("POST secrets"),

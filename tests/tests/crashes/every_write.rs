@@ -44,8 +44,11 @@ async fn i10_a_death_after_any_write_changes_neither_the_end_nor_the_count() {
         end.of_document >= 4 && writes.len() > 2 * end.of_document,
         "{writes:#?}"
     );
-    assert_eq!((end.of_jobs, end.of_verifiers), (2, 1), "{writes:#?}");
-    assert!(end.is_other_role && end.prepared.is_empty(), "{end:?}");
+    assert_eq!((end.of_jobs, end.of_verifiers), (4, 2), "{writes:#?}");
+    assert!(
+        end.is_other_role && end.is_other_user && end.prepared.is_empty(),
+        "{end:?}"
+    );
     assert!(end.versions.iter().all(|(_, _, drawn)| drawn.is_some()));
 
     let fewest = whole.iter().map(|run| run.writes.len()).min();

@@ -1,6 +1,7 @@
 //! A shop whose keys turn, and the operator that turns them and is killed meanwhile.
 //!
-//! Owns whatever else a cluster would do for it: pods that acknowledge, Jobs that end, days that pass.
+//! Owns whatever else a cluster would do for it: pods that acknowledge, Jobs that end and go, days
+//! that pass.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use erpgo_tests::shop::{DATABASE_URL, Shop};
 use erpgo_tests::wait;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
@@ -25,12 +26,18 @@ use super::gate::Gate;
 use super::pods::{self, Pods};
 
 /// Every key of the set.
-const KEYS: [&str; 4] = ["jwt", "refresh", "pepper", "database"];
+const KEYS: [&str; 5] = ["jwt", "refresh", "pepper", "database", "redis"];
+/// Those whose grace is over at once.
+const GO_FIRST: [&str; 2] = ["database", "redis"];
 /// Longest time for a rotation with a death in it, far above what it takes.
 const LIMIT: Duration = Duration::from_secs(300);
 /// Before the grace of anything.
 const LONG_AGO: &str = "2020-01-01T00:00:00Z";
 const ADMIN: &str = "shop-database-admin";
+const REDIS: &str = "shop-redis";
+const REDIS_ADMIN: &str = "shop-redis-admin";
+/// Nobody connects to it either.
+const REDIS_URL: &str = "redis://shop:kept-out-of-sight@127.0.0.1:6379/0";
 
 /// A shop at rest between two rotations.
 pub struct Play {
@@ -53,18 +60,20 @@ pub struct Run {
 }
 
 impl Play {
-    /// A shop that serves, with two pods and two database roles that take turns.
+    /// A shop that serves, with two pods, and two database roles and two Redis users that take turns.
     pub async fn begin(cluster: TestCluster) -> Result<Self> {
         let shop = Shop::prepare_in(cluster, "crashes").await?;
         let gate = Gate::before(shop.cluster()).await?;
         let (cluster, namespace) = (shop.cluster(), shop.namespace());
         let release = Release::default();
         let operator = Operator::install_at(cluster, namespace, release, gate.url()).await?;
-        let admin = json!({"metadata": {"name": ADMIN}, "stringData": {"url": DATABASE_URL}});
-        let secrets: Api<Secret> = shop.api();
-        secrets
-            .create(&PostParams::default(), &serde_json::from_value(admin)?)
-            .await?;
+        for (name, url) in [
+            (ADMIN, DATABASE_URL),
+            (REDIS, REDIS_URL),
+            (REDIS_ADMIN, REDIS_URL),
+        ] {
+            give_url(&shop, name, url).await?;
+        }
         shop.settle(&spec()).await?;
         let pods = Pods::of(&shop).await?;
         let play = Self {
@@ -91,6 +100,7 @@ impl Play {
         let last = last.context("no rotation has ended")?;
         ensure!(last.outcome == "Switched" && last.keys == KEYS, "{last:?}");
         is_told_once(&self.log().await?, &last.id, &before)?;
+        self.jobs_go().await?;
         let end = End::of(&before, &after, &writes);
         Ok(Run {
             death,
@@ -160,15 +170,26 @@ impl Play {
         Ok(true)
     }
 
-    // The status says since when a grace counts. That of the database is over at once: it goes first,
-    // so that what goes together does not depend on the moment.
+    // One that has ended stays for ten minutes, and the next rotation is days away: those of all rotations
+    // of a test may be more than the operator reads.
+    async fn jobs_go(&self) -> Result<()> {
+        let jobs: Api<Job> = self.shop.api();
+        let credentials = ListParams::default().labels("app.kubernetes.io/component=credentials");
+        jobs.delete_collection(&DeleteParams::background(), &credentials)
+            .await?;
+        Ok(())
+    }
+
+    // The status says since when a grace counts. Those of database and Redis are over at once: they go
+    // first, so that what goes together does not depend on the moment.
     async fn days_pass(&self, erpgo: &ErpGo) -> Result<()> {
         let status = erpgo.status.as_ref();
         let Some(rotation) = status.and_then(|status| status.rotation.as_ref()) else {
             return Ok(());
         };
         let mut keys = rotation.keys.iter();
-        let goes_first = keys.any(|key| key.key == "database" && key.previous.is_some());
+        let goes_first =
+            keys.any(|key| GO_FIRST.contains(&key.key.as_str()) && key.previous.is_some());
         if rotation.active.is_some() || goes_first {
             return Ok(());
         }
@@ -232,11 +253,24 @@ impl Play {
     }
 }
 
+async fn give_url(shop: &Shop, name: &str, url: &str) -> Result<()> {
+    let secret = json!({"metadata": {"name": name}, "stringData": {"url": url}});
+    let secrets: Api<Secret> = shop.api();
+    secrets
+        .create(&PostParams::default(), &serde_json::from_value(secret)?)
+        .await?;
+    Ok(())
+}
+
 fn spec() -> Value {
     json!({
         "database": {
             "secretRef": {"name": "shop-database"},
             "rotation": {"roles": ["shop", "shop_b"], "adminSecretRef": {"name": ADMIN}},
+        },
+        "redis": {
+            "secretRef": {"name": REDIS},
+            "rotation": {"users": ["shop", "shop_b"], "adminSecretRef": {"name": REDIS_ADMIN}},
         },
     })
 }

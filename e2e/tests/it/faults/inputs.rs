@@ -1,6 +1,6 @@
 //! What the spec names is missing or wrong.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use erpgo_e2e::Stage;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -8,7 +8,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
 use super::{named, serves_as_before};
-use crate::first_run::READY;
+use crate::first_run::{READY, admin};
 
 #[tokio::test]
 async fn a_missing_database_secret_is_named_and_heals() -> Result<()> {
@@ -37,6 +37,31 @@ async fn a_wrong_password_is_named_and_heals() -> Result<()> {
 
     stage.put_secret("database", json!({"url": right})).await?;
     stage.condition("Ready", "True", READY).await?;
+    stage.strike().await
+}
+
+#[tokio::test]
+async fn a_redis_that_never_answered_is_named_and_heals() -> Result<()> {
+    let stage = Stage::set("no-redis", 30115).await?;
+    let right = secret_value(&stage, "redis", "url").await?;
+    let nowhere = json!({"url": "redis://:nobody@redis.nowhere:6379/0"});
+    stage.put_secret("redis", nowhere).await?;
+    stage.apply(&stage.erpgo(json!({"replicas": 1}))).await?;
+    stage.condition("Ready", "True", READY).await?;
+    let words = ["RedisUnavailable", "Secret redis", "spec.redis.secretRef"];
+    named(&stage, "Degraded", "True", &words).await?;
+    named(&stage, "Ready", "True", &["redis cannot be reached"]).await?;
+    let session = admin(&stage).await?;
+    let (status, body) = stage
+        .http()?
+        .send(&session, reqwest::Method::GET, "/api/v1/products", None)
+        .await?;
+    ensure!(status == 200, "a read answered {status}: {body}");
+
+    let pods = stage.ready_pods().await?;
+    stage.put_secret("redis", json!({"url": right})).await?;
+    stage.condition("Degraded", "False", READY).await?;
+    serves_as_before(&stage, &pods).await?;
     stage.strike().await
 }
 
