@@ -73,10 +73,10 @@ impl Play {
     pub(super) async fn is_amid(&self, disturbances: &[Disturbance]) -> Result<()> {
         for disturbance in disturbances {
             let pods = match disturbance {
-                Disturbance::PodComes
-                | Disturbance::AutoscalerScalesOut
-                | Disturbance::RollingUpdate => 3,
+                Disturbance::PodComes | Disturbance::AutoscalerScalesOut => 3,
                 Disturbance::PodGoes | Disturbance::OperatorDies => 2,
+                // It was under way before the rotation, and may have taken the pod that held that.
+                Disturbance::RollingUpdate => continue,
             };
             self.is_under_way(pods).await?;
         }
