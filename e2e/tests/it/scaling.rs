@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::first_run::{READY, admin};
 
-/// r17_3: more instances for more load, and none of it lost.
 // The load has a thread of its own.
+/// r17_3: more instances for more load, and none of it lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_autoscaler_scales_under_load_and_back() -> Result<()> {
     let stage = Stage::set_alone("scaling", 30095).await?;
