@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use reqwest::{Client, RequestBuilder};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -61,6 +61,21 @@ impl LoadReport {
             self.quantile(0.99),
             self.generator_lag
         )
+    }
+
+    /// Not one request failed.
+    ///
+    /// # Errors
+    /// When one did; the first are told.
+    pub fn is_clean(&self) -> Result<()> {
+        ensure!(
+            self.failed == 0,
+            "{} of {} requests failed: {:?}",
+            self.failed,
+            self.sent,
+            self.examples
+        );
+        Ok(())
     }
 
     /// The latency that `share` (0 to 1) of the requests did not exceed.

@@ -1,42 +1,15 @@
 //! Spans leave by OTLP, and the filter changes while the process runs (R12.4, R15.4).
 #![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
 
+mod log;
+
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use erpgo_telemetry::{Format, Options, Otlp, build};
-use tracing_subscriber::fmt::MakeWriter;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use log::Log;
 
 fn options(otlp: Option<Otlp>) -> Options {
     Options {
@@ -135,7 +108,7 @@ fn r15_4_the_filter_changes_and_a_bad_one_does_not() {
         telemetry.set_filter("debug").unwrap();
         tracing::debug!(answer = 42, "after");
     });
-    let lines: Vec<_> = log.text().lines().map(str::to_owned).collect();
+    let lines = log.lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(
         lines[0].contains("\"message\":\"after\"") && lines[0].contains("\"answer\":42"),

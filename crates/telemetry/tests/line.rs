@@ -1,44 +1,16 @@
 //! A line says what `tracing-subscriber`'s own JSON format says of the same span and event (R12).
 #![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
 
+mod log;
+
 use std::io;
-use std::sync::{Arc, Mutex};
 
 use erpgo_telemetry::{Format, Options, build};
+use log::Log;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tracing::field::Empty;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn lines(&self) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(str::to_owned).collect()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 fn ours(speak: impl FnOnce()) -> Vec<String> {
     let log = Log::default();

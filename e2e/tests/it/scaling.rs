@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use erpgo_e2e::{Load, Stage, until};
 use serde_json::json;
 
@@ -34,7 +34,7 @@ async fn the_autoscaler_scales_under_load_and_back() -> Result<()> {
         "scaled out under {} requests, {} failed",
         report.sent, report.failed
     );
-    ensure!(report.failed == 0, "{:?}", report.examples);
+    report.is_clean()?;
     pods(&stage, "one pod in calm", |count| count == 1).await?;
     stage.strike().await
 }

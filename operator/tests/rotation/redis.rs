@@ -16,6 +16,19 @@ fn without_redis() -> World {
     world
 }
 
+/// A world in which a rotation of redis and jwt is so many writes old.
+fn in_mid_rotation(turning: &[LoginKey], writes: usize) -> World {
+    let mut world = World::with_turns(3, turning);
+    world.rounds(2, 1);
+    world.rotate = Some("redis,jwt".into());
+    for _ in 0..writes {
+        world.all_well();
+        world.look(0, 0);
+        world.act(0, 1);
+    }
+    world
+}
+
 fn is_absent(world: &World) -> bool {
     !world.view().keys.contains_key(&Redis)
 }
@@ -164,14 +177,7 @@ fn a_pod_that_never_answers_has_it_taken_out_at_the_deadline() {
 fn it_leaves_whenever_it_is_removed_in_mid_rotation() {
     for turning in [&[][..], &[LoginKey::Redis]] {
         for writes in 0..30 {
-            let mut world = World::with_turns(3, turning);
-            world.rounds(2, 1);
-            world.rotate = Some("redis,jwt".into());
-            for _ in 0..writes {
-                world.all_well();
-                world.look(0, 0);
-                world.act(0, 1);
-            }
+            let mut world = in_mid_rotation(turning, writes);
             world.wants_redis = false;
             world.rounds(20, 1);
             assert_eq!(world.record.active, None, "removed after {writes} writes");
@@ -378,14 +384,7 @@ fn one_that_is_revoked_leaves_whole_though_rotations_are_paused() {
 fn one_that_is_revoked_in_mid_rotation_leaves_though_rotations_are_paused() {
     for turning in [&[][..], &[LoginKey::Redis]] {
         for writes in 0..30 {
-            let mut world = World::with_turns(3, turning);
-            world.rounds(2, 1);
-            world.rotate = Some("redis,jwt".into());
-            for _ in 0..writes {
-                world.all_well();
-                world.look(0, 0);
-                world.act(0, 1);
-            }
+            let mut world = in_mid_rotation(turning, writes);
             world.paused = true;
             world.wants_redis = false;
             world.revoke = Some(format!("redis/{}", current(&world, Redis)));

@@ -63,13 +63,7 @@ async fn turn(
         play.stage.namespace,
         report.told()
     );
-    ensure!(
-        report.failed == 0,
-        "{} of {} requests failed: {:?}",
-        report.failed,
-        report.sent,
-        report.examples
-    );
+    report.is_clean()?;
     ensure!(
         play.crowd.lost() == 0,
         "{} sessions were lost",

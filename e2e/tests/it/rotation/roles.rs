@@ -60,7 +60,7 @@ async fn two_roles_and_two_users_turn_by_jobs() -> Result<()> {
     }
     let report = load.stop().await?;
     println!("turn-roles: {}", report.told());
-    ensure!(report.failed == 0, "requests failed: {:?}", report.examples);
+    report.is_clean()?;
     ensure!(shop.crowd.lost() == 0, "{} sessions", shop.crowd.lost());
     ensure!(shop.stage.restarts().await? == 0, "a container restarted");
     for at in BOTH {

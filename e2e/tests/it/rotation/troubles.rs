@@ -39,12 +39,7 @@ impl Play {
             self.stage.namespace,
             report.told()
         );
-        ensure!(
-            report.failed == 0,
-            "{} requests failed: {:?}",
-            report.failed,
-            report.examples
-        );
+        report.is_clean()?;
         ensure!(
             self.stage.ready_pods().await? == calm.pods,
             "the pods changed"
