@@ -2,8 +2,8 @@
 //!
 //! Owns [`prove`]. A version that is staged is tried with one connection before anybody is told that
 //! it is accepted: a promotion that every pod has acknowledged can then not fail for a wrong password
-//! (I-03), nor lead to a database without the schema (I-01). What was proved once, or is in use, is not tried again, so that a database that is away
-//! does not hold up the rotation of another key.
+//! (I-03), nor lead to a database without the schema (I-01). What was proved once, or is in use, is not
+//! tried again, so that a database that is away does not hold up the rotation of another key.
 
 use erpgo_secret_set::{KeyName, RotatingKey, Secret, SecretSet, Slot};
 use sqlx::PgPool;
