@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use erpgo_test_kit::kernel;
 
 /// What /proc counts processor time in, on every Linux there is for user programs.
 const TICKS_PER_SECOND: u64 = 100;
@@ -88,12 +89,7 @@ impl Process {
     /// # Errors
     /// When the process has ended.
     pub fn memory_kib(&self) -> Result<(u64, u64)> {
-        let status = std::fs::read_to_string(self.0.join("status"))?;
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-            number.with_context(|| format!("no {name} in the status of a process"))
-        };
-        Ok((field("VmRSS:")?, field("VmHWM:")?))
+        let field = |name: &str| kernel::status(self.id(), name);
+        Ok((field("VmRSS")?, field("VmHWM")?))
     }
 }

@@ -11,7 +11,7 @@ mod support;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
-use erpgo_test_kit::Signal;
+use erpgo_test_kit::{Signal, kernel};
 use serde_json::Value;
 use support::kubernetes::Store;
 use support::{LIMIT, Request, ack, document, find, memory, nack, nudge, rendered};
@@ -273,16 +273,9 @@ async fn at_rest_the_process_keeps_under_two_mebibytes_of_its_own_and_one_thread
     let sidecar = store.pod().await.start().await;
     sidecar.renders(1).await;
     let pid = sidecar.process.id().unwrap();
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let number = |name: &str| -> u64 {
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    };
-    assert!((1..2048).contains(&number("RssAnon:")), "{status}");
-    assert_eq!(number("Threads:"), 1, "{status}");
+    let own = kernel::status(pid, "RssAnon").unwrap();
+    assert!((1..2048).contains(&own), "{own} KiB");
+    assert_eq!(kernel::status(pid, "Threads").unwrap(), 1);
 }
 
 #[tokio::test]

@@ -62,6 +62,13 @@ impl Shop {
         Ok(Self { cluster, namespace })
     }
 
+    /// A namespace with the database's Secret, and an operator that serves it.
+    pub async fn with_operator(prefix: &str) -> anyhow::Result<(Self, Operator)> {
+        let shop = Self::prepare(prefix).await?;
+        let operator = Operator::start(shop.cluster(), shop.namespace()).await?;
+        Ok((shop, operator))
+    }
+
     /// The cluster.
     pub fn cluster(&self) -> &TestCluster {
         &self.cluster

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 /// Longest wait for what the operator does by itself; it is far above what it takes.
 pub const LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(100);
+/// How long a count stays the same when nothing is under way.
+const STILL: Duration = Duration::from_secs(3);
 
 /// Polls until `condition` gives a value, and fails when it has not within [`LIMIT`].
 pub async fn until<T>(
@@ -31,4 +33,17 @@ pub async fn until_within<T>(
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// Polls until `count` has stayed the same for a while, and gives it.
+pub async fn until_still(what: &str, count: impl Fn() -> usize) -> anyhow::Result<usize> {
+    let mut last = (count(), Instant::now());
+    until(what, async || {
+        let now = count();
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        Ok((last.1.elapsed() >= STILL).then_some(last.0))
+    })
+    .await
 }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use erpgo_crds::ErpGo;
-use erpgo_test_kit::Signal;
 use erpgo_test_kit::apiserver::AuditEvent;
 use erpgo_test_kit::verdicts::{Goal, Verdicts};
+use erpgo_test_kit::{Signal, kernel};
 use erpgo_tests::operator::{Operator, Release};
 use erpgo_tests::shop::Shop;
 use futures::StreamExt as _;
@@ -71,16 +71,9 @@ fn number(name: &str, usual: usize) -> Result<usize> {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 fn rss_mib(operator: &Operator) -> Result<f64> {
     let pid = operator.process.id().context("the operator has ended")?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: u64 = line
-        .and_then(|rest| rest.split_whitespace().next())
-        .context("no VmRSS")?
-        .parse()?;
-    Ok(kib as f64 / 1024.0)
+    kernel::rss_mib(pid)
 }
 
 fn name(index: usize) -> String {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use erpgo_test_kit::vault::{self, AppRole, TestVault};
 use erpgo_test_kit::verdicts::{Goal, Verdicts};
-use erpgo_test_kit::{moto, tools};
+use erpgo_test_kit::{kernel, moto, tools};
 use erpgo_tests::sidecars::{self, PATH, Place, Running, Scratch};
 use serde_json::json;
 
@@ -140,17 +140,6 @@ fn measure(mut command: Command, rendered: &Path) -> Result<Figures> {
     std::thread::sleep(AT_REST);
     Ok(Figures {
         first_render,
-        rss_mib: rss_mib(child.0.id())?,
+        rss_mib: kernel::rss_mib(child.0.id())?,
     })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn rss_mib(pid: u32) -> Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: u64 = line
-        .and_then(|rest| rest.split_whitespace().next())
-        .context("no VmRSS")?
-        .parse()?;
-    Ok(kib as f64 / 1024.0)
 }

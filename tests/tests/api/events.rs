@@ -111,10 +111,7 @@ impl Listener<'_> {
 
 #[tokio::test]
 async fn each_change_of_a_condition_is_told_once_and_nothing_at_rest() {
-    let shop = Shop::prepare("events").await.unwrap();
-    let operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, operator) = Shop::with_operator("events").await.unwrap();
     let mut listener = Listener {
         shop: &shop,
         operator: &operator,

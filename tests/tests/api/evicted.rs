@@ -20,10 +20,7 @@ async fn acks(shop: &Shop) -> Option<Acks> {
 
 /// A shop at rest that as many pods were evicted from as are read at once.
 async fn after_an_eviction(prefix: &str) -> (Shop, Operator, PodTemplateSpec) {
-    let shop = Shop::prepare(prefix).await.unwrap();
-    let operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, operator) = Shop::with_operator(prefix).await.unwrap();
     shop.settle(&json!({})).await.unwrap();
     let deployment: Deployment = shop.get("shop").await.unwrap();
     let template = deployment.spec.unwrap().template;

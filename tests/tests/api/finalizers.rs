@@ -12,14 +12,17 @@ use kube::api::{ApiResource, DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-/// Brings a shop up with these fields, deletes it and waits for its end.
-async fn live_and_die(extra: &Value) -> Shop {
-    let shop = Shop::prepare("finalizers").await.unwrap();
-    let _operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+/// A shop with these fields, whose secret set is there.
+async fn live(extra: &Value) -> (Shop, Operator) {
+    let (shop, operator) = Shop::with_operator("finalizers").await.unwrap();
     shop.apply(extra).await.unwrap();
     let _: Secret = shop.get("shop-secret-set").await.unwrap();
+    (shop, operator)
+}
+
+/// Brings such a shop up, deletes it and waits for its end.
+async fn live_and_die(extra: &Value) -> Shop {
+    let (shop, _operator) = live(extra).await;
     let _: Secret = shop.get("shop-admin").await.unwrap();
     let erpgo: ErpGo = shop.get("shop").await.unwrap();
     assert_eq!(
@@ -53,12 +56,7 @@ async fn i08_the_policy_delete_removes_the_secret_set_and_keeps_the_users_secret
 
 #[tokio::test]
 async fn i08_a_deletion_ends_without_the_database_secret() {
-    let shop = Shop::prepare("finalizers").await.unwrap();
-    let _operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
-    shop.apply(&json!({})).await.unwrap();
-    let _: Secret = shop.get("shop-secret-set").await.unwrap();
+    let (shop, _operator) = live(&json!({})).await;
     shop.api::<Secret>()
         .delete("shop-database", &DeleteParams::default())
         .await
@@ -68,17 +66,8 @@ async fn i08_a_deletion_ends_without_the_database_secret() {
 
 #[tokio::test]
 async fn i08_a_deletion_while_the_operator_is_away_ends_when_it_returns() {
-    let shop = Shop::prepare("finalizers").await.unwrap();
-    let mut operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
-    shop.apply(&json!({})).await.unwrap();
-    let _: Secret = shop.get("shop-secret-set").await.unwrap();
-    operator
-        .process
-        .signal(erpgo_test_kit::Signal::KILL)
-        .unwrap();
-    operator.process.wait(wait::LIMIT).await.unwrap();
+    let (shop, mut operator) = live(&json!({})).await;
+    operator.stop().await.unwrap();
     let api: Api<ErpGo> = shop.api();
     api.delete("shop", &DeleteParams::default()).await.unwrap();
     assert!(
@@ -128,24 +117,14 @@ async fn all_goes(shop: &Shop) {
 
 #[tokio::test]
 async fn i08_a_deletion_while_the_migration_runs_ends_and_leaves_nothing() {
-    let shop = Shop::prepare("finalizers").await.unwrap();
-    let _operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
-    let policy = json!({"deletionPolicy": "Delete"});
-    shop.apply(&policy).await.unwrap();
+    let (shop, _operator) = live(&json!({"deletionPolicy": "Delete"})).await;
     shop.unfinished_job("migration").await.unwrap();
     all_goes(&shop).await;
 }
 
 #[tokio::test]
 async fn i08_a_deletion_after_a_failed_migration_ends_and_leaves_nothing() {
-    let shop = Shop::prepare("finalizers").await.unwrap();
-    let _operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
-    let policy = json!({"deletionPolicy": "Delete"});
-    shop.apply(&policy).await.unwrap();
+    let (shop, _operator) = live(&json!({"deletionPolicy": "Delete"})).await;
     shop.fail_migration().await.unwrap();
     shop.wait_condition("Degraded", "True").await.unwrap();
     all_goes(&shop).await;
@@ -173,10 +152,7 @@ async fn not_deleted(shop: &Shop) -> anyhow::Result<Vec<Event>> {
 
 #[tokio::test]
 async fn i08_a_deletion_waits_for_a_backend_that_is_away_and_says_so_until_the_policy_changes() {
-    let shop = Shop::prepare("finalizers").await.unwrap();
-    let operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, operator) = Shop::with_operator("finalizers").await.unwrap();
     shop.apply(&in_no_vault("Delete")).await.unwrap();
     let _: ServiceAccount = shop.get("shop").await.unwrap();
     let _: Secret = shop.get("shop-admin").await.unwrap();

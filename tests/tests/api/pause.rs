@@ -16,10 +16,7 @@ const LABEL: &str = "app.kubernetes.io/part-of";
 
 /// A shop that settled and was paused, and its operator.
 async fn paused() -> (Shop, Operator) {
-    let shop = Shop::prepare("pause").await.unwrap();
-    let operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, operator) = Shop::with_operator("pause").await.unwrap();
     shop.settle(&json!({})).await.unwrap();
     pause(&shop, &json!({})).await;
     shop.looked_at_by(&operator).await.unwrap();
@@ -56,26 +53,23 @@ async fn drift(shop: &Shop) {
         .unwrap();
 }
 
+fn is_edited(service: &Service) -> bool {
+    let label = service.labels().get(LABEL);
+    label.is_some_and(|by| by == "somebody")
+}
+
 async fn has_drifted(shop: &Shop) -> bool {
     let service: Service = shop.get("shop").await.unwrap();
-    let edited = service
-        .labels()
-        .get(LABEL)
-        .is_some_and(|by| by == "somebody");
     let policies: Api<NetworkPolicy> = shop.api();
-    edited && policies.get_opt("shop").await.unwrap().is_none()
+    is_edited(&service) && policies.get_opt("shop").await.unwrap().is_none()
 }
 
 async fn until_put_right(shop: &Shop) {
     let put_right = wait::until("both children as they were", async || {
         let policies: Api<NetworkPolicy> = shop.api();
         let service: Service = shop.get("shop").await?;
-        let edited = service
-            .labels()
-            .get(LABEL)
-            .is_some_and(|by| by == "somebody");
         let there = policies.get_opt("shop").await?.is_some();
-        Ok((there && !edited).then_some(()))
+        Ok((there && !is_edited(&service)).then_some(()))
     });
     put_right.await.unwrap();
 }
@@ -140,10 +134,7 @@ async fn a_deletion_while_paused_ends() {
 
 #[tokio::test]
 async fn what_is_paused_from_the_beginning_gets_nothing_and_goes_at_once() {
-    let shop = Shop::prepare("pause").await.unwrap();
-    let operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, operator) = Shop::with_operator("pause").await.unwrap();
     pause(&shop, &json!({})).await;
     shop.looked_at_by(&operator).await.unwrap();
     assert_eq!(writes(&shop, &operator), []);

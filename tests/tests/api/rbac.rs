@@ -272,10 +272,7 @@ async fn the_operators_account_may_not_list_secrets_or_leave_its_namespace() {
 
 #[tokio::test]
 async fn i04_no_secret_value_is_in_the_log_or_the_resource() {
-    let shop = Shop::prepare("rbac").await.unwrap();
-    let operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, operator) = Shop::with_operator("rbac").await.unwrap();
     shop.settle(&json!({})).await.unwrap();
     let set: Secret = shop.get("shop-secret-set").await.unwrap();
     let document = &set.data.unwrap()["document.json"].0;

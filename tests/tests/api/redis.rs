@@ -1,7 +1,6 @@
 //! `spec.redis` that is added or removed after the first start reaches the document, and rolls no pod.
 
 use erpgo_crds::ErpGo;
-use erpgo_tests::operator::Operator;
 use erpgo_tests::shop::Shop;
 use erpgo_tests::wait;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -52,10 +51,7 @@ fn others(document: &Value) -> Value {
 
 #[tokio::test]
 async fn redis_joins_the_secret_set_and_leaves_it_with_the_spec() {
-    let shop = Shop::prepare("redis").await.unwrap();
-    let operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, operator) = Shop::with_operator("redis").await.unwrap();
     shop.settle(&json!({})).await.unwrap();
     let (first, before) = (document(&shop).await, pods(&shop).await);
     assert!(first["keys"]["redis"].is_null());

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::time::{Duration, Instant};
 
 use erpgo_crds::ErpGo;
 use erpgo_test_kit::apiserver::AuditEvent;
@@ -15,9 +14,6 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-
-/// How long after the last request nothing is under way.
-const QUIET: Duration = Duration::from_secs(3);
 
 /// Served from the moment at which a test beside this one installs their definitions.
 const OPTIONAL: [&str; 2] = ["prometheusrules", "servicemonitors"];
@@ -32,26 +28,14 @@ fn requests(shop: &Shop, operator: &Operator) -> Vec<AuditEvent> {
 
 /// Waits until nothing was asked for a while, and returns how much was.
 async fn wait_for_quiet(shop: &Shop, operator: &Operator) -> usize {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let mut last = (requests(shop, operator).len(), Instant::now());
-    while last.1.elapsed() < QUIET {
-        assert!(Instant::now() < deadline, "never quiet");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let count = requests(shop, operator).len();
-        if count != last.0 {
-            last = (count, Instant::now());
-        }
-    }
-    last.0
+    let still = wait::until_still("quiet", || requests(shop, operator).len()).await;
+    still.unwrap()
 }
 
 #[tokio::test]
 async fn a_reconcile_of_a_settled_resource_asks_for_each_object_once_and_for_none_that_is_not_there()
  {
-    let shop = Shop::prepare("requests").await.unwrap();
-    let operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, operator) = Shop::with_operator("requests").await.unwrap();
     shop.settle(&json!({})).await.unwrap();
     let before = wait_for_quiet(&shop, &operator).await;
     // An annotation wakes one reconcile and changes nothing.
@@ -114,10 +98,7 @@ where
 
 #[tokio::test]
 async fn children_that_are_edited_or_deleted_by_hand_are_put_right() {
-    let shop = Shop::prepare("requests").await.unwrap();
-    let operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, operator) = Shop::with_operator("requests").await.unwrap();
     shop.settle(&json!({})).await.unwrap();
     wait_for_quiet(&shop, &operator).await;
     // One leaves the watch's selection by it, the other does not.
@@ -142,10 +123,7 @@ async fn children_that_are_edited_or_deleted_by_hand_are_put_right() {
 
 #[tokio::test]
 async fn what_is_wanted_no_more_goes_also_when_it_was_switched_off_while_the_operator_was_away() {
-    let shop = Shop::prepare("requests").await.unwrap();
-    let mut operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, mut operator) = Shop::with_operator("requests").await.unwrap();
     shop.settle(&json!({})).await.unwrap();
     let policies: Api<NetworkPolicy> = shop.api();
     policies.get("shop").await.unwrap();

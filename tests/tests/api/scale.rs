@@ -1,7 +1,6 @@
 //! The scale subresource, by which `kubectl scale` and autoscalers of others see an `ErpGo`.
 
 use erpgo_crds::ErpGo;
-use erpgo_tests::operator::Operator;
 use erpgo_tests::shop::Shop;
 use erpgo_tests::wait;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -37,10 +36,7 @@ async fn until_there_are(shop: &Shop, replicas: i32) {
 
 #[tokio::test]
 async fn a_scale_is_carried_out_and_shows_how_many_pods_there_are_and_which() {
-    let shop = Shop::prepare("scale").await.unwrap();
-    let _operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, _operator) = Shop::with_operator("scale").await.unwrap();
     shop.settle(&json!({"replicas": 2})).await.unwrap();
     let (wanted, replicas, selector) = scale(&shop).await;
     assert_eq!((wanted, replicas), (Some(2), 2));
@@ -75,10 +71,7 @@ async fn a_scale_is_carried_out_and_shows_how_many_pods_there_are_and_which() {
 
 #[tokio::test]
 async fn what_the_schema_refuses_is_refused_of_a_scale_too() {
-    let shop = Shop::prepare("scale").await.unwrap();
-    let _operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, _operator) = Shop::with_operator("scale").await.unwrap();
     shop.settle(&json!({"replicas": 2})).await.unwrap();
     let refused = scale_to(&shop, 101).await.unwrap_err().to_string();
     assert!(refused.contains("spec.replicas"), "{refused}");

@@ -32,10 +32,7 @@ async fn merge(api: &Api<Deployment>, patch: Value) {
 
 #[tokio::test]
 async fn foreign_fields_stay_and_own_fields_are_restored() {
-    let shop = Shop::prepare("ssa").await.unwrap();
-    let _operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, _operator) = Shop::with_operator("ssa").await.unwrap();
     shop.settle(&json!({})).await.unwrap();
     let api: Api<Deployment> = shop.api();
     merge(&api, json!({
@@ -70,10 +67,7 @@ async fn foreign_fields_stay_and_own_fields_are_restored() {
 
 #[tokio::test]
 async fn i07_under_an_autoscaler_the_operator_never_owns_replicas() {
-    let shop = Shop::prepare("ssa").await.unwrap();
-    let _operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, _operator) = Shop::with_operator("ssa").await.unwrap();
     shop.settle(&json!({"autoscaling": {"minReplicas": 2, "maxReplicas": 6}}))
         .await
         .unwrap();
@@ -101,10 +95,7 @@ async fn i07_under_an_autoscaler_the_operator_never_owns_replicas() {
 
 #[tokio::test]
 async fn i07_without_an_autoscaler_the_operator_owns_replicas() {
-    let shop = Shop::prepare("ssa").await.unwrap();
-    let _operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, _operator) = Shop::with_operator("ssa").await.unwrap();
     shop.settle(&json!({"replicas": 3})).await.unwrap();
     let live: Deployment = shop.get("shop").await.unwrap();
     assert!(!owned(&live)["f:spec"]["f:replicas"].is_null());

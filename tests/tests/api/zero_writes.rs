@@ -8,12 +8,10 @@ use erpgo_tests::wait;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long nothing must happen. A loop that writes does so many times in it.
 const REST: Duration = Duration::from_secs(15);
-/// How long after the last write the operator counts as at rest.
-const QUIET: Duration = Duration::from_secs(3);
 /// What an upgrade of the chart brings.
 const NEW_SIDECAR: &str = "erpgo.local/sidecar-secrets:next";
 
@@ -24,29 +22,30 @@ fn writes(shop: &Shop, operator: &Operator) -> Vec<AuditEvent> {
 
 /// Waits until the operator has written nothing for a while, and returns how much it wrote.
 async fn wait_for_rest(shop: &Shop, operator: &Operator) -> usize {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let mut last = (writes(shop, operator).len(), Instant::now());
-    while last.1.elapsed() < QUIET {
-        assert!(
-            Instant::now() < deadline,
-            "never at rest: {:?}",
-            writes(shop, operator)
-        );
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let count = writes(shop, operator).len();
-        if count != last.0 {
-            last = (count, Instant::now());
-        }
-    }
-    last.0
+    let still = wait::until_still("rest", || writes(shop, operator).len()).await;
+    still.unwrap_or_else(|error| panic!("{error}: {:?}", writes(shop, operator)))
+}
+
+/// Nothing is written for long after that rest, in which there were `before` writes.
+async fn stays_at_rest(shop: &Shop, operator: &Operator, before: usize) {
+    tokio::time::sleep(REST).await;
+    let after = writes(shop, operator);
+    assert_eq!(after.len(), before, "{:?}", &after[before..]);
+}
+
+async fn deployment(shop: &Shop) -> Deployment {
+    shop.get("shop").await.unwrap()
+}
+
+/// The Deployment is as it was, so that no pod was rolled.
+async fn is_kept(shop: &Shop, before: &Deployment) {
+    let kept = deployment(shop).await.metadata.generation;
+    assert_eq!(kept, before.metadata.generation);
 }
 
 #[tokio::test]
 async fn i05_a_settled_resource_is_left_alone() {
-    let shop = Shop::prepare("rest").await.unwrap();
-    let operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, operator) = Shop::with_operator("rest").await.unwrap();
     shop.settle(&json!({})).await.unwrap();
     let before = wait_for_rest(&shop, &operator).await;
     assert!(
@@ -54,53 +53,29 @@ async fn i05_a_settled_resource_is_left_alone() {
         "the audit log shows no write of {}",
         operator.user
     );
-    tokio::time::sleep(REST).await;
-    let after = writes(&shop, &operator);
-    assert_eq!(after.len(), before, "{:?}", &after[before..]);
+    stays_at_rest(&shop, &operator, before).await;
 }
 
 #[tokio::test]
 async fn i05_a_resource_that_waits_for_its_migration_is_left_alone() {
-    let shop = Shop::prepare("rest").await.unwrap();
-    let operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, operator) = Shop::with_operator("rest").await.unwrap();
     shop.apply(&json!({})).await.unwrap();
     shop.wait_condition("MigrationsApplied", "False")
         .await
         .unwrap();
     let before = wait_for_rest(&shop, &operator).await;
-    tokio::time::sleep(REST).await;
-    let after = writes(&shop, &operator);
-    assert_eq!(after.len(), before, "{:?}", &after[before..]);
+    stays_at_rest(&shop, &operator, before).await;
 }
 
 #[tokio::test]
 async fn i06_a_restart_of_the_operator_writes_nothing_and_keeps_every_pod() {
-    let shop = Shop::prepare("rest").await.unwrap();
-    let mut operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, mut operator) = Shop::with_operator("rest").await.unwrap();
     shop.settle(&json!({})).await.unwrap();
     let before = wait_for_rest(&shop, &operator).await;
-    let pods = shop
-        .get::<Deployment>("shop")
-        .await
-        .unwrap()
-        .metadata
-        .generation;
+    let pods = deployment(&shop).await;
     operator.restart().await.unwrap();
-    tokio::time::sleep(REST).await;
-    let after = writes(&shop, &operator);
-    assert_eq!(after.len(), before, "{:?}", &after[before..]);
-    assert_eq!(
-        shop.get::<Deployment>("shop")
-            .await
-            .unwrap()
-            .metadata
-            .generation,
-        pods
-    );
+    stays_at_rest(&shop, &operator, before).await;
+    is_kept(&shop, &pods).await;
 }
 
 /// The sidecar's image in a Deployment.
@@ -120,28 +95,22 @@ async fn recorded(shop: &Shop) -> String {
 
 #[tokio::test]
 async fn i06_an_upgrade_with_another_sidecar_writes_nothing_until_the_next_image() {
-    let shop = Shop::prepare("rest").await.unwrap();
-    let mut operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, mut operator) = Shop::with_operator("rest").await.unwrap();
     shop.settle(&json!({})).await.unwrap();
     let before = wait_for_rest(&shop, &operator).await;
-    let pods: Deployment = shop.get("shop").await.unwrap();
+    let pods = deployment(&shop).await;
     assert_eq!(sidecar(&pods).as_deref(), Some(SIDECAR_IMAGE));
     assert_eq!(recorded(&shop).await, SIDECAR_IMAGE);
 
     operator.upgrade(NEW_SIDECAR).await.unwrap();
     shop.looked_at_by(&operator).await.unwrap();
-    tokio::time::sleep(REST).await;
-    let after = writes(&shop, &operator);
-    assert_eq!(after.len(), before, "{:?}", &after[before..]);
-    let kept: Deployment = shop.get("shop").await.unwrap();
-    assert_eq!(kept.metadata.generation, pods.metadata.generation);
+    stays_at_rest(&shop, &operator, before).await;
+    is_kept(&shop, &pods).await;
 
     shop.settle(&json!({"image": "erpgo.local/erpgo:2"}))
         .await
         .unwrap();
-    let next: Deployment = shop.get("shop").await.unwrap();
+    let next = deployment(&shop).await;
     assert_eq!(sidecar(&next).as_deref(), Some(NEW_SIDECAR));
     assert_eq!(recorded(&shop).await, NEW_SIDECAR);
 }
@@ -172,25 +141,21 @@ async fn edit_sidecar(shop: &Shop) {
 
 #[tokio::test]
 async fn i06_where_no_sidecar_is_recorded_an_upgrade_keeps_every_pod_and_no_hand_edit() {
-    let shop = Shop::prepare("rest").await.unwrap();
-    let mut operator = Operator::start(shop.cluster(), shop.namespace())
-        .await
-        .unwrap();
+    let (shop, mut operator) = Shop::with_operator("rest").await.unwrap();
     shop.settle(&json!({})).await.unwrap();
     wait_for_rest(&shop, &operator).await;
-    let pods: Deployment = shop.get("shop").await.unwrap();
+    let pods = deployment(&shop).await;
     operator.stop().await.unwrap();
     forget_sidecar(&shop).await;
     operator.upgrade(NEW_SIDECAR).await.unwrap();
     assert_eq!(recorded(&shop).await, SIDECAR_IMAGE);
-    let kept: Deployment = shop.get("shop").await.unwrap();
-    assert_eq!(kept.metadata.generation, pods.metadata.generation);
+    is_kept(&shop, &pods).await;
 
     operator.stop().await.unwrap();
     forget_sidecar(&shop).await;
     edit_sidecar(&shop).await;
     operator.restart().await.unwrap();
     assert_eq!(recorded(&shop).await, NEW_SIDECAR);
-    let next: Deployment = shop.get("shop").await.unwrap();
+    let next = deployment(&shop).await;
     assert_eq!(sidecar(&next).as_deref(), Some(NEW_SIDECAR));
 }

@@ -45,9 +45,7 @@ struct Seen(u32);
 
 impl Seen {
     fn kib(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap();
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        erpgo_test_kit::kernel::status(self.0, name).unwrap()
     }
 
     fn open_files(&self) -> usize {
