@@ -108,13 +108,7 @@ fn a_refusal_rolls_back_and_harms_nobody() {
     let before = world.view().keys.clone();
     world.rotate = Some("database".into());
     world.pods[1].stubborn = true;
-    for _ in 0..40 {
-        world.all_well();
-        world.pass_time(1);
-        world.look(0, 0);
-        world.act(0, 9);
-        world.check();
-    }
+    world.rounds(40, 1);
     let last = world.record.last.clone().unwrap();
     assert_eq!(last.outcome, Outcome::Aborted);
     assert!(
@@ -147,12 +141,7 @@ fn a_revocation_takes_seconds_and_is_proven() {
     let kid = world.view().keys[&KeyName::Jwt].current.kid.clone();
     world.revoke = Some(format!("jwt/{kid}"));
     let begun = world.now;
-    for _ in 0..12 {
-        world.all_well();
-        world.look(0, 0);
-        world.act(0, 9);
-        world.check();
-    }
+    world.rounds(12, 0);
     assert_eq!(world.now, begun, "it waits for no time to pass");
     let gone = world.record.removed.first().unwrap();
     assert_eq!((gone.key, &gone.kid), (KeyName::Jwt, &kid));

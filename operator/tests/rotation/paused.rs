@@ -47,11 +47,7 @@ fn a_rotation_under_way_goes_to_its_end_whenever_the_pause_begins() {
         world.rounds(2, 1);
         let before = current(&world);
         world.rotate = Some("jwt".into());
-        for _ in 0..writes {
-            world.all_well();
-            world.look(0, 0);
-            world.act(0, 1);
-        }
+        world.write_by_write(writes);
         let is_begun = world.record.active.is_some() || world.record.last.is_some();
         world.paused = true;
         world.rounds(20, 1);

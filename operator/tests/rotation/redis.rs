@@ -1,7 +1,9 @@
 //! `spec.redis` is added and removed while pods serve.
 
+mod revoked;
+
 use erpgo_operator::rotation::{LoginKey, Outcome};
-use erpgo_secret_set::KeyName::{self, Database, Jwt, Redis};
+use erpgo_secret_set::KeyName::{Jwt, Redis};
 
 use crate::world::{DAY, World};
 
@@ -21,20 +23,12 @@ fn in_mid_rotation(turning: &[LoginKey], writes: usize) -> World {
     let mut world = World::with_turns(3, turning);
     world.rounds(2, 1);
     world.rotate = Some("redis,jwt".into());
-    for _ in 0..writes {
-        world.all_well();
-        world.look(0, 0);
-        world.act(0, 1);
-    }
+    world.write_by_write(writes);
     world
 }
 
 fn is_absent(world: &World) -> bool {
     !world.view().keys.contains_key(&Redis)
-}
-
-fn current(world: &World, key: KeyName) -> String {
-    world.view().keys[&key].current.kid.to_string()
 }
 
 /// Whether each pod uses what the document has, and nothing else.
@@ -74,7 +68,7 @@ fn it_is_used_by_every_pod_when_it_was_added_and_by_none_when_it_was_removed() {
         last(&world),
         (Outcome::Switched, "spec.redis was added".into())
     );
-    assert!(current(&world, Redis).starts_with("redis-3-"));
+    assert!(world.current(Redis).starts_with("redis-3-"));
     assert_eq!(others(&world), before);
     assert_eq!(world.rounds(3, 1), 0, "I-05: it writes at rest");
 }
@@ -131,10 +125,10 @@ fn one_that_a_pod_cannot_use_is_taken_out_again_and_holds_up_no_other_key() {
     assert_eq!(world.backend_writes, writes, "it is tried again too early");
 
     // What is due by age comes first, and Redis is tried again after it.
-    let jwt = current(&world, Jwt);
+    let jwt = world.current(Jwt);
     world.pass_time(91 * DAY);
     world.rounds(20, 1);
-    assert_ne!(current(&world, Jwt), jwt);
+    assert_ne!(world.current(Jwt), jwt);
     assert_eq!(last(&world).0, Outcome::Aborted);
 
     world.wrong_url = false;
@@ -232,11 +226,7 @@ fn one_that_was_gone_for_a_moment_joins_without_waiting_for_an_hour() {
     for writes in 0..8 {
         let mut world = without_redis();
         world.wants_redis = true;
-        for _ in 0..writes {
-            world.all_well();
-            world.look(0, 0);
-            world.act(0, 1);
-        }
+        world.write_by_write(writes);
         world.wants_redis = false;
         world.look(0, 0);
         world.act(0, 9);
@@ -249,61 +239,11 @@ fn one_that_was_gone_for_a_moment_joins_without_waiting_for_an_hour() {
 }
 
 #[test]
-fn one_that_made_room_for_a_revocation_joins_when_that_is_over_or_refused() {
-    for is_offered in [true, false] {
-        let mut world = without_redis();
-        world.wants_redis = true;
-        world.look(0, 0);
-        world.act(0, 9);
-        assert!(world.record.active.as_ref().unwrap().joins());
-        if !is_offered {
-            world.offered.remove(&Database);
-        }
-        let database = current(&world, Database);
-        world.revoke = Some(format!("database/{database}"));
-        world.rounds(1, 1);
-        assert!(is_absent(&world), "it goes on before the revocation");
-        world.rounds(20, 1);
-        assert_eq!(current(&world, Database) != database, is_offered);
-        assert!(!is_absent(&world) && is_used_as_it_is(&world));
-        assert_eq!(last(&world).0, Outcome::Switched);
-    }
-}
-
-#[test]
-fn one_that_is_revoked_while_it_joins_does_not_come_again_at_once() {
-    let mut world = without_redis();
-    world.wants_redis = true;
-    for _ in 0..20 {
-        world.look(0, 0);
-        world.act(0, 9);
-        if !is_absent(&world) {
-            break;
-        }
-    }
-    let kid = current(&world, Redis);
-    world.revoke = Some(format!("redis/{kid}"));
-    world.rounds(12, 1);
-    assert!(is_absent(&world) && is_used_as_it_is(&world));
-    assert_eq!(last(&world).0, Outcome::Aborted);
-    world.pass_time(HOUR);
-    world.rounds(8, 1);
-    assert!(!is_absent(&world));
-}
-
-#[test]
 fn what_is_promoted_and_never_used_does_not_keep_it_from_leaving() {
     let mut world = World::new(3);
     world.rotate = Some("redis".into());
-    for _ in 0..20 {
-        world.all_well();
-        world.look(0, 0);
-        world.act(0, 9);
-        if world.view().keys[&Redis].previous.is_some() {
-            break;
-        }
-    }
-    assert!(world.view().keys[&Redis].previous.is_some());
+    let is_promoted = |world: &World| world.view().keys[&Redis].previous.is_some();
+    world.until(|world| world.step(9), is_promoted);
     // As a pod does whose Redis is gone: it refuses the new version until that leaves.
     for pod in &mut world.pods {
         pod.stubborn = true;
@@ -319,81 +259,6 @@ fn what_is_promoted_and_never_used_does_not_keep_it_from_leaving() {
     world.rounds(4, 1);
     assert_eq!(world.record.active, None);
     assert!(is_used_as_it_is(&world));
-}
-
-#[test]
-fn an_emergency_goes_before_one_that_pods_refuse() {
-    let mut world = without_redis();
-    world.wrong_url = true;
-    world.wants_redis = true;
-    for _ in 0..20 {
-        world.all_well();
-        world.look(0, 0);
-        world.act(0, 9);
-        if !is_absent(&world) {
-            break;
-        }
-    }
-    assert!(!is_absent(&world));
-    let jwt = current(&world, Jwt);
-    world.revoke = Some(format!("jwt/{jwt}"));
-    let is_proven = |world: &World| {
-        let mut gone = world.record.removed.iter();
-        gone.any(|gone| gone.kid.as_str() == jwt && gone.refused_at.is_some())
-    };
-    for _ in 0..10 {
-        world.rounds(1, 1);
-        if is_proven(&world) {
-            break;
-        }
-    }
-    assert!(is_proven(&world), "{:?}", world.record);
-    assert_ne!(current(&world, Jwt), jwt);
-}
-
-#[test]
-fn one_that_is_revoked_leaves_whole_though_rotations_are_paused() {
-    for is_paused in [true, false] {
-        let mut world = World::new(3);
-        world.rounds(2, 1);
-        let mut others = world.view().keys.clone();
-        others.remove(&Redis);
-        world.paused = is_paused;
-        world.wants_redis = false;
-        let revocation = format!("redis/{}", current(&world, Redis));
-        world.revoke = Some(revocation.clone());
-        world.look(0, 0);
-        let decided = world.decide(world.sights[0].as_ref().unwrap());
-        assert_eq!(decided.notes, [], "it is refused");
-        world.act(0, 9);
-        assert!(is_absent(&world));
-        world.rounds(6, 1);
-        assert!(is_absent(&world) && is_used_as_it_is(&world));
-        assert_eq!(world.view().keys, others);
-        assert_eq!(world.backend_writes, 1);
-        let gone = world.record.removed.first().unwrap();
-        assert_eq!(format!("{}/{}", gone.key, gone.kid), revocation);
-        assert!(gone.refused_at.is_some());
-        assert_eq!(world.record.handled_revoke, Some(revocation));
-        assert_eq!((&world.record.active, &world.record.last), (&None, &None));
-        assert_eq!(world.rounds(3, 1), 0, "I-05: it writes at rest");
-    }
-}
-
-#[test]
-fn one_that_is_revoked_in_mid_rotation_leaves_though_rotations_are_paused() {
-    for turning in [&[][..], &[LoginKey::Redis]] {
-        for writes in 0..30 {
-            let mut world = in_mid_rotation(turning, writes);
-            world.paused = true;
-            world.wants_redis = false;
-            world.revoke = Some(format!("redis/{}", current(&world, Redis)));
-            world.rounds(20, 1);
-            assert_eq!(world.record.active, None, "revoked after {writes} writes");
-            assert!(is_absent(&world) && is_used_as_it_is(&world));
-            assert_eq!(world.record.handled_revoke, world.revoke);
-        }
-    }
 }
 
 #[test]

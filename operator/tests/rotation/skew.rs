@@ -13,20 +13,17 @@ fn switched(clocks: [i64; 2], key: KeyName) -> World {
     let mut world = World::new(3);
     world.clocks = clocks;
     world.rotate = Some(key.to_string());
-    for _ in 0..20 {
-        turn(&mut world, 0);
-        if noted(&world, key) {
-            return world;
-        }
-    }
-    panic!("{key} did not turn: {:?}", world.record);
+    world.until(|world| turn(world, 0), |world| noted(world, key));
+    world
 }
 
-fn turn(world: &mut World, operator: usize) {
+/// Returns how many writes it took.
+fn turn(world: &mut World, operator: usize) -> usize {
     world.all_well();
     world.look(operator, 0);
-    world.act(operator, 9);
+    let writes = world.act(operator, 9);
     world.check();
+    writes
 }
 
 fn noted(world: &World, key: KeyName) -> bool {
@@ -61,12 +58,7 @@ fn hashes_that_were_counted_before_the_last_pod_turned_are_counted_again() {
         let mut world = World::new(3);
         world.clocks = clocks;
         world.rotate = Some("pepper".into());
-        for _ in 0..20 {
-            turn(&mut world, 0);
-            if world.view().keys[&Pepper].previous.is_some() {
-                break;
-            }
-        }
+        world.until(|world| turn(world, 0), |world| is_accepted(world, Pepper));
         let old = world.view().keys[&Pepper].previous.clone().unwrap().kid;
         world.all_well();
         assert_eq!(world.hashes_of(&old), 0);
@@ -113,13 +105,13 @@ fn an_operator_far_ahead_rolls_back_at_most_what_no_pod_uses_yet() {
         world.clocks = clocks;
         let before = world.view().keys.clone();
         world.rotate = Some("jwt".into());
-        for _ in 0..8 {
-            turn(&mut world, 0);
+        let unheard = |world: &mut World| {
+            let writes = turn(world, 0);
             world.silence(2);
-            if world.view().keys[&Jwt].next.is_some() {
-                break;
-            }
-        }
+            writes
+        };
+        let is_staged = |world: &World| world.view().keys[&Jwt].next.is_some();
+        world.until(unheard, is_staged);
         world.look(0, 0);
         world.act(0, 9);
         for _ in 0..4 {
@@ -136,7 +128,7 @@ fn an_operator_far_ahead_rolls_back_at_most_what_no_pod_uses_yet() {
         if is_ahead {
             assert_eq!(world.view().keys, before);
         } else {
-            assert!(world.view().keys[&Jwt].next.is_some(), "it waits on");
+            assert!(is_staged(&world), "it waits on");
         }
         // Asked again, or waited for, it turns.
         world.rotate = Some("jwt=again".into());

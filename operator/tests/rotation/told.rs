@@ -8,7 +8,7 @@ use erpgo_operator::rotation::LoginKey::Database;
 use erpgo_operator::rotation::log::{Entry, append};
 use erpgo_operator::rotation::{Note, Outcome, Step};
 use erpgo_operator::runtime::progress::Key;
-use erpgo_secret_set::KeyName::{self, Jwt, Redis, Refresh};
+use erpgo_secret_set::KeyName::{Jwt, Redis, Refresh};
 
 use crate::world::World;
 
@@ -57,10 +57,6 @@ fn told<'a>(notes: &'a [Note], reason: &str) -> Vec<&'a str> {
     of.map(|note| note.message.as_str()).collect()
 }
 
-fn current(world: &World, key: KeyName) -> String {
-    world.view().keys[&key].current.kid.to_string()
-}
-
 fn is_there(world: &World) -> bool {
     world.view().keys.contains_key(&Redis)
 }
@@ -93,14 +89,12 @@ fn a_second_rotation_for_the_same_reason_is_told_as_the_first_was() {
 fn promoted() -> World {
     let mut world = World::new(3);
     world.rotate = Some("jwt=drill".into());
-    for _ in 0..20 {
-        world.rounds(1, 1);
+    let is_promoted = |world: &World| {
         let active = world.record.active.as_ref();
-        if active.is_some_and(|active| active.step == Step::Promote) {
-            return world;
-        }
-    }
-    panic!("jwt is not promoted: {:?}", world.record);
+        active.is_some_and(|active| active.step == Step::Promote)
+    };
+    world.until(|world| world.rounds(1, 1), is_promoted);
+    world
 }
 
 #[test]
@@ -109,7 +103,7 @@ fn what_makes_room_for_a_revocation_is_told_as_far_as_pods_were_heard() {
     for silent in [Some(2), None] {
         let mut world = promoted();
         let drill = world.record.active.clone().unwrap();
-        let kid = current(&world, Refresh);
+        let kid = world.current(Refresh);
         world.revoke = Some(format!("refresh/{kid}"));
         let mut news = Vec::new();
         if silent.is_some() {
@@ -135,7 +129,7 @@ fn what_makes_room_for_a_revocation_is_told_as_far_as_pods_were_heard() {
         assert!(said[1].starts_with(&in_use("refresh")), "{}", said[1]);
         let last = world.record.last.clone().unwrap();
         assert!(last.ran_its_course(&format!("refresh/{kid} is revoked")));
-        assert_ne!(current(&world, Refresh), kid);
+        assert_ne!(world.current(Refresh), kid);
     }
 }
 
@@ -143,17 +137,11 @@ fn what_makes_room_for_a_revocation_is_told_as_far_as_pods_were_heard() {
 fn what_is_promoted_and_not_yet_remembered_is_not_told_to_be_rolled_back_for_a_revocation() {
     let mut world = World::new(3);
     world.rotate = Some("jwt=drill".into());
-    for _ in 0..20 {
-        world.all_well();
-        world.look(0, 0);
-        world.act(0, 1);
-        if world.view().keys[&Jwt].previous.is_some() {
-            break;
-        }
-    }
+    let is_promoted = |world: &World| world.view().keys[&Jwt].previous.is_some();
+    world.until(|world| world.step(1), is_promoted);
     let active = world.record.active.clone().unwrap();
     assert_eq!(active.step, Step::Stage);
-    let kid = current(&world, Refresh);
+    let kid = world.current(Refresh);
     world.revoke = Some(format!("refresh/{kid}"));
     let news = notes(&mut world);
     assert_eq!(told(&news, "RotationAborted"), Vec::<&str>::new());
@@ -162,14 +150,14 @@ fn what_is_promoted_and_not_yet_remembered_is_not_told_to_be_rolled_back_for_a_r
     let said = told(&news, "RotationSwitched");
     assert_eq!(said.len(), 2, "{news:#?}");
     assert!(said[0].starts_with("every pod uses the new versions of jwt: "));
-    assert_ne!(current(&world, Refresh), kid);
+    assert_ne!(world.current(Refresh), kid);
 }
 
 #[test]
 fn that_redis_left_is_told_once_and_not_before() {
     let mut world = World::new(3);
     notes(&mut world);
-    let kid = current(&world, Redis);
+    let kid = world.current(Redis);
     world.wants_redis = false;
     world.look(0, 0);
     let meant = world.decide(world.sights[0].as_ref().unwrap());

@@ -132,12 +132,7 @@ fn a_user_that_gets_no_password_rolls_the_role_back_as_well() {
 fn an_old_password_that_cannot_be_taken_away_keeps_its_version_and_is_told() {
     let mut world = World::with_turns(3, &LoginKey::ALL);
     world.rotate = Some("database,redis=both".into());
-    for _ in 0..20 {
-        turns(&mut world, 1, |_| {});
-        if jobs(&world).len() == 4 {
-            break;
-        }
-    }
+    world.until(|world| world.rounds(1, 1), |world| jobs(world).len() == 4);
     // One fails and the other does not: neither the fault nor the other's turn is lost.
     world.run_jobs_of(Database, false);
     turns(&mut world, 5, |_| {});

@@ -157,6 +157,11 @@ impl World {
         self.views.last().unwrap()
     }
 
+    /// The kid of the current version of `key`.
+    pub(crate) fn current(&self, key: KeyName) -> String {
+        self.view().keys[&key].current.kid.to_string()
+    }
+
     pub(crate) fn birth(&mut self) {
         self.serial += 1;
         self.pods.push(Pod::new(self.serial));

@@ -126,6 +126,35 @@ impl World {
         (0..count).map(|_| self.round(1, Some(silent))).sum()
     }
 
+    /// All goes well, and the operator makes at most `writes` writes. Returns how many it made.
+    pub(crate) fn step(&mut self, writes: usize) -> usize {
+        self.all_well();
+        self.look(0, 0);
+        self.act(0, writes)
+    }
+
+    /// All goes well, and the operator makes `count` writes, one at a time.
+    pub(crate) fn write_by_write(&mut self, count: usize) {
+        for _ in 0..count {
+            self.step(1);
+        }
+    }
+
+    /// One `step` after another, until it `is_so`.
+    pub(crate) fn until(
+        &mut self,
+        step: impl Fn(&mut Self) -> usize,
+        is_so: impl Fn(&Self) -> bool,
+    ) {
+        for _ in 0..20 {
+            step(self);
+            if is_so(self) {
+                return;
+            }
+        }
+        panic!("it does not come to that: {:?}", self.record);
+    }
+
     fn round(&mut self, seconds: u64, silent: Option<usize>) -> usize {
         self.all_well();
         if let Some(pod) = silent {
