@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::traces::LOG;
+use crate::log::LOG;
 use crate::world::call_with;
 
 async fn connect(url: &str) -> PgConnection {

@@ -12,7 +12,7 @@ use erpgo_test_kit::redis;
 use http::{Method, Request, header};
 use serde_json::json;
 
-use crate::traces::LOG;
+use crate::log::LOG;
 use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World, limits, listening, send};
 
 const PROXIED: &str = "http: { trusted_proxies: [127.0.0.1] }";

@@ -23,6 +23,7 @@ mod errors;
 mod health;
 mod limits;
 mod locks;
+mod log;
 mod mail;
 mod matrix;
 mod migrate;

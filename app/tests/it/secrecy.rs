@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use http::Method;
 use serde_json::json;
 
-use crate::traces::LOG;
+use crate::log::LOG;
 use crate::world::{ADMIN, Answer, PASSWORD, World, access};
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::traces::LOG;
+use crate::log::LOG;
 
 /// The spans of one thread: each with its parents' names and its fields.
 #[derive(Clone, Default)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::locks::waits_for_locks;
-use crate::traces::LOG;
+use crate::log::LOG;
 use crate::world::{ADMIN, Answer, SETTINGS, World, database, document, set, shared};
 
 /// Long enough for the adversary to ask for the session before PostgreSQL looks, once, for a deadlock.

@@ -7,7 +7,7 @@ use erpgo_test_kit::{proxy, redis};
 use futures::StreamExt as _;
 use serde_json::Value;
 
-use crate::traces::LOG;
+use crate::log::LOG;
 use crate::world::{ADMIN, SETTINGS, World, access, shared};
 
 fn token(answer: &Value) -> String {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::sink::{Mood, Sink, auth};
 use super::{Post, execute, settings, waiting};
-use crate::traces::LOG;
+use crate::log::LOG;
 use crate::world::{ADMIN, SETTINGS, World, until};
 
 async fn forgot(world: &World, email: &str) {

@@ -17,13 +17,13 @@ impl Counter {
     /// Counts on this thread while the guard lives.
     pub fn here(&self) -> DefaultGuard {
         // While nobody else listens, tests that begin and end beside this one can switch events off.
-        LazyLock::force(&crate::traces::LOG);
+        LazyLock::force(&crate::log::LOG);
         tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
     }
 
     /// As [`Self::here`], and `recorder` sees the spans of the same time.
     pub fn beside(&self, recorder: &Recorder) -> DefaultGuard {
-        LazyLock::force(&crate::traces::LOG);
+        LazyLock::force(&crate::log::LOG);
         let registry = tracing_subscriber::registry().with(self.clone());
         tracing::subscriber::set_default(registry.with(recorder.clone()))
     }
