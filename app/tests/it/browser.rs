@@ -5,12 +5,11 @@ mod devtools;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::process::Command;
 
 use self::devtools::Page;
-use crate::program::{administrator, post, start};
-use crate::world::{ADMIN, PASSWORD, access};
+use crate::program::{QUICK, served, start};
+use crate::world::ADMIN;
 
 /// A slow machine under other tests; alone it takes a few seconds.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -91,15 +90,8 @@ async fn a_script_that_the_policy_forbids_is_heard_of() {
 #[tokio::test]
 async fn r13_5_an_operation_tried_out_on_the_page_is_answered_there() {
     let database = crate::world::database().await;
-    administrator(&database.url(), ADMIN, PASSWORD).await;
-    let program = start(
-        &database.url(),
-        "auth: { hash_memory_kib: 8, hash_iterations: 1 }\n",
-    );
-    program.is_ready().await;
-    let login = json!({"email": ADMIN, "password": PASSWORD});
-    let answer = post(program.api, "/api/v1/auth/login", "", &login).await;
-    let token = access(&answer.unwrap().expect(200).json());
+    let program = served(&database, QUICK).await;
+    let token = program.signed_in().await;
 
     let mut page = Page::open(&format!("http://{}/api/docs/", program.api)).await;
     let profile = |part: &str| format!("#operations-auth-read_profile {part}");

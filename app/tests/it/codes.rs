@@ -1,17 +1,14 @@
 //! Every error code there is gets documented and provoked, and no other (R3.5, R13.4, P5).
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use erpgo::auth::token::{self, Claims, Kind, Subject};
 use erpgo::error::Code;
 use erpgo::shutdown::Phase;
-use erpgo::users::SessionId;
 use http::{Method, Request, header};
 use serde_json::{Value, json};
-use sqlx::Connection as _;
 
-use crate::world::{ADMIN, Answer, SETTINGS, World, access, call_with, send, shared, until};
+use crate::locks::{a_key_is_held, products_locked};
+use crate::world::{ADMIN, Answer, SETTINGS, World, call_with, send, shared};
 
 /// The codes that the answers of some operation are said to carry.
 fn documented() -> BTreeSet<String> {
@@ -61,29 +58,11 @@ async fn raw(world: &World, token: &str, kind: &str, body: Vec<u8>) -> Answer {
 }
 
 async fn of_tokens(world: &World, provoked: &mut Provoked) {
-    let signed_in = world.signed_in(ADMIN).await;
-    let user = signed_in["user"]["id"].as_str().unwrap().parse().unwrap();
-    let subject = Subject {
-        user,
-        session: SessionId::new(),
-    };
-    let hour_ago = jiff::Timestamp::now()
-        .checked_sub(Duration::from_secs(3_600))
-        .unwrap();
-    let claims = Claims::new(
-        Kind::Access,
-        "erpgo",
-        subject,
-        hour_ago,
-        Duration::from_secs(60),
-    );
-    let expired = token::issue(Kind::Access, &world.state.keyring.current(), claims)
-        .unwrap()
-        .token;
+    let expired = crate::matrix::expired(world).await;
     provoked.by(&world.get(PRODUCTS, "").await);
     provoked.by(&world.get(PRODUCTS, "nonsense").await);
     provoked.by(&world.get(PRODUCTS, &expired).await);
-    let token = access(&signed_in);
+    let token = world.admin().await;
     world
         .post("/api/v1/auth/logout", &token, json!({}))
         .await
@@ -174,13 +153,7 @@ async fn of_waiting(provoked: &mut Provoked) {
     let yaml = format!("{SETTINGS}\nhttp: {{ request_timeout: 2s }}");
     let world = shared(World::with(&yaml, None).await);
     let admin = world.admin().await;
-    let mut holder = sqlx::PgConnection::connect(&world.database.url())
-        .await
-        .unwrap();
-    sqlx::raw_sql("BEGIN; LOCK TABLE products IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut holder)
-        .await
-        .unwrap();
+    let _holder = products_locked(&world.database).await;
     let write = |world: std::sync::Arc<World>, admin: String| async move {
         let key = [("idempotency-key", "k")];
         call_with(
@@ -193,17 +166,7 @@ async fn of_waiting(provoked: &mut Provoked) {
         .await
     };
     let first = tokio::spawn(write(world.clone(), admin.clone()));
-    until("the first holds the key", || async {
-        let held =
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database =
-                    (SELECT oid FROM pg_database WHERE datname = current_database())";
-        sqlx::query_scalar::<_, i64>(held)
-            .fetch_one(&world.state.database.pool())
-            .await
-            .unwrap()
-            == 1
-    })
-    .await;
+    a_key_is_held(&world).await;
     provoked.by(&write(world.clone(), admin.clone()).await);
     provoked.by(&first.await.unwrap());
 }

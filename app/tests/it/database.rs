@@ -12,6 +12,7 @@ use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::log::LOG;
+use crate::runtime::one_thread;
 use crate::world::call_with;
 
 async fn connect(url: &str) -> PgConnection {
@@ -106,10 +107,7 @@ async fn p06_a_database_that_is_away_full_or_refuses_is_a_connection_failure() {
 
 #[test]
 fn times_survive_the_database_to_the_microsecond() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = one_thread();
     let (database, connection) = runtime.block_on(async {
         let database = postgres::database().await;
         let connection = connect(&database.url()).await;

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::rotation::pod::Pod;
 use crate::spans::Recorder;
+use crate::sql::number;
 use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World};
 
 /// One request of each class.
@@ -219,16 +220,8 @@ async fn every_class_is_served_while_the_mail_server_is_away() {
     }
     .all_are_served("no mail")
     .await;
-    let body = json!({"email": ADMIN});
-    world
-        .post("/api/v1/auth/forgot-password", "", body)
-        .await
-        .expect(202);
-    let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
-        .fetch_one(&world.state.database.pool())
-        .await
-        .unwrap();
-    assert_eq!(waiting, 1);
+    world.forgot(ADMIN).await.expect(202);
+    assert_eq!(number(&world, "SELECT count(*) FROM outbox").await, 1);
 }
 
 /// Nobody takes acknowledgements, and what was handed over is gone from the disk.

@@ -6,6 +6,7 @@ use http::{Method, Request, StatusCode, header};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::runtime::one_thread;
 use crate::world::{Answer, SETTINGS, World, send};
 
 /// Asserts that `answer` is a whole problem.
@@ -280,10 +281,7 @@ fn arbitrary_json() -> impl Strategy<Value = Value> {
 /// P3: whatever comes in, at whatever endpoint, what goes out is a success or a structured refusal.
 #[test]
 fn p03_any_invalid_input_at_any_endpoint_gets_a_structured_error() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = one_thread();
     let yaml = SETTINGS.replace("login_per_ip: 0", "login_per_ip: 0, lockout_failures: 1000");
     let (world, token) = runtime.block_on(async {
         let world = World::with(&yaml, None).await;
@@ -368,10 +366,7 @@ impl Made {
 #[test]
 fn p05_any_error_reaches_the_client_typed_and_coded() {
     use erpgo::error::{Code, Error};
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = one_thread();
     let world = runtime.block_on(World::new());
     let next: std::sync::Arc<std::sync::Mutex<Option<Error>>> = std::sync::Arc::default();
     let given = std::sync::Arc::clone(&next);

@@ -142,7 +142,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
     #[test]
     fn p13_readiness_follows_the_phase_alone_when_there_is_no_database(phases in proptest::collection::vec(0u8..3, 1..6)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = crate::runtime::one_thread();
         runtime.block_on(async {
             let mut settings = settings("database: { acquire_timeout: 1s }");
             // Shorter than anybody may set it: the driver tries until then.

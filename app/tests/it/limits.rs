@@ -247,9 +247,7 @@ async fn r05_redis_admits_exactly_the_quota_whatever_it_is() {
 
 #[tokio::test]
 async fn a_busy_user_with_a_large_quota_costs_few_calls_of_redis() {
-    let redis = redis::server().await;
-    let world = World::counting(SETTINGS, &redis.url()).await;
-    world.redis_is_listening().await;
+    let (redis, world) = World::counting_with_redis().await;
     set(&world.state, 300_000);
     let subject = Subject::Ip([192, 0, 2, 1].into());
     let count = async |numbers: std::ops::RangeInclusive<u32>| {
@@ -268,9 +266,7 @@ async fn a_busy_user_with_a_large_quota_costs_few_calls_of_redis() {
 
 #[tokio::test]
 async fn r05_requests_that_come_at_once_take_one_batch_together() {
-    let redis = redis::server().await;
-    let world = World::counting(SETTINGS, &redis.url()).await;
-    world.redis_is_listening().await;
+    let (_redis, world) = World::counting_with_redis().await;
     set(&world.state, 300_000);
     let subject = Subject::Ip([192, 0, 2, 1].into());
     let count = || world.state.rates.count(Class::Read, subject);

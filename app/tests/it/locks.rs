@@ -1,8 +1,28 @@
 //! What waits for a lock of PostgreSQL.
 
 use erpgo_test_kit::postgres::TestDatabase;
+use sqlx::{Connection as _, PgConnection};
 
-use crate::world::until;
+use crate::sql::{number, sql};
+use crate::world::{World, until};
+
+/// A connection that keeps everybody else from `products` until it rolls back.
+pub async fn products_locked(database: &TestDatabase) -> PgConnection {
+    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
+    let lock = "BEGIN; LOCK TABLE products IN ACCESS EXCLUSIVE MODE";
+    sql(&mut holder, lock).await;
+    holder
+}
+
+/// Waits until a write holds its Idempotency-Key.
+pub async fn a_key_is_held(world: &World) {
+    let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    until("a write holds its key", || async {
+        number(world, held).await == 1
+    })
+    .await;
+}
 
 /// Waits until this many of the program's connections to `database` wait for a lock.
 pub async fn waits_for_locks(database: &TestDatabase, count: i64) {

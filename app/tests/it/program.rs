@@ -6,21 +6,32 @@ use std::time::Duration;
 
 use erpgo_test_kit::capture::{self, Captured};
 use erpgo_test_kit::port;
+use erpgo_test_kit::postgres::TestDatabase;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::world::{Answer, DEV_SECRETS};
+use crate::world::{ADMIN, Answer, DEV_SECRETS, PASSWORD, access};
 
 pub const LIMIT: Duration = Duration::from_secs(20);
+/// Hashes cost next to nothing.
+pub const QUICK: &str = "auth: { hash_memory_kib: 8, hash_iterations: 1 }\n";
 
 pub struct Program {
     pub process: Captured,
     pub api: SocketAddr,
     pub metrics: SocketAddr,
     directory: Option<tempfile::TempDir>,
+}
+
+/// Serves on `database`, has its administrator and is ready.
+pub async fn served(database: &TestDatabase, config: &str) -> Program {
+    administrator(&database.url(), ADMIN, PASSWORD).await;
+    let program = start(&database.url(), config);
+    program.is_ready().await;
+    program
 }
 
 pub fn start(database_url: &str, config: &str) -> Program {
@@ -124,6 +135,13 @@ impl Program {
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// An access token of the administrator.
+    pub async fn signed_in(&self) -> String {
+        let body = json!({"email": ADMIN, "password": PASSWORD});
+        let answer = post(self.api, "/api/v1/auth/login", "", &body).await;
+        access(&answer.unwrap().expect(200).json())
     }
 
     pub fn messages(&self) -> Vec<Value> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::program::{ask, get, start};
-use crate::tx::killed::{CONFIG, administrator, sign_in};
+use crate::program::{ask, get, served};
+use crate::tx::killed::CONFIG;
 
 /// What may end a session or an account: its requests come from users of their own, and some succeed.
 const ENDING: [(&str, &str); 7] = [
@@ -71,11 +71,9 @@ fn generated(text: &str) -> Vec<u32> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r13_4_and_p03_no_generated_input_gets_what_the_document_does_not_say() {
     let database = crate::world::database().await;
-    administrator(&database.url()).await;
     let config = CONFIG.replace("login_per_ip: 0", "login_per_ip: 0, lockout_failures: 1000");
-    let program = start(&database.url(), &config);
-    program.is_ready().await;
-    let token = sign_in(&program).await;
+    let program = served(&database, &config).await;
+    let token = program.signed_in().await;
     let check = concat!(env!("CARGO_MANIFEST_DIR"), "/../e2e/checks/schemathesis");
     let run = tokio::process::Command::new(check)
         .arg(format!("http://{}", program.api))

@@ -12,9 +12,7 @@ use crate::world::{ADMIN, Answer, PASSWORD, World, access};
 #[tokio::test]
 async fn i04_planted_secrets_appear_in_no_log_and_no_answer() {
     LazyLock::force(&LOG);
-    let redis = erpgo_test_kit::redis::server().await;
-    let world = World::with(crate::world::SETTINGS, Some(&redis.url())).await;
-    world.redis_is_listening().await;
+    let (redis, world) = World::with_redis().await;
     let canary = "canary-Zq81vWx0-correct-horse";
     let mut answers: Vec<Answer> = Vec::new();
     let signed_in = world.signed_in(ADMIN).await;

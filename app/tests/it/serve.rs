@@ -4,7 +4,7 @@ use erpgo_secret_set::{Document, Generation};
 use erpgo_test_kit::{Signal, redis};
 use serde_json::json;
 
-use crate::program::{LIMIT, Program, administrator, get, post, start, start_with};
+use crate::program::{LIMIT, Program, QUICK, administrator, get, post, start, start_with};
 use crate::rotation::pod::write;
 use crate::world::{ADMIN, PASSWORD, copy_keys, document, until};
 
@@ -173,8 +173,6 @@ impl Mount {
         std::fs::rename(&next, self.0.path().join("..data")).unwrap();
     }
 }
-
-const QUICK: &str = "auth: { hash_memory_kib: 8, hash_iterations: 1 }\n";
 
 async fn sign_in(api: std::net::SocketAddr) -> u16 {
     let body = json!({"email": ADMIN, "password": PASSWORD});

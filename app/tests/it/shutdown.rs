@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::runtime::two_threads;
 use crate::world::{World, until};
 
 /// For what has to come, on a machine that is busy.
@@ -196,11 +197,7 @@ async fn r09_4_what_is_left_at_the_deadline_is_cut_off() {
 /// P14: whatever the mix of requests that are shorter than the drain, all of them finish.
 #[test]
 fn p14_every_request_shorter_than_the_drain_finishes() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = two_threads();
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(100));
     runner
         .run(

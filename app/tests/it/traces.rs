@@ -6,23 +6,19 @@ use std::sync::{LazyLock, Mutex};
 use axum::body::Body;
 use http::{Method, Request};
 use proptest::prelude::*;
-use serde_json::json;
 
 use crate::log::LOG;
 use crate::mail::Post;
 use crate::mail::sink::{Mood, code};
+use crate::runtime::two_threads;
 use crate::spans::Recorder;
-use crate::world::{ADMIN, SETTINGS, World, call, send};
+use crate::world::{ADMIN, World, call, send};
 
 /// P15: the trace ids of any two concurrent requests differ.
 #[test]
 fn p15_concurrent_requests_have_different_traces() {
     LazyLock::force(&LOG);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = two_threads();
     let world = runtime.block_on(World::new());
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(100));
     let seen = Mutex::new(HashSet::new());
@@ -73,9 +69,7 @@ async fn r12_3_a_callers_trace_is_continued() {
 /// r12_2, too.
 #[tokio::test]
 async fn r12_1_2_a_request_has_a_span_and_each_query_and_redis_call_one_within_it() {
-    let redis = erpgo_test_kit::redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
-    world.redis_is_listening().await;
+    let (_redis, world) = World::with_redis().await;
     let recorder = Recorder::default();
     let seen = {
         let _here = recorder.listen();
@@ -162,11 +156,7 @@ async fn r12_3_a_mail_that_is_sent_has_a_span_and_one_that_is_not_says_so() {
         let recorder = Recorder::default();
         let _here = recorder.listen();
         let post = Post::new(mood).await;
-        let body = json!({"email": ADMIN});
-        post.world
-            .post("/api/v1/auth/forgot-password", "", body)
-            .await
-            .expect(202);
+        post.world.forgot(ADMIN).await.expect(202);
         post.nothing_waits().await;
         let [span] = &recorder.named("smtp.client")[..] else {
             panic!("{:#?}", recorder.all());

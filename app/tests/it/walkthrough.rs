@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use erpgo_test_kit::guide;
 
-use crate::program::{administrator, start};
+use crate::program::{QUICK, served};
 use crate::world::{ADMIN, PASSWORD};
 
 const GUIDE: &str = include_str!("../../../docs/guides/walkthrough.md");
@@ -13,12 +13,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 #[tokio::test]
 async fn the_walk_goes_from_the_first_sign_in_to_the_export_and_the_end() {
     let database = crate::world::database().await;
-    administrator(&database.url(), ADMIN, PASSWORD).await;
-    let program = start(
-        &database.url(),
-        "auth: { hash_memory_kib: 8, hash_iterations: 1 }\n",
-    );
-    program.is_ready().await;
+    let program = served(&database, QUICK).await;
     let api = format!("http://{}", program.api);
     let variables = [
         ("API", &*api),

@@ -1,11 +1,11 @@
 //! One app with a database of its own, and the words that tests speak to it.
 
-use std::net::SocketAddr;
+mod answer;
+mod set;
+
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
 use erpgo::cache;
 use erpgo::config::{self, Settings, Sources};
 use erpgo::db::{self, Database};
@@ -14,14 +14,16 @@ use erpgo::secrets::Keyring;
 use erpgo::shutdown::Phase;
 use erpgo::state::AppState;
 use erpgo::users::bootstrap::bootstrap_admin;
-use erpgo_secret_set::{DatabaseUrl, Document, RedisUrl, Secret, SecretSet, first_generation};
+use erpgo_secret_set::{Document, Secret, SecretSet};
 use erpgo_test_kit::postgres::TestDatabase;
-use http::{HeaderMap, Method, Request, StatusCode, header};
-use http_body_util::BodyExt as _;
+use erpgo_test_kit::redis::{self, TestRedis};
+use http::Method;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tower::ServiceExt as _;
+
+pub use answer::{Answer, access, call, call_with, send};
+pub use set::{copy_keys, document, set, version};
 
 pub const ADMIN: &str = "admin@example.org";
 pub const PASSWORD: &str = "purple otters juggle kelp";
@@ -54,36 +56,6 @@ pub struct World {
     _tasks: DropGuard,
 }
 
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
-}
-
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
-    }
-
-    pub fn code(&self) -> String {
-        self.json()["code"].as_str().unwrap_or_default().to_owned()
-    }
-
-    pub fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}", self.text);
-        self
-    }
-
-    pub fn refused(&self, status: u16, code: &str) {
-        assert_eq!(
-            (self.status.as_u16(), &*self.code()),
-            (status, code),
-            "{}",
-            self.text
-        );
-    }
-}
-
 /// A database at the current schema.
 pub async fn database() -> TestDatabase {
     // The migrations make the parts of the audit log from this month on.
@@ -111,19 +83,23 @@ pub fn settings(yaml: &str) -> Settings {
     .unwrap()
 }
 
-/// A fresh set whose values no other test has.
-pub fn document(database: &str, redis: Option<&str>) -> Document {
-    let mut random = [0u8; 192];
-    for chunk in random.chunks_mut(16) {
-        chunk.copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-    }
-    let redis = redis.map(|url| RedisUrl(Secret::new(url.to_owned())));
-    let database = DatabaseUrl(Secret::new(database.to_owned()));
-    first_generation(&random, jiff::Timestamp::now(), database, redis)
-}
-
-pub fn set(document: Document) -> SecretSet {
-    SecretSet::new(document.generation, document.keys).unwrap()
+/// A process that serves: its state, its routes, and its tasks, which end with the guard.
+fn serving(settings: Settings, set: SecretSet) -> (AppState, Router, DropGuard) {
+    let pool = db::lazy_pool(&set.keys.database.current.value, &settings.database).unwrap();
+    let state = AppState::new(settings, Keyring::new(set), Database::new(pool));
+    state.lifecycle.advance(Phase::Serving);
+    let stop = CancellationToken::new();
+    tokio::spawn(cache::supervise(
+        state.redis.clone(),
+        state.keyring.clone(),
+        state.sessions.clone(),
+        stop.clone(),
+    ));
+    (
+        state.clone(),
+        erpgo::router::router(state),
+        stop.drop_guard(),
+    )
 }
 
 impl World {
@@ -147,28 +123,34 @@ impl World {
         Self::begin(database, set(document), settings).await
     }
 
+    /// One that has heard from a Redis of its own.
+    pub async fn with_redis() -> (TestRedis, Self) {
+        let redis = redis::server().await;
+        let world = Self::with(SETTINGS, Some(&redis.url())).await;
+        world.redis_is_listening().await;
+        (redis, world)
+    }
+
+    /// The same, and it is [`Self::counting`].
+    pub async fn counting_with_redis() -> (TestRedis, Self) {
+        let redis = redis::server().await;
+        let world = Self::counting(SETTINGS, &redis.url()).await;
+        world.redis_is_listening().await;
+        (redis, world)
+    }
+
     /// An app on this database and set; the administrator exists in it.
     pub async fn on(database: TestDatabase, set: SecretSet, yaml: &str) -> Self {
         Self::begin(database, set, settings(yaml)).await
     }
 
     async fn begin(database: TestDatabase, set: SecretSet, settings: Settings) -> Self {
-        let url = Secret::new(set.keys.database.current.value.expose_secret().to_owned());
-        let pool = db::lazy_pool(&url, &settings.database).unwrap();
-        let state = AppState::new(settings, Keyring::new(set), Database::new(pool));
-        state.lifecycle.advance(Phase::Serving);
-        let stop = CancellationToken::new();
-        tokio::spawn(cache::supervise(
-            state.redis.clone(),
-            state.keyring.clone(),
-            state.sessions.clone(),
-            stop.clone(),
-        ));
+        let (state, router, tasks) = serving(settings, set);
         let world = Self {
-            router: erpgo::router::router(state.clone()),
             database,
             state,
-            _tasks: stop.drop_guard(),
+            router,
+            _tasks: tasks,
         };
         world.bootstrap().await;
         world
@@ -195,7 +177,6 @@ impl World {
         let set = self.state.keyring.current();
         let mut settings = settings(yaml);
         settings.redis.deadline = self.state.settings.redis.deadline;
-        let pool = db::lazy_pool(&set.keys.database.current.value, &settings.database).unwrap();
         let mut copy = Document {
             generation: set.generation,
             keys: copy_keys(&set.keys),
@@ -204,21 +185,7 @@ impl World {
         if let (Some(url), Some(key)) = (redis, &mut copy.keys.redis) {
             key.current.value = Secret::new(url.to_owned());
         }
-        let keyring = Keyring::new(self::set(copy));
-        let state = AppState::new(settings, keyring, Database::new(pool));
-        state.lifecycle.advance(Phase::Serving);
-        let stop = CancellationToken::new();
-        tokio::spawn(cache::supervise(
-            state.redis.clone(),
-            state.keyring.clone(),
-            state.sessions.clone(),
-            stop.clone(),
-        ));
-        (
-            state.clone(),
-            erpgo::router::router(state),
-            stop.drop_guard(),
-        )
+        serving(settings, self::set(copy))
     }
 
     pub async fn redis_is_listening(&self) {
@@ -270,6 +237,12 @@ impl World {
             .await
     }
 
+    /// Asks for a mail by which the password can be set anew.
+    pub async fn forgot(&self, email: &str) -> Answer {
+        self.post("/api/v1/auth/forgot-password", "", json!({"email": email}))
+            .await
+    }
+
     /// A user with these permissions, by a role of their own; the answer is id and access token.
     pub async fn user(&self, email: &str, permissions: &[&str]) -> (String, String) {
         let admin = self.admin().await;
@@ -295,33 +268,6 @@ impl World {
                 .expect(204);
         }
         (id, access(&self.signed_in(email).await))
-    }
-}
-
-pub fn copy_keys(keys: &erpgo_secret_set::Keys) -> erpgo_secret_set::Keys {
-    erpgo_secret_set::Keys {
-        jwt: copy(&keys.jwt),
-        refresh: copy(&keys.refresh),
-        pepper: copy(&keys.pepper),
-        database: copy(&keys.database),
-        redis: keys.redis.as_ref().map(copy),
-    }
-}
-
-fn copy(key: &erpgo_secret_set::RotatingKey) -> erpgo_secret_set::RotatingKey {
-    erpgo_secret_set::RotatingKey {
-        current: version(&key.current),
-        next: key.next.as_ref().map(version),
-        previous: key.previous.as_ref().map(version),
-    }
-}
-
-pub fn version(version: &erpgo_secret_set::Version) -> erpgo_secret_set::Version {
-    erpgo_secret_set::Version {
-        kid: version.kid.clone(),
-        created_at: version.created_at,
-        not_after: version.not_after,
-        value: version.value.duplicate(),
     }
 }
 
@@ -352,67 +298,6 @@ pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() ->
         assert!(std::time::Instant::now() < limit, "never: {what}");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-}
-
-pub fn access(answer: &Value) -> String {
-    answer["access_token"].as_str().unwrap().to_owned()
-}
-
-pub async fn call(
-    router: &Router,
-    method: Method,
-    path: &str,
-    token: &str,
-    body: Option<Value>,
-) -> Answer {
-    call_with(router, (method, path), token, &[], body.as_ref()).await
-}
-
-/// As [`call`], with headers.
-pub async fn call_with(
-    router: &Router,
-    (method, path): (Method, &str),
-    token: &str,
-    headers: &[(&str, &str)],
-    body: Option<&Value>,
-) -> Answer {
-    let mut request = Request::builder().method(method).uri(path);
-    if !token.is_empty() {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-    }
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let body = match body {
-        Some(body) => {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-            Body::from(body.to_string())
-        }
-        None => Body::empty(),
-    };
-    send(router, request.body(body).unwrap()).await
-}
-
-pub async fn send(router: &Router, mut request: Request<Body>) -> Answer {
-    let peer: SocketAddr = ([127, 0, 0, 1], 40_000).into();
-    if request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .is_none()
-    {
-        request.extensions_mut().insert(ConnectInfo(peer));
-    }
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = router.clone().oneshot(request).await.unwrap();
-    let (parts, body) = response.into_parts();
-    let bytes = body.collect().await.unwrap().to_bytes();
-    let answer = Answer {
-        status: parts.status,
-        headers: parts.headers,
-        text: String::from_utf8_lossy(&bytes).into_owned(),
-    };
-    crate::conform::check(&method, &path, &answer);
-    answer
 }
 
 /// What is shared between the threads of a test.

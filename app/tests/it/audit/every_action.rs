@@ -50,11 +50,7 @@ async fn ones_own(post: &Post) {
         .await
         .expect(204);
     post.sink.mail(3).await;
-    let body = json!({"email": KIM});
-    world
-        .post("/api/v1/auth/forgot-password", "", body)
-        .await
-        .expect(202);
+    world.forgot(KIM).await.expect(202);
     let body = json!({"token": code(&post.sink.mail(4).await), "new_password": PASSWORD});
     world
         .post("/api/v1/auth/reset-password", "", body)

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
+use crate::sql::sql;
 use crate::world::{ADMIN, SETTINGS, World, access, database, document, set};
 
 const LIFE: Duration = Duration::from_secs(900);
@@ -46,7 +47,7 @@ async fn a_token_of_a_pod_that_is_minutes_ahead_or_behind_is_accepted() {
 async fn apart(ahead: i32) -> World {
     let database = database().await;
     let name = database.name();
-    let sql = format!(
+    let clocks = format!(
         "CREATE SCHEMA apart; GRANT USAGE ON SCHEMA apart TO PUBLIC;
          CREATE FUNCTION apart.now() RETURNS timestamptz LANGUAGE sql STABLE
              AS $$ SELECT pg_catalog.now() + interval '{ahead} minutes' $$;
@@ -55,8 +56,7 @@ async fn apart(ahead: i32) -> World {
          ALTER DATABASE {name} SET search_path = apart, pg_catalog, public"
     );
     let mut admin = PgConnection::connect(&database.admin_url()).await.unwrap();
-    let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await;
-    made.unwrap();
+    sql(&mut admin, &clocks).await;
     admin.close().await.unwrap();
     let document = document(&database.url(), None);
     World::on(database, set(document), SETTINGS).await

@@ -7,6 +7,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::locks::waits_for_locks;
 use crate::log::LOG;
+use crate::sql::{number, sql};
 use crate::world::{ADMIN, Answer, SETTINGS, World, database, document, set, shared};
 
 /// Long enough for the adversary to ask for the session before PostgreSQL looks, once, for a deadlock.
@@ -14,13 +15,6 @@ const LOOK: &str = "3s";
 
 fn token(answer: &Value) -> String {
     answer["refresh_token"].as_str().unwrap().to_owned()
-}
-
-async fn sql(connection: &mut PgConnection, text: &str) {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))
-        .execute(connection)
-        .await
-        .unwrap();
 }
 
 async fn world(yaml: &str) -> Arc<World> {
@@ -39,11 +33,6 @@ fn strict() -> String {
         "hash_concurrency: 2",
         "hash_concurrency: 2, refresh_grace: 0s",
     )
-}
-
-async fn number(world: &World, query: &'static str) -> i64 {
-    let pool = world.state.database.pool();
-    sqlx::query_scalar(query).fetch_one(&pool).await.unwrap()
 }
 
 /// The answer to a refresh that holds its session and wants what `held` locks, while whoever holds that wants

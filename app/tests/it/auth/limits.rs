@@ -159,9 +159,7 @@ async fn p10_five_failures_lock_whatever_the_password_without_redis() {
 /// r05_2: five failures lock for 15 minutes.
 #[tokio::test]
 async fn p10_five_failures_lock_whatever_the_password_by_redis() {
-    let redis = redis::server().await;
-    let world = World::counting(SETTINGS, &redis.url()).await;
-    world.redis_is_listening().await;
+    let (_redis, world) = World::counting_with_redis().await;
     lockout(&world).await;
     let (state, router, _tasks) = world.twin(SETTINGS);
     crate::world::listening(&state).await;
@@ -179,9 +177,7 @@ async fn p10_five_failures_lock_whatever_the_password_by_redis() {
 
 #[tokio::test]
 async fn p10_a_lock_outlives_the_redis_that_counted_it() {
-    let mut redis = redis::server().await;
-    let world = World::counting(SETTINGS, &redis.url()).await;
-    world.redis_is_listening().await;
+    let (mut redis, world) = World::counting_with_redis().await;
     lockout(&world).await;
     redis.stop();
     world

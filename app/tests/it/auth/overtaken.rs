@@ -5,6 +5,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::locks::waits_for_locks;
 use crate::second_factor::switch_on;
+use crate::sql::number;
 use crate::world::{ADMIN, Answer, PASSWORD, World};
 
 const OTHER: &str = "violet badgers whistle opera";
@@ -34,11 +35,6 @@ async fn overtaken(world: &World, password: &str) -> Answer {
         change.commit().await.unwrap();
     };
     tokio::join!(world.login(ADMIN, PASSWORD), committed).0
-}
-
-async fn number(world: &World, query: &'static str) -> i64 {
-    let pool = world.state.database.pool();
-    sqlx::query_scalar(query).fetch_one(&pool).await.unwrap()
 }
 
 const LIVE: &str = "SELECT count(*) FROM sessions WHERE revoked_at IS NULL";

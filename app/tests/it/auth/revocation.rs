@@ -93,9 +93,7 @@ async fn p12_a_change_takes_hold_everywhere_within_a_second_without_redis() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r07_4_redis_goes_away_and_comes_back_and_no_request_fails() {
-    let mut redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
-    world.redis_is_listening().await;
+    let (mut redis, world) = World::with_redis().await;
     let token = world.admin().await;
     redis.stop();
     for _ in 0..20 {
@@ -117,9 +115,7 @@ async fn r07_4_redis_goes_away_and_comes_back_and_no_request_fails() {
 /// r07_1: for five minutes.
 #[tokio::test]
 async fn p11_permissions_are_served_from_redis_until_they_change() {
-    let redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
-    world.redis_is_listening().await;
+    let (redis, world) = World::with_redis().await;
     let (id, token) = world.user("kim@example.org", &["users.read"]).await;
     world.get("/api/v1/users", &token).await.expect(200);
     let keys = keys(&redis.url(), &format!("erpgo:permissions:{id}:*")).await;
@@ -150,9 +146,7 @@ async fn p11_permissions_are_served_from_redis_until_they_change() {
 /// changes for its holders with the very next check.
 #[tokio::test]
 async fn r07_2_nothing_that_follows_from_a_role_is_kept_for_ten_minutes() {
-    let redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
-    world.redis_is_listening().await;
+    let (redis, world) = World::with_redis().await;
     let (_, token) = world.user("kim@example.org", &["users.read"]).await;
     world.get("/api/v1/users", &token).await.expect(200);
     let admin = world.admin().await;
@@ -186,9 +180,7 @@ fn tokens(answer: &Value) -> [String; 2] {
 /// What was given out before is worth nothing afterwards, unused or used, and Redis has never had it.
 #[tokio::test]
 async fn tokens_of_sessions_that_were_all_ended_are_refused_and_none_lies_in_redis() {
-    let redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
-    world.redis_is_listening().await;
+    let (redis, world) = World::with_redis().await;
     let (id, _) = world.user("kim@example.org", &["users.read"]).await;
     let unused = tokens(&world.signed_in("kim@example.org").await);
     let first = tokens(&world.signed_in("kim@example.org").await);

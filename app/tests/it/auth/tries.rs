@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 
+use crate::runtime::two_threads;
 use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World, listening, send};
 
 /// Sign-ins that an address has in 15 minutes, and failures that lock a name for as long.
@@ -176,14 +177,9 @@ fn yaml() -> String {
     format!("{limits}\nhttp: {{ trusted_proxies: [127.0.0.1] }}")
 }
 
-fn runtime() -> tokio::runtime::Runtime {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(2).enable_all().build().unwrap()
-}
-
 #[test]
 fn p09_and_p10_hold_whatever_is_tried_without_redis() {
-    let runtime = runtime();
+    let runtime = two_threads();
     let world = runtime.block_on(World::with(&yaml(), None));
     the_model_holds(&runtime, &world, std::slice::from_ref(&world.router));
     runtime.block_on(async { drop(world) });
@@ -192,7 +188,7 @@ fn p09_and_p10_hold_whatever_is_tried_without_redis() {
 /// Each try goes to either of two processes, so that what one of them counts alone would not do.
 #[test]
 fn p09_and_p10_hold_whatever_is_tried_by_redis_for_two_processes() {
-    let runtime = runtime();
+    let runtime = two_threads();
     let (redis, world) = runtime.block_on(async {
         let redis = redis::server().await;
         let world = World::counting(&yaml(), &redis.url()).await;

@@ -133,9 +133,7 @@ async fn p10_a_lock_is_lifted_on_every_process_without_redis() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r07_4_what_redis_counts_is_not_said_to_be_lifted_while_it_is_away() {
-    let mut redis = redis::server().await;
-    let world = World::counting(SETTINGS, &redis.url()).await;
-    world.redis_is_listening().await;
+    let (mut redis, world) = World::counting_with_redis().await;
     let (id, _) = world.user(KIM, &[]).await;
     let admin = world.admin().await;
     lock(&world).await;

@@ -17,8 +17,8 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::program::{Program, administrator, get, start};
-use crate::world::{ADMIN, PASSWORD, World, settings, until};
+use crate::program::{Program, get, served};
+use crate::world::{World, settings, until};
 use cases::{Case, LOGIN, chunks, in_chunks, request, sized, too_late};
 use wire::{Pace, conforms, cut_off, exchange, hold, told};
 
@@ -57,14 +57,6 @@ impl Seen {
 
 fn product(sku: &str) -> Value {
     json!({"sku": sku, "name": "Chair", "price": "1", "currency": "EUR"})
-}
-
-async fn sign_in(api: SocketAddr) -> String {
-    let body = json!({"email": ADMIN, "password": PASSWORD}).to_string();
-    let request = sized(LOGIN, "", body.as_bytes());
-    let answers = exchange(api, &request, b"", Pace::AtOnce).await;
-    assert_eq!(told(&answers), "200", "{}", answers[0].text);
-    crate::world::access(&answers[0].json())
 }
 
 fn body_limit() -> usize {
@@ -163,10 +155,8 @@ struct Target {
 impl Target {
     async fn new(config: &str) -> Self {
         let database = crate::world::database().await;
-        administrator(&database.url(), ADMIN, PASSWORD).await;
-        let program = start(&database.url(), config);
-        program.is_ready().await;
-        let token = sign_in(program.api).await;
+        let program = served(&database, config).await;
+        let token = program.signed_in().await;
         let seen = Seen(program.process.id().unwrap());
         Self {
             files: seen.open_files(),

@@ -4,8 +4,8 @@ use erpgo_test_kit::port;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::program::{Program, start};
-use crate::tx::killed;
+use crate::program::{Program, served};
+use crate::tx::killed::CONFIG;
 
 /// The status of one request, whose body is read to its end.
 async fn answered(
@@ -30,17 +30,14 @@ async fn answered(
 async fn every_class_is_served_while_the_trace_collector_is_away() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let database = crate::world::database().await;
-    killed::administrator(&database.url()).await;
     let config = format!(
-        "{}tracing: {{ otlp_endpoint: 'http://127.0.0.1:{}' }}\n",
-        killed::CONFIG,
+        "{CONFIG}tracing: {{ otlp_endpoint: 'http://127.0.0.1:{}' }}\n",
         port::address().port()
     );
-    let program = start(&database.url(), &config);
-    program.is_ready().await;
+    let program = served(&database, &config).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     for n in 0..3 {
-        let token = killed::sign_in(&program).await;
+        let token = program.signed_in().await;
         let product =
             json!({"sku": format!("S-{n}"), "name": "Chair", "price": "1", "currency": "EUR"});
         for (method, path, body, status) in [

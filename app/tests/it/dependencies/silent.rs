@@ -6,6 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::health;
 use crate::locks::waits_for_locks;
+use crate::sql::sql;
 use crate::world::{ADMIN, PASSWORD, World, shared, until};
 
 /// One connection, so that whoever has it makes the others wait. Who is answered after the first time and
@@ -25,8 +26,7 @@ async fn r08_2_a_silent_postgresql_costs_a_request_its_time_and_who_waits_the_ac
     let world = shared(World::on(database, set, YAML).await);
     let token = world.admin().await;
     let mut holder = PgConnection::connect(&world.database.url()).await.unwrap();
-    let lock = sqlx::raw_sql("BEGIN; LOCK TABLE products IN EXCLUSIVE MODE");
-    lock.execute(&mut holder).await.unwrap();
+    sql(&mut holder, "BEGIN; LOCK TABLE products IN EXCLUSIVE MODE").await;
     let write = {
         let (world, token) = (world.clone(), token.clone());
         move || {
@@ -39,8 +39,7 @@ async fn r08_2_a_silent_postgresql_costs_a_request_its_time_and_who_waits_the_ac
     waits_for_locks(&world.database, 1).await;
     // Its statement ends now, and it never learns.
     way.pause();
-    let unlock = sqlx::raw_sql("COMMIT");
-    unlock.execute(&mut holder).await.unwrap();
+    sql(&mut holder, "COMMIT").await;
 
     let waits = world.get("/api/v1/products", &token).await;
     waits.refused(503, "SERVICE_UNAVAILABLE");

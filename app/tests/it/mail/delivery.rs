@@ -3,26 +3,20 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::sink::{Mood, Sink, auth};
 use super::{Post, execute, settings, waiting};
 use crate::log::LOG;
+use crate::sql::number;
 use crate::world::{ADMIN, SETTINGS, World, until};
 
-async fn forgot(world: &World, email: &str) {
-    world
-        .post("/api/v1/auth/forgot-password", "", json!({"email": email}))
-        .await
-        .expect(202);
-}
-
-async fn failed(world: &World) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM outbox WHERE failed_at IS NOT NULL")
-        .fetch_one(&world.state.database.pool())
-        .await
-        .unwrap()
+pub async fn failed(world: &World) -> i64 {
+    number(
+        world,
+        "SELECT count(*) FROM outbox WHERE failed_at IS NOT NULL",
+    )
+    .await
 }
 
 fn data(sink: &Sink) -> usize {
@@ -48,24 +42,21 @@ async fn fill(world: &World, count: i32) {
 #[tokio::test]
 async fn a_mail_is_tried_three_times_and_then_given_up() {
     let post = Post::new(Mood::NotNow).await;
-    forgot(&post.world, ADMIN).await;
+    post.world.forgot(ADMIN).await.expect(202);
     until("the mail is given up", || async {
         failed(&post.world).await == 1
     })
     .await;
     assert_eq!(data(&post.sink), 3);
     // A token that was not delivered opens nothing.
-    let tokens: i64 = sqlx::query_scalar("SELECT count(*) FROM email_tokens")
-        .fetch_one(&post.world.state.database.pool())
-        .await
-        .unwrap();
-    assert_eq!(tokens, 0);
+    let tokens = "SELECT count(*) FROM email_tokens";
+    assert_eq!(number(&post.world, tokens).await, 0);
 }
 
 #[tokio::test]
 async fn a_mail_arrives_once_the_server_is_willing() {
     let post = Post::new(Mood::NotNow).await;
-    forgot(&post.world, ADMIN).await;
+    post.world.forgot(ADMIN).await.expect(202);
     until("it was tried", || async { data(&post.sink) >= 1 }).await;
     post.sink.becomes(Mood::Takes);
     post.sink.mail(1).await;
@@ -77,7 +68,7 @@ async fn a_mail_arrives_once_the_server_is_willing() {
 #[tokio::test]
 async fn a_mail_that_is_refused_for_good_is_not_tried_again() {
     let post = Post::new(Mood::Never).await;
-    forgot(&post.world, ADMIN).await;
+    post.world.forgot(ADMIN).await.expect(202);
     until("the mail is given up", || async {
         failed(&post.world).await == 1
     })
@@ -92,7 +83,7 @@ async fn a_mail_that_is_refused_for_good_is_not_tried_again() {
 #[tokio::test]
 async fn a_server_that_says_nothing_is_left_at_the_deadline() {
     let post = Post::new(Mood::Hangs).await;
-    forgot(&post.world, ADMIN).await;
+    post.world.forgot(ADMIN).await.expect(202);
     until("the try has ended", || async {
         let attempts: Option<i16> =
             sqlx::query_scalar("SELECT attempts FROM outbox WHERE leased_until IS NULL")
@@ -175,7 +166,7 @@ async fn a_mail_in_the_hands_of_a_process_that_died_is_sent_by_another() {
 async fn without_a_server_mails_wait_and_the_log_and_a_metric_say_so() {
     std::sync::LazyLock::force(&LOG);
     let world = World::with(SETTINGS, None).await;
-    forgot(&world, ADMIN).await;
+    world.forgot(ADMIN).await.expect(202);
     let stop = CancellationToken::new();
     tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
     let _sending = stop.drop_guard();
@@ -192,7 +183,7 @@ async fn without_a_server_mails_wait_and_the_log_and_a_metric_say_so() {
 async fn a_full_outbox_takes_no_more_and_what_has_expired_is_swept() {
     let world = World::new().await;
     fill(&world, 10_000).await;
-    forgot(&world, ADMIN).await;
+    world.forgot(ADMIN).await.expect(202);
     assert_eq!(waiting(&world).await, 10_000);
     execute(
         &world,
@@ -224,7 +215,7 @@ async fn i04_credentials_come_from_files_and_reach_the_server_alone() {
     );
     let yaml = settings(sink.port).replace("retry_after", &place);
     let world = World::with(&yaml, None).await;
-    forgot(&world, ADMIN).await;
+    world.forgot(ADMIN).await.expect(202);
     let stop = CancellationToken::new();
     tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
     let _sending = stop.drop_guard();
@@ -243,7 +234,7 @@ async fn nothing_is_said_in_clear_where_tls_is_asked_for() {
     let sink = Sink::new(Mood::Takes).await;
     let yaml = settings(sink.port).replace("?tls=none", "");
     let world = World::with(&yaml, None).await;
-    forgot(&world, ADMIN).await;
+    world.forgot(ADMIN).await.expect(202);
     let stop = CancellationToken::new();
     tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
     let _sending = stop.drop_guard();

@@ -1,6 +1,6 @@
 //! Mails, from their cause to a real mail server.
 
-mod delivery;
+pub mod delivery;
 mod email;
 mod lockout;
 mod passwords;
@@ -9,6 +9,7 @@ pub mod sink;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::sql::number;
 use crate::world::{SETTINGS, World};
 use sink::{Mood, Sink};
 
@@ -61,10 +62,7 @@ impl Post {
 }
 
 pub async fn waiting(world: &World) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM outbox WHERE failed_at IS NULL")
-        .fetch_one(&world.state.database.pool())
-        .await
-        .unwrap()
+    number(world, "SELECT count(*) FROM outbox WHERE failed_at IS NULL").await
 }
 
 /// What the audit log holds of `action`, as whoever has `token` sees it: who, on whom, and how it ended.

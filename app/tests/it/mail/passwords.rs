@@ -15,12 +15,6 @@ async fn change(world: &World, token: &str, current: &str, new: &str) -> Answer 
         .await
 }
 
-async fn forgot(world: &World, email: &str) -> Answer {
-    world
-        .post("/api/v1/auth/forgot-password", "", json!({"email": email}))
-        .await
-}
-
 async fn reset(world: &World, token: &str, new: &str) -> Answer {
     let body = json!({"token": token, "new_password": new});
     world.post("/api/v1/auth/reset-password", "", body).await
@@ -113,7 +107,7 @@ async fn a_forgotten_password_is_set_with_a_code_that_is_good_once() {
     let world = &post.world;
     let (id, token) = world.user("kim@example.org", &["users.read"]).await;
     let verification = code(&post.sink.mail(1).await);
-    forgot(world, " KIM@example.org ").await.expect(202);
+    world.forgot(" KIM@example.org ").await.expect(202);
     let mail = post.sink.mail(2).await;
     assert!(mail.contains("Subject: Set a new password") && mail.contains("To: kim@example.org"));
     let code = code(&mail);
@@ -170,11 +164,11 @@ async fn a_reset_opens_a_lock_and_a_code_lasts_half_an_hour() {
             .refused(401, "INVALID_CREDENTIALS");
     }
     post.sink.mail(1).await;
-    forgot(world, ADMIN).await.expect(202);
+    world.forgot(ADMIN).await.expect(202);
     let old = code(&post.sink.mail(2).await);
     execute(world, "UPDATE email_tokens SET expires_at = now()").await;
     assert_eq!(field(&reset(world, &old, NEW).await).0, "#/token");
-    forgot(world, ADMIN).await.expect(202);
+    world.forgot(ADMIN).await.expect(202);
     let code = code(&post.sink.mail(3).await);
     let life: f64 = sqlx::query_scalar(
         "SELECT extract(epoch FROM max(expires_at) - now())::float8 FROM email_tokens",
@@ -202,7 +196,7 @@ async fn the_answer_to_a_forgotten_password_tells_nothing() {
     execute(world, "DELETE FROM outbox").await;
     let mut answers = Vec::new();
     for email in [ADMIN, "nobody@example.org", "off@example.org"] {
-        let answer = forgot(world, email).await.expect(202);
+        let answer = world.forgot(email).await.expect(202);
         let mut names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
         names.sort();
         answers.push((answer.text, names));
@@ -216,7 +210,7 @@ async fn the_answer_to_a_forgotten_password_tells_nothing() {
     post.nothing_waits().await;
     assert_eq!(post.sink.mails().len(), 1);
     assert!(post.sink.mails()[0].contains(&format!("To: {ADMIN}")));
-    let answer = forgot(&post.world, "nobody").await;
+    let answer = post.world.forgot("nobody").await;
     assert_eq!(field(&answer).0, "#/email");
 }
 
@@ -224,18 +218,16 @@ async fn the_answer_to_a_forgotten_password_tells_nothing() {
 async fn nobody_is_flooded_with_resets() {
     let post = Post::new(Mood::Takes).await;
     for _ in 0..6 {
-        forgot(&post.world, ADMIN).await.expect(202);
+        post.world.forgot(ADMIN).await.expect(202);
         post.nothing_waits().await;
     }
     assert_eq!(post.sink.mails().len(), 3);
     let yaml = SETTINGS.replace("login_per_ip: 0", "login_per_ip: 5");
     let world = World::with(&yaml, None).await;
     for n in 0..5 {
-        forgot(&world, &format!("u{n}@example.org"))
-            .await
-            .expect(202);
+        world.forgot(&format!("u{n}@example.org")).await.expect(202);
     }
-    let answer = forgot(&world, ADMIN).await;
+    let answer = world.forgot(ADMIN).await;
     answer.refused(429, "RATE_LIMIT_EXCEEDED");
     assert!(answer.headers.contains_key("retry-after"));
     // Signing in has a share of its own.
@@ -253,7 +245,7 @@ async fn nobody_is_flooded_with_resets() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_code_that_two_use_at_once_is_good_for_one_of_them() {
     let post = Post::new(Mood::Takes).await;
-    forgot(&post.world, ADMIN).await.expect(202);
+    post.world.forgot(ADMIN).await.expect(202);
     let code = code(&post.sink.mail(1).await);
     let world = &post.world;
     let (one, other) = tokio::join!(
@@ -268,7 +260,7 @@ async fn a_code_that_two_use_at_once_is_good_for_one_of_them() {
 #[tokio::test]
 async fn no_code_is_stored_in_clear() {
     let post = Post::new(Mood::Takes).await;
-    forgot(&post.world, ADMIN).await.expect(202);
+    post.world.forgot(ADMIN).await.expect(202);
     let code = code(&post.sink.mail(1).await);
     for table in ["outbox", "email_tokens"] {
         let sql = format!("SELECT COALESCE(string_agg(t::text, ' '), '') FROM {table} t");

@@ -5,7 +5,9 @@ use erpgo::migrate::{MigrateError, Outcome, Report};
 use proptest::prelude::*;
 use sqlx::Connection as _;
 
-use super::{connect, empty, everything, options, run, scalar, sql};
+use super::{connect, empty, everything, options, run};
+use crate::runtime::one_thread;
+use crate::sql::{scalar, sql};
 
 const FIRST: (&str, &str) = (
     "0001_first.sql",
@@ -64,10 +66,7 @@ fn file(good: &[usize], bad: usize, at: usize) -> String {
 
 #[test]
 fn p17_whatever_fails_wherever_nothing_of_the_migration_stays() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = one_thread();
     let (database, mut connection) = runtime.block_on(async {
         let (database, mut connection) = empty().await;
         run(&mut connection, &[FIRST], options()).await.unwrap();

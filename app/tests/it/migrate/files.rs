@@ -3,7 +3,8 @@
 use erpgo::cli::Exit;
 use erpgo::migrate::MigrateError;
 
-use super::{connect, empty, options, run, scalar, sql};
+use super::{connect, empty, options, run};
+use crate::sql::{scalar, sql};
 
 const TABLE: (&str, &str) = (
     "0001_table.sql",

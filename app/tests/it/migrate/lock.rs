@@ -6,7 +6,8 @@ use erpgo::cli::Exit;
 use erpgo::migrate::{MigrateError, Options, Outcome, Report};
 use sqlx::{Connection as _, PgConnection};
 
-use super::{connect, empty, options, run, scalar, sql};
+use super::{connect, empty, options, run};
+use crate::sql::{scalar, sql};
 
 #[tokio::test]
 async fn i02_of_many_that_start_at_once_one_migrates_and_the_others_find_it_done() {

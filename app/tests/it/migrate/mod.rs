@@ -48,23 +48,6 @@ async fn run(
     Ok(applied)
 }
 
-async fn sql(connection: &mut PgConnection, text: &str) {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))
-        .execute(connection)
-        .await
-        .unwrap();
-}
-
-async fn scalar<T>(connection: &mut PgConnection, text: &'static str) -> T
-where
-    T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
-{
-    sqlx::query_scalar(text)
-        .fetch_one(connection)
-        .await
-        .unwrap()
-}
-
 /// Everything that a migration could leave behind: objects, columns, rows, history.
 async fn everything(connection: &mut PgConnection) -> Vec<String> {
     let objects = "

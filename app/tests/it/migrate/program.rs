@@ -7,7 +7,8 @@ use erpgo::migrate::Runner;
 use erpgo_test_kit::postgres::TestDatabase;
 use serde_json::Value;
 
-use super::{connect, empty, options, scalar, sql};
+use super::{connect, empty, options};
+use crate::sql::{scalar, sql};
 use crate::world::DEV_SECRETS;
 
 struct Run {

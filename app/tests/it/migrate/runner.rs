@@ -3,7 +3,8 @@
 use erpgo::cli::Exit;
 use erpgo::migrate::{MigrateError, Options, Outcome, Report, Runner};
 
-use super::{empty, options, run, scalar, set, sql};
+use super::{empty, options, run, set};
+use crate::sql::{scalar, sql};
 
 const FILES: [(&str, &str); 2] = [
     (

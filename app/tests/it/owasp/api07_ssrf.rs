@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::properties;
 use crate::errors::operations;
 use crate::world::{World, until};
 
@@ -64,17 +65,7 @@ async fn an_address_in_any_field_or_header_is_never_called() {
 
 /// The operation's body with the address in every text field, once in all of them and once in each.
 fn bodies(operation: &Value, url: &str) -> Vec<Value> {
-    let document = serde_json::to_value(erpgo::router::document()).unwrap();
-    let name = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
-    let name = name
-        .as_str()
-        .unwrap_or_default()
-        .rsplit('/')
-        .next()
-        .unwrap()
-        .to_owned();
-    let schema = &document["components"]["schemas"][name]["properties"];
-    let fields = schema.as_object().cloned().unwrap_or_default();
+    let fields = properties(operation);
     let value = |field: &Value| match field["type"].as_str() {
         Some("array") => json!([url]),
         Some("boolean") => json!(true),

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use erpgo_test_kit::redis;
-use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{ADMIN, SETTINGS, World, until};
+use crate::mail::delivery::failed;
+use crate::world::{ADMIN, World, until};
 
 async fn write(url: &str, pattern: &str, value: &str) -> usize {
     let client = ::redis::Client::open(url).unwrap();
@@ -30,9 +29,7 @@ async fn write(url: &str, pattern: &str, value: &str) -> usize {
 
 #[tokio::test]
 async fn what_redis_holds_is_permissions_or_is_ignored() {
-    let redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
-    world.redis_is_listening().await;
+    let (redis, world) = World::with_redis().await;
     let (id, token) = world.user("kim@example.org", &["users.read"]).await;
     world.get("/api/v1/users", &token).await.expect(200);
     for garbage in [
@@ -72,21 +69,12 @@ async fn a_mail_server_that_never_stops_talking_is_left() {
     });
     let yaml = crate::mail::settings(port).replace("timeout: 2s", "timeout: 1s");
     let world = World::with(&yaml, None).await;
-    let body = json!({"email": ADMIN});
-    world
-        .post("/api/v1/auth/forgot-password", "", body)
-        .await
-        .expect(202);
+    world.forgot(ADMIN).await.expect(202);
     let stop = CancellationToken::new();
     tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
     let _sending = stop.drop_guard();
     until("the mail is given up", || async {
-        let failed: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM outbox WHERE failed_at IS NOT NULL")
-                .fetch_one(&world.state.database.pool())
-                .await
-                .unwrap();
-        failed == 1
+        failed(&world).await == 1
     })
     .await;
     // The requests never noticed.

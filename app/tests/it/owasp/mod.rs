@@ -10,3 +10,15 @@ mod api07_ssrf;
 mod api08_configuration;
 mod api09_inventory;
 mod api10_consumed_apis;
+
+use serde_json::{Map, Value};
+
+/// The properties of the JSON that `operation` takes.
+fn properties(operation: &Value) -> Map<String, Value> {
+    let document = serde_json::to_value(erpgo::router::document()).unwrap();
+    let schema = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+    let path = schema.as_str().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let properties = &document["components"]["schemas"][name]["properties"];
+    properties.as_object().cloned().unwrap_or_default()
+}

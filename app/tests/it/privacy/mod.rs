@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
+use crate::sql::sql;
 use crate::world::{PASSWORD, World};
 
 /// Everything that the database holds, as text: every column of every table.
@@ -114,14 +115,11 @@ async fn an_export_of_many_events_is_one_document() {
     let mut connection = sqlx::PgConnection::connect(&world.database.url())
         .await
         .unwrap();
-    let sql = format!(
+    let many = format!(
         "INSERT INTO audit_events (id, action, outcome, actor)
          SELECT gen_random_uuid(), 'auth.signed_out', 'success', '{id}' FROM generate_series(1, 1201)"
     );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    sql(&mut connection, &many).await;
     let person = world
         .get("/api/v1/profile/export", &token)
         .await

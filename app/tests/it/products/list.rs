@@ -6,9 +6,17 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{PATH, body};
-use crate::world::{SETTINGS, World};
+use crate::runtime::one_thread;
+use crate::world::World;
 
 const SORTS: [&str; 5] = ["sku", "name", "price", "created_at", "updated_at"];
+
+/// A world and its administrator's token.
+async fn stage() -> (World, String) {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    (world, admin)
+}
 
 /// Adds products without the API, which would take ten times as long.
 async fn add(pool: &sqlx::PgPool, products: &[(String, String, String, i64)]) {
@@ -66,15 +74,8 @@ fn numbered(
 /// Followed to its end while others insert, a list has each product of its beginning exactly once.
 #[test]
 fn r02_2_cursors_neither_skip_nor_repeat_while_products_are_added() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let (world, admin) = runtime.block_on(async {
-        let world = World::new().await;
-        let admin = world.admin().await;
-        (world, admin)
-    });
+    let runtime = one_thread();
+    let (world, admin) = runtime.block_on(stage());
     let cases = (
         products(),
         products(),
@@ -130,15 +131,8 @@ fn r02_2_cursors_neither_skip_nor_repeat_while_products_are_added() {
 /// Page by page the list is the whole list, in the order that was asked for.
 #[test]
 fn r02_2_every_order_is_the_order_of_the_database_with_the_id_last() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let (world, admin) = runtime.block_on(async {
-        let world = World::new().await;
-        let admin = world.admin().await;
-        (world, admin)
-    });
+    let runtime = one_thread();
+    let (world, admin) = runtime.block_on(stage());
     let cases = (products(), 0..SORTS.len(), any::<bool>(), 1usize..7);
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(100));
     runner
@@ -312,15 +306,8 @@ async fn a_cursor_serves_its_own_list_only() {
 /// P4: whatever stands there, only a column of the list orders it.
 #[test]
 fn p04_a_column_outside_the_whitelist_is_refused_at_every_list() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let (world, admin) = runtime.block_on(async {
-        let world = World::with(SETTINGS, None).await;
-        let admin = world.admin().await;
-        (world, admin)
-    });
+    let runtime = one_thread();
+    let (world, admin) = runtime.block_on(stage());
     let real = [
         "id",
         "version",

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
-use sqlx::Connection as _;
 
 use super::{PATH, body};
-use crate::world::{Answer, World, call_with, shared, until};
+use crate::locks::{a_key_is_held, products_locked};
+use crate::sql::{number, sql};
+use crate::world::{Answer, World, call_with, shared};
 
 async fn send(world: &World, token: &str, key: &str, sent: &Value) -> Answer {
     let headers = [("idempotency-key", key)];
@@ -22,10 +23,7 @@ async fn send(world: &World, token: &str, key: &str, sent: &Value) -> Answer {
 }
 
 async fn count(world: &World) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM products")
-        .fetch_one(&world.state.database.pool())
-        .await
-        .unwrap()
+    number(world, "SELECT count(*) FROM products").await
 }
 
 #[tokio::test]
@@ -102,33 +100,16 @@ async fn a_refusal_is_not_kept_so_that_the_key_can_be_used_again() {
 async fn while_the_first_is_worked_on_the_second_is_409_and_later_gets_its_answer() {
     let world = shared(World::new().await);
     let admin = world.admin().await;
-    let mut holder = sqlx::PgConnection::connect(&world.database.url())
-        .await
-        .unwrap();
-    let lock = sqlx::raw_sql("BEGIN; LOCK TABLE products IN ACCESS EXCLUSIVE MODE");
-    lock.execute(&mut holder).await.unwrap();
+    let mut holder = products_locked(&world.database).await;
     let first = tokio::spawn({
         let (world, admin) = (world.clone(), admin.clone());
         async move { send(&world, &admin, "key-1", &body("A")).await }
     });
-    until("the first holds the key", || async {
-        let held: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
-             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        )
-        .fetch_one(&world.state.database.pool())
-        .await
-        .unwrap();
-        held == 1
-    })
-    .await;
+    a_key_is_held(&world).await;
     let second = send(&world, &admin, "key-1", &body("A")).await;
     second.refused(409, "IDEMPOTENCY_IN_FLIGHT");
     assert_eq!(second.headers["retry-after"], "1");
-    sqlx::raw_sql("ROLLBACK")
-        .execute(&mut holder)
-        .await
-        .unwrap();
+    sql(&mut holder, "ROLLBACK").await;
     let first = first.await.unwrap().expect(201);
     assert_eq!(
         send(&world, &admin, "key-1", &body("A"))

@@ -6,6 +6,7 @@ use erpgo_test_kit::postgres::{self, TestDatabase};
 use sqlx::{Connection as _, PgConnection};
 
 use super::job::{self, Job, write};
+use crate::sql::sql;
 
 const GUIDE: &str = include_str!("../../../../docs/guides/database-roles.md");
 
@@ -44,12 +45,9 @@ impl Roles {
         roles
     }
 
-    async fn run(&self, sql: &str) {
+    async fn run(&self, text: &str) {
         let mut admin = connect(&self.database.admin_url()).await.unwrap();
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
-            .execute(&mut admin)
-            .await
-            .unwrap();
+        sql(&mut admin, text).await;
     }
 
     fn role(&self, end: &str) -> String {

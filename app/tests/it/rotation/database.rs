@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pod::{Pod, fresh, promote, retire, stage, two_roles, url, user, write};
 use crate::locks::waits_for_locks;
+use crate::sql::sql;
 use crate::world::{ADMIN, SETTINGS, World, access, document, until};
 
 async fn admin(pod: &Pod) -> sqlx::PgConnection {
@@ -20,11 +21,8 @@ async fn admin(pod: &Pod) -> sqlx::PgConnection {
         .unwrap()
 }
 
-async fn run(pod: &Pod, sql: String) {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
-        .execute(&mut admin(pod).await)
-        .await
-        .unwrap();
+async fn run(pod: &Pod, text: String) {
+    sql(&mut admin(pod).await, &text).await;
 }
 
 /// How many connections of its pool the app has as `role`.

@@ -17,6 +17,7 @@ use erpgo_test_kit::postgres::TestDatabase;
 use sqlx::Connection as _;
 use tokio_util::sync::CancellationToken;
 
+use crate::sql::sql;
 use crate::world::{SETTINGS, World, copy_keys, document, until};
 
 /// Writes a generation the way the sidecar does.
@@ -303,11 +304,8 @@ pub async fn two_roles(database: &TestDatabase) -> [String; 2] {
     let mut urls = [database.role().await, database.role().await];
     for url in &mut urls {
         let role = user(url);
-        let sql = format!("GRANT {owner} TO {role}; ALTER ROLE {role} SET role = '{owner}'");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
-            .execute(&mut admin)
-            .await
-            .unwrap();
+        let acts_as = format!("GRANT {owner} TO {role}; ALTER ROLE {role} SET role = '{owner}'");
+        sql(&mut admin, &acts_as).await;
     }
     urls
 }

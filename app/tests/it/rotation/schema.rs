@@ -8,6 +8,7 @@ use erpgo_test_kit::postgres::{self, TestDatabase};
 use sqlx::{Connection as _, PgConnection};
 
 use super::pod::{Pod, promote, stage, url, user};
+use crate::sql::{scalar, sql};
 use crate::world::{ADMIN, PASSWORD};
 
 const LACKS: &str = "the database lacks migrations of this version: another database is another ErpGo; restore it there first";
@@ -54,10 +55,8 @@ async fn restore(pod: &Pod, database: &TestDatabase) {
 }
 
 async fn refresh_tokens(database: &TestDatabase) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM refresh_tokens")
-        .fetch_one(&mut connect(&database.url()).await)
-        .await
-        .unwrap()
+    let mut connection = connect(&database.url()).await;
+    scalar(&mut connection, "SELECT count(*) FROM refresh_tokens").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -133,14 +132,11 @@ async fn a_database_with_more_than_the_schema_is_accepted() {
 async fn a_role_that_may_not_read_which_migrations_there_are_is_told_what_it_lacks() {
     let pod = pod().await;
     let stranger = pod.world.database.role().await;
-    let sql = format!(
+    let may = format!(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON users TO {}",
         user(&stranger)
     );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
-        .execute(&mut connect(&pod.world.database.admin_url()).await)
-        .await
-        .unwrap();
+    sql(&mut connect(&pod.world.database.admin_url()).await, &may).await;
     let reason = pod
         .refusal(|keys| stage(keys, Database, url("database-2", &stranger)))
         .await;

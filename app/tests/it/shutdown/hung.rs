@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use erpgo_test_kit::Signal;
 use serde_json::json;
-use sqlx::{Connection as _, PgConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::locks::waits_for_locks;
-use crate::program::{LIMIT, Program, administrator, get, post, start};
-use crate::world::{ADMIN, PASSWORD, access, until};
+use crate::locks::{products_locked, waits_for_locks};
+use crate::program::{LIMIT, Program, get, served};
+use crate::sql::{scalar, sql};
+use crate::world::until;
 
 /// A tenth of it is what kept-alive connections have.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -60,12 +60,6 @@ impl Begun {
         assert!(ended.is_ok(), "never cut off");
         (text, Instant::now())
     }
-}
-
-async fn signed_in(program: &Program) -> String {
-    let body = json!({"email": ADMIN, "password": PASSWORD});
-    let answer = post(program.api, "/api/v1/auth/login", "", &body).await;
-    access(&answer.unwrap().expect(200).json())
 }
 
 /// Waits until the program works on this many requests, by its own count.
@@ -124,24 +118,13 @@ fn ended_in_order(program: &Program) {
     assert_eq!(cut.count(), 1, "{}", program.process.tail());
 }
 
-async fn rows(connection: &mut PgConnection, count: &'static str) -> i64 {
-    sqlx::query_scalar(count)
-        .fetch_one(connection)
-        .await
-        .unwrap()
-}
-
 /// r09_2, r09_4 and p14 in one end of the program.
 #[tokio::test]
 async fn r09_4_and_p14_what_hangs_is_cut_off_at_the_deadline_and_what_ends_in_time_is_answered() {
     let database = crate::world::database().await;
-    administrator(&database.url(), ADMIN, PASSWORD).await;
-    let mut program = start(&database.url(), CONFIG);
-    program.is_ready().await;
-    let token = signed_in(&program).await;
-    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
-    let lock = sqlx::raw_sql("BEGIN; LOCK TABLE products IN ACCESS EXCLUSIVE MODE");
-    lock.execute(&mut holder).await.unwrap();
+    let mut program = served(&database, CONFIG).await;
+    let token = program.signed_in().await;
+    let mut holder = products_locked(&database).await;
 
     let product = json!({"sku": "S-1", "name": "Chair", "price": "1", "currency": "EUR"});
     let role = |name: &str| json!({"name": name, "permissions": ["products.read"]}).to_string();
@@ -186,12 +169,11 @@ async fn r09_4_and_p14_what_hangs_is_cut_off_at_the_deadline_and_what_ends_in_ti
     ended_in_order(&program);
 
     // The lock was held all the while: what waited for it has had no effect and will have none.
-    let unlock = sqlx::raw_sql("ROLLBACK");
-    unlock.execute(&mut holder).await.unwrap();
+    sql(&mut holder, "ROLLBACK").await;
     let products = "SELECT count(*) FROM products";
-    assert_eq!(rows(&mut holder, products).await, 0);
+    assert_eq!(scalar::<i64>(&mut holder, products).await, 0);
     let slow = "SELECT count(*) FROM roles WHERE name = 'slow'";
-    assert_eq!(rows(&mut holder, slow).await, 1);
+    assert_eq!(scalar::<i64>(&mut holder, slow).await, 1);
     let endless = "SELECT count(*) FROM roles WHERE name = 'endless'";
-    assert_eq!(rows(&mut holder, endless).await, 0);
+    assert_eq!(scalar::<i64>(&mut holder, endless).await, 0);
 }

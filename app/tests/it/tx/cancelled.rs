@@ -8,23 +8,19 @@ use proptest::prelude::*;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
-use super::sql;
-use crate::locks::waits_for_locks;
+use crate::locks::{products_locked, waits_for_locks};
+use crate::runtime::one_thread;
+use crate::sql::{scalar, sql};
 use crate::world::{SETTINGS, World, call_with, shared, until};
 
 const POOL: usize = 4;
 
-async fn scalar<T>(database: &TestDatabase, text: &'static str) -> T
-where
-    T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
-{
+/// The one number that `query` has, asked beside the pool.
+async fn beside(database: &TestDatabase, query: &'static str) -> i64 {
     let mut connection = PgConnection::connect(&database.admin_url()).await.unwrap();
-    let value = sqlx::query_scalar(text)
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
+    let number = scalar(&mut connection, query).await;
     connection.close().await.unwrap();
-    value
+    number
 }
 
 const IN_TRANSACTION: &str =
@@ -34,7 +30,7 @@ const IN_TRANSACTION: &str =
 /// As many connections as the pool has can be had at once, none of them in a transaction.
 async fn pool_is_whole(world: &World) {
     until("no transaction is left", || async {
-        scalar::<i64>(&world.database, IN_TRANSACTION).await == 0
+        beside(&world.database, IN_TRANSACTION).await == 0
     })
     .await;
     let mut held = Vec::new();
@@ -52,12 +48,7 @@ fn product(n: u64) -> serde_json::Value {
 async fn r04_5_a_write_cut_off_in_mid_statement_ends_on_the_server_too() {
     let world = shared(World::new().await);
     let admin = world.admin().await;
-    let mut holder = PgConnection::connect(&world.database.url()).await.unwrap();
-    sql(
-        &mut holder,
-        "BEGIN; LOCK TABLE products IN ACCESS EXCLUSIVE MODE",
-    )
-    .await;
+    let mut holder = products_locked(&world.database).await;
     // More than the pool has: a leak of one connection each would stop the third round.
     for _ in 0..3 {
         let mut tasks = Vec::new();
@@ -77,7 +68,7 @@ async fn r04_5_a_write_cut_off_in_mid_statement_ends_on_the_server_too() {
     }
     sql(&mut holder, "ROLLBACK").await;
     assert_eq!(
-        scalar::<i64>(&world.database, "SELECT count(*) FROM products").await,
+        beside(&world.database, "SELECT count(*) FROM products").await,
         0
     );
     pool_is_whole(&world).await;
@@ -92,18 +83,13 @@ async fn r04_5_a_write_that_takes_too_long_is_answered_504_and_rolled_back() {
     let yaml = format!("{SETTINGS}\nhttp: {{ request_timeout: 1s }}");
     let world = World::with(&yaml, None).await;
     let admin = world.admin().await;
-    let mut holder = PgConnection::connect(&world.database.url()).await.unwrap();
-    sql(
-        &mut holder,
-        "BEGIN; LOCK TABLE products IN ACCESS EXCLUSIVE MODE",
-    )
-    .await;
+    let mut holder = products_locked(&world.database).await;
     let answer = world.post("/api/v1/products", &admin, product(1)).await;
     answer.refused(504, "REQUEST_TIMEOUT");
     waits_for_locks(&world.database, 0).await;
     sql(&mut holder, "ROLLBACK").await;
     assert_eq!(
-        scalar::<i64>(&world.database, "SELECT count(*) FROM products").await,
+        beside(&world.database, "SELECT count(*) FROM products").await,
         0
     );
     pool_is_whole(&world).await;
@@ -112,10 +98,7 @@ async fn r04_5_a_write_that_takes_too_long_is_answered_504_and_rolled_back() {
 /// Cut off at any moment, a write has happened whole or not at all, and a repeat completes it.
 #[test]
 fn r04_5_and_p07_a_write_cut_off_at_any_moment_is_whole_or_absent() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = one_thread();
     let (world, admin) = runtime.block_on(async {
         let world = shared(World::new().await);
         let admin = world.admin().await;
@@ -161,7 +144,7 @@ fn r04_5_and_p07_a_write_cut_off_at_any_moment_is_whole_or_absent() {
         })
         .unwrap();
     runtime.block_on(async {
-        let wrong: i64 = scalar(
+        let wrong = beside(
             &world.database,
             "SELECT count(*) FROM products p FULL JOIN idempotency_keys k ON k.body::json->>'id' = p.id::text
              WHERE p.id IS NULL OR k.key IS NULL",

@@ -14,7 +14,8 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::sync::{Mutex, Semaphore};
 
-use super::{handle, sql, work};
+use super::{handle, work};
+use crate::sql::sql;
 use crate::world::World;
 
 const CASES: usize = 100;

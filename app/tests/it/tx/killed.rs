@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use erpgo_test_kit::Signal;
 use erpgo_test_kit::postgres::TestDatabase;
-use serde_json::json;
 
 use super::wire::Wire;
 use super::writes::{Change, NewProduct, NewUser, Write};
-use crate::program::{Program, post, start};
-use crate::world::{DEV_SECRETS, access, until};
+use crate::program::{administrator, start};
+use crate::world::{ADMIN, PASSWORD, until};
 
 /// With one connection every request after the first finds its statements prepared: each answer of the
 /// database is one statement, and all requests have the same number of them.
@@ -19,31 +18,6 @@ limits: { login_per_ip: 0 }
 audit: { seal_every: 1h }
 database: { max_connections: 1 }
 ";
-
-/// The administrator, created as a deployment does it.
-pub async fn administrator(url: &str) {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("email"), "root@example.org").unwrap();
-    std::fs::write(directory.path().join("password"), "correct horse battery").unwrap();
-    let status = tokio::process::Command::new(env!("CARGO_BIN_EXE_erpgo"))
-        .arg("migrate")
-        .env_clear()
-        .envs(DEV_SECRETS)
-        .env("DATABASE_URL", url)
-        .env("ERPGO_BOOTSTRAP_DIR", directory.path())
-        .env("ERPGO_AUTH__HASH_MEMORY_KIB", "8")
-        .stdout(std::process::Stdio::null())
-        .status()
-        .await
-        .unwrap();
-    assert!(status.success());
-}
-
-pub async fn sign_in(program: &Program) -> String {
-    let body = json!({"email": "root@example.org", "password": "correct horse battery"});
-    let answer = post(program.api, "/api/v1/auth/login", "", &body).await;
-    access(&answer.unwrap().expect(200).json())
-}
 
 async fn sessions_have_ended(database: &TestDatabase) {
     let pool = sqlx::PgPool::connect(&database.admin_url()).await.unwrap();
@@ -64,7 +38,7 @@ async fn sessions_have_ended(database: &TestDatabase) {
 /// at all, and its repeat is answered accordingly. At least `before` of the answers come before the commit.
 async fn killed_at_every_statement(mut write: impl Write, before: usize) {
     let database = crate::world::database().await;
-    administrator(&database.url()).await;
+    administrator(&database.url(), ADMIN, PASSWORD).await;
     let pool = sqlx::PgPool::connect(&database.url()).await.unwrap();
     let wire = Wire::to(database.address()).await;
     let url = wire.url(&database.url());
@@ -76,7 +50,7 @@ async fn killed_at_every_statement(mut write: impl Write, before: usize) {
         write.prepare(&pool, n).await;
         // A session that no process remembers: however slow the machine is, each attempt looks it up and
         // so has as many statements as the others.
-        let token = sign_in(&program).await;
+        let token = program.signed_in().await;
         wire.stop_at(n);
         let place = (program.api, &*token);
         let answered = tokio::select! {

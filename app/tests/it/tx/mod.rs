@@ -43,10 +43,3 @@ fn handle(database: &TestDatabase, connections: u32) -> Database {
     let url = Secret::new(database.url());
     Database::new(db::lazy_pool(&url, &settings.database).unwrap())
 }
-
-async fn sql(connection: &mut PgConnection, text: &str) {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))
-        .execute(connection)
-        .await
-        .unwrap();
-}

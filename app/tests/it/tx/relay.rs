@@ -8,7 +8,8 @@ use erpgo_test_kit::postgres;
 use futures::future::join_all;
 use sqlx::Connection as _;
 
-use super::{handle, sql};
+use super::handle;
+use crate::sql::sql;
 use crate::world::until;
 
 async fn process(lease: &mut Lease) -> i32 {

@@ -6,7 +6,9 @@ use erpgo_test_kit::postgres;
 use futures::FutureExt as _;
 use proptest::prelude::*;
 
-use super::{handle, sql, work};
+use super::{handle, work};
+use crate::runtime::one_thread;
+use crate::sql::sql;
 
 /// What ends the work after its writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +76,7 @@ async fn write(
 /// Also r04_1 and r04_4: several writes, one transaction, one commit.
 #[test]
 fn p07_all_writes_of_a_transaction_are_kept_or_none() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = one_thread();
     let (database, handle, pool) = runtime.block_on(async {
         let database = postgres::database().await;
         let pool = sqlx::PgPool::connect(&database.url()).await.unwrap();

@@ -1,0 +1,102 @@
+//! What is asked of the routes, and what they answer.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
+    }
+
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+
+    pub fn refused(&self, status: u16, code: &str) {
+        assert_eq!(
+            (self.status.as_u16(), &*self.code()),
+            (status, code),
+            "{}",
+            self.text
+        );
+    }
+}
+
+pub fn access(answer: &Value) -> String {
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+pub async fn call(
+    router: &Router,
+    method: Method,
+    path: &str,
+    token: &str,
+    body: Option<Value>,
+) -> Answer {
+    call_with(router, (method, path), token, &[], body.as_ref()).await
+}
+
+/// As [`call`], with headers.
+pub async fn call_with(
+    router: &Router,
+    (method, path): (Method, &str),
+    token: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    if !token.is_empty() {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = match body {
+        Some(body) => {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+            Body::from(body.to_string())
+        }
+        None => Body::empty(),
+    };
+    send(router, request.body(body).unwrap()).await
+}
+
+pub async fn send(router: &Router, mut request: Request<Body>) -> Answer {
+    let peer: SocketAddr = ([127, 0, 0, 1], 40_000).into();
+    if request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .is_none()
+    {
+        request.extensions_mut().insert(ConnectInfo(peer));
+    }
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let answer = Answer {
+        status: parts.status,
+        headers: parts.headers,
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    crate::conform::check(&method, &path, &answer);
+    answer
+}
