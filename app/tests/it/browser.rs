@@ -58,7 +58,7 @@ async fn r13_5_the_page_shows_every_operation_in_a_browser_and_breaks_no_policy(
     let page = String::from_utf8_lossy(&output.stdout).into_owned();
     let said = console(&output.stderr);
     assert!(said.is_empty(), "the console says {said:#?}");
-    let operations = crate::errors::operations();
+    let operations = crate::openapi::operations();
     let shown = page.matches("class=\"opblock-summary-path\"").count();
     assert_eq!(
         shown,

@@ -13,7 +13,7 @@ use crate::world::{ADMIN, Answer, SETTINGS, World, call_with, send, shared};
 /// The codes that the answers of some operation are said to carry.
 fn documented() -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
-    for (_, _, operation) in crate::errors::operations() {
+    for (_, _, operation) in crate::openapi::operations() {
         for response in operation["responses"].as_object().unwrap().values() {
             let text = response["description"].as_str().unwrap_or_default();
             let quoted = text.split('`').skip(1).step_by(2);

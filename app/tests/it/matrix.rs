@@ -19,7 +19,7 @@ struct Operation {
 }
 
 fn operations() -> Vec<Operation> {
-    let all = crate::errors::operations().into_iter();
+    let all = crate::openapi::operations().into_iter();
     all.filter(|(_, path, _)| !path.starts_with("/health/") && !PUBLIC.contains(&&**path))
         .map(|(method, path, operation)| {
             let requirements = operation["security"]

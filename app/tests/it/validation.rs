@@ -23,7 +23,7 @@ fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
 }
 
 fn operations(document: &Value) -> Vec<Operation> {
-    let all = crate::errors::operations().into_iter();
+    let all = crate::openapi::operations().into_iter();
     all.filter(|(_, path, _)| path.starts_with("/api/"))
         .map(|(method, path, operation)| {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];

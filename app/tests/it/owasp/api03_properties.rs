@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::properties;
-use crate::errors::operations;
+use crate::openapi::operations;
 use crate::world::World;
 
 /// Columns that no answer may have.

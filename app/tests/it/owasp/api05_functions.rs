@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::{Method, Request, header};
 use serde_json::json;
 
-use crate::errors::operations;
+use crate::openapi::operations;
 use crate::world::{World, send};
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::properties;
-use crate::errors::operations;
+use crate::openapi::operations;
 use crate::world::{World, until};
 
 #[tokio::test]
