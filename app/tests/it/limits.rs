@@ -214,10 +214,8 @@ async fn r15_4_a_changed_limit_holds_for_the_next_request() {
 /// The script and the arithmetic of a process alone are two texts of one rule.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r05_redis_admits_exactly_the_quota_whatever_it_is() {
-    let redis = redis::server().await;
-    let world = World::counting(SETTINGS, &redis.url()).await;
+    let (_redis, world) = World::counting_with_redis().await;
     let (twin, _router, _tasks) = world.twin(SETTINGS);
-    world.redis_is_listening().await;
     listening(&twin).await;
     for case in 0..120_u8 {
         let quota = u32::from(case % 30) + 1;

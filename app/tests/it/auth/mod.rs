@@ -11,6 +11,6 @@ mod overtaken;
 mod partition;
 mod pepper;
 mod refresh;
-mod revocation;
+pub mod revocation;
 mod tries;
 mod unlock;

@@ -2,17 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use erpgo_test_kit::redis;
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::world::{ADMIN, SETTINGS, World, call, listening};
 
-const WITHIN: Duration = Duration::from_secs(1);
+pub const WITHIN: Duration = Duration::from_secs(1);
 
 /// Waits until the twin answers `status`, and says when the last check was asked that was answered otherwise:
 /// how long an answer takes on a busy machine says nothing about how old it is.
-async fn turns(router: &axum::Router, token: &str, status: u16) -> Duration {
+pub async fn turns(router: &axum::Router, token: &str, status: u16) -> Duration {
     let begun = Instant::now();
     let mut last = Duration::ZERO;
     loop {
@@ -76,10 +75,8 @@ async fn a_change_is_seen_by_the_twin(world: &World, router: &axum::Router) {
 /// r07_3: what is cached ends with the change that makes it wrong.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p12_a_change_takes_hold_everywhere_within_a_second_by_pubsub() {
-    let redis = redis::server().await;
-    let world = World::with(SETTINGS, Some(&redis.url())).await;
+    let (_redis, world) = World::with_redis().await;
     let (state, router, _tasks) = world.twin(SETTINGS);
-    world.redis_is_listening().await;
     listening(&state).await;
     a_change_is_seen_by_the_twin(&world, &router).await;
 }

@@ -1,6 +1,5 @@
 //! An administrator lifts a lock before its time (P10).
 
-use erpgo_test_kit::redis;
 use http::Method;
 use serde_json::json;
 
@@ -96,10 +95,8 @@ async fn p10_another_name_stays_locked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p10_a_lock_is_lifted_on_every_process_by_redis() {
-    let redis = redis::server().await;
-    let world = World::counting(SETTINGS, &redis.url()).await;
+    let (_redis, world) = World::counting_with_redis().await;
     let (state, twin, _tasks) = world.twin(SETTINGS);
-    world.redis_is_listening().await;
     listening(&state).await;
     let (id, _) = world.user(KIM, &[]).await;
     lock(&world).await;
