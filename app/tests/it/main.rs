@@ -14,6 +14,7 @@ mod auth;
 mod bad_input;
 mod browser;
 mod codes;
+mod commands;
 mod config;
 mod conform;
 mod dashboards;

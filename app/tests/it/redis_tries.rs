@@ -9,6 +9,7 @@ use erpgo_test_kit::proxy::{self, Proxy};
 use erpgo_test_kit::redis;
 use serde_json::json;
 
+use crate::commands::{connect, run};
 use crate::spans::{Recorded, Recorder};
 use crate::world::{SETTINGS, World, until};
 
@@ -27,17 +28,14 @@ async fn by_proxy() -> (World, Proxy, redis::TestRedis) {
 /// What the server says of the pings that it had.
 async fn pings(server: &MultiplexedConnection) -> String {
     let mut server = server.clone();
-    let mut info = ::redis::cmd("INFO");
-    info.arg("commandstats");
-    let info: String = info.query_async(&mut server).await.unwrap();
+    let info: String = run(&mut server, ["INFO", "commandstats"]).await;
     let line = info.lines().find(|line| line.starts_with("cmdstat_ping:"));
     line.unwrap_or_default().to_owned()
 }
 
 /// Returns right after one, so that the next is a second away: its answer would come behind those of the calls.
 async fn just_pinged(redis: &redis::TestRedis) {
-    let client = ::redis::Client::open(redis.url()).unwrap();
-    let server = client.get_multiplexed_async_connection().await.unwrap();
+    let server = connect(&redis.url()).await.unwrap();
     let before = pings(&server).await;
     until("redis is pinged", || async {
         pings(&server).await != before

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::commands::{ask, keys};
 use crate::world::{ADMIN, SETTINGS, World, call, listening};
 
 pub const WITHIN: Duration = Duration::from_secs(1);
@@ -122,7 +123,7 @@ async fn p11_permissions_are_served_from_redis_until_they_change() {
     assert!((290..=300).contains(&ttl), "{ttl}");
 
     // Shown to be served from there: what is written there is what is allowed.
-    write(&redis.url(), &keys[0], "[]").await;
+    let () = ask(&redis.url(), ["SET", &keys[0], "[]"]).await;
     world.state.sessions.forget_all();
     world
         .get("/api/v1/users", &token)
@@ -210,60 +211,15 @@ async fn tokens_of_sessions_that_were_all_ended_are_refused_and_none_lies_in_red
 
 /// Every key with its value, whatever its type, as Redis would write them to a file.
 async fn everything(url: &str) -> String {
-    let mut connection = connection(url).await;
-    let plain = ["SET", "rdbcompression", "no"];
-    ::redis::cmd("CONFIG")
-        .arg(&plain)
-        .query_async::<()>(&mut connection)
-        .await
-        .unwrap();
+    let () = ask(url, ["CONFIG", "SET", "rdbcompression", "no"]).await;
     let mut text = String::new();
     for key in keys(url, "*").await {
-        let value: Vec<u8> = ::redis::cmd("DUMP")
-            .arg(&key)
-            .query_async(&mut connection)
-            .await
-            .unwrap();
+        let value: Vec<u8> = ask(url, ["DUMP", &key]).await;
         text += &format!("{key} {}\n", String::from_utf8_lossy(&value));
     }
     text
 }
 
-async fn connection(url: &str) -> ::redis::aio::MultiplexedConnection {
-    let client = ::redis::Client::open(url).unwrap();
-    client.get_multiplexed_async_connection().await.unwrap()
-}
-
-async fn keys(url: &str, pattern: &str) -> Vec<String> {
-    let mut connection = connection(url).await;
-    ::redis::cmd("KEYS")
-        .arg(pattern)
-        .query_async(&mut connection)
-        .await
-        .unwrap()
-}
-
 async fn read(url: &str, key: &str) -> (String, i64) {
-    let mut connection = connection(url).await;
-    let text = ::redis::cmd("GET")
-        .arg(key)
-        .query_async(&mut connection)
-        .await
-        .unwrap();
-    let ttl = ::redis::cmd("TTL")
-        .arg(key)
-        .query_async(&mut connection)
-        .await
-        .unwrap();
-    (text, ttl)
-}
-
-async fn write(url: &str, key: &str, value: &str) {
-    let mut connection = connection(url).await;
-    ::redis::cmd("SET")
-        .arg(key)
-        .arg(value)
-        .query_async::<()>(&mut connection)
-        .await
-        .unwrap();
+    (ask(url, ["GET", key]).await, ask(url, ["TTL", key]).await)
 }

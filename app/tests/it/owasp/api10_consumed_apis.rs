@@ -5,24 +5,14 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 
+use crate::commands::{ask, keys};
 use crate::mail::delivery::failed;
 use crate::world::{ADMIN, World, until};
 
 async fn write(url: &str, pattern: &str, value: &str) -> usize {
-    let client = ::redis::Client::open(url).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let keys: Vec<String> = ::redis::cmd("KEYS")
-        .arg(pattern)
-        .query_async(&mut connection)
-        .await
-        .unwrap();
+    let keys = keys(url, pattern).await;
     for key in &keys {
-        ::redis::cmd("SET")
-            .arg(key)
-            .arg(value)
-            .query_async::<()>(&mut connection)
-            .await
-            .unwrap();
+        let () = ask(url, ["SET", key, value]).await;
     }
     keys.len()
 }

@@ -10,18 +10,8 @@ use erpgo_test_kit::redis::{self, TestRedis};
 use http::Method;
 
 use super::pod::{Pod, promote, retire, stage, url};
+use crate::commands::{ask, connect};
 use crate::world::{ADMIN, call, document, listening, until};
-
-async fn ask<T: ::redis::FromRedisValue>(server: &TestRedis, command: &str) -> T {
-    let client = ::redis::Client::open(server.url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let mut words = command.split(' ');
-    let mut command = ::redis::cmd(words.next().unwrap());
-    for word in words {
-        command.arg(word);
-    }
-    command.query_async(&mut connection).await.unwrap()
-}
 
 const GUIDE: &str = include_str!("../../../../docs/guides/redis-users.md");
 
@@ -36,7 +26,7 @@ async fn user(server: &TestRedis, name: &str) -> String {
         &format!(">{password}"),
         1,
     );
-    let () = ask(server, &command).await;
+    let () = ask(&server.url(), command.split(' ')).await;
     let default = format!(":{}@", server.password());
     server
         .url()
@@ -54,7 +44,7 @@ async fn pod(server: &TestRedis) -> (Pod, [String; 2]) {
 
 /// Whether anybody is connected as `name`.
 async fn connected(server: &TestRedis, name: &str) -> bool {
-    let list: String = ask(server, "CLIENT LIST").await;
+    let list: String = ask(&server.url(), ["CLIENT", "LIST"]).await;
     list.lines()
         .any(|line| line.contains(&format!(" user={name} ")))
 }
@@ -99,9 +89,9 @@ async fn i03_a_staged_user_is_proved_and_the_turn_is_heard_by_nobody() {
         })
         .await;
         pod.turn(|keys| retire(keys, Redis)).await;
-        let () = ask(&server, "ACL SETUSER erp_a resetpass").await;
-        let old = ::redis::Client::open(urls[0].as_str()).unwrap();
-        assert!(old.get_multiplexed_async_connection().await.is_err());
+        let forget = ["ACL", "SETUSER", "erp_a", "resetpass"];
+        let () = ask(&server.url(), forget).await;
+        assert!(connect(&urls[0]).await.is_err());
         // Longer than the supervisor's ping: what it holds is the new one.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         running.store(false, Ordering::Relaxed);

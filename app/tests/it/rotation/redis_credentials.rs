@@ -6,28 +6,13 @@ use erpgo_test_kit::redis::{self, TestRedis};
 use sha2::{Digest as _, Sha256};
 
 use super::job::{self, Job, write};
+use crate::commands::{ask, connect, run};
 
 const GUIDE: &str = include_str!("../../../../docs/guides/redis-users.md");
 
 struct Users {
     server: TestRedis,
     job: Job,
-}
-
-type Connection = ::redis::aio::MultiplexedConnection;
-
-async fn connect(url: &str) -> ::redis::RedisResult<Connection> {
-    let client = ::redis::Client::open(url).unwrap();
-    client.get_multiplexed_async_connection().await
-}
-
-async fn run<T: ::redis::FromRedisValue>(connection: &mut Connection, line: &str) -> T {
-    let mut words = line.split(' ');
-    let mut command = ::redis::cmd(words.next().unwrap());
-    for word in words {
-        command.arg(word);
-    }
-    command.query_async(connection).await.unwrap()
 }
 
 impl Users {
@@ -55,8 +40,7 @@ impl Users {
     }
 
     async fn run(&self, line: &str) {
-        let mut admin = connect(&self.server.url()).await.unwrap();
-        let () = run(&mut admin, line).await;
+        let () = ask(&self.server.url(), line.split(' ')).await;
     }
 
     fn url(&self, user: &str, password: &str) -> String {
@@ -89,14 +73,14 @@ async fn i03_a_password_is_given_and_taken_away_and_no_connection_ends() {
     let mut serving = connect(&users.url("erp_a", "first-password"))
         .await
         .unwrap();
-    let () = run(&mut serving, "SET erpgo:x 1").await;
+    let () = run(&mut serving, ["SET", "erpgo:x", "1"]).await;
 
     assert!(!users.let_in("erp_b", "canary").await);
     users.set("erp_b", "canary");
     // Once more changes nothing.
     expect(&users.job.run("set", "erp_b"), 0, "");
     let mut next = connect(&users.url("erp_b", "canary")).await.unwrap();
-    let seen: String = run(&mut next, "GET erpgo:x").await;
+    let seen: String = run(&mut next, ["GET", "erpgo:x"]).await;
     assert_eq!(seen, "1", "it reaches the same keys");
 
     for _ in 0..2 {
@@ -109,7 +93,7 @@ async fn i03_a_password_is_given_and_taken_away_and_no_connection_ends() {
         ::redis::ErrorKind::AuthenticationFailed,
         "{refused}"
     );
-    let who: String = run(&mut serving, "GET erpgo:x").await;
+    let who: String = run(&mut serving, ["GET", "erpgo:x"]).await;
     assert_eq!(who, "1", "who was connected works on");
 
     // The next turn: the first user gets another password, and no earlier one is left.
