@@ -10,7 +10,7 @@ use erpgo_operator::rotation::LoginKey::{self, Database, Redis};
 use erpgo_operator::rotation::{DocumentView, Edit, ErrandState, ErrandView, Record};
 use erpgo_secret_set::Kid;
 use serde_json::{Value, json};
-use situation::{example, planned, succeeded};
+use situation::{example, planned, remember, succeeded};
 
 const IMAGE: &str = "registry.example.com/erpgo:0.1.0";
 
@@ -65,14 +65,14 @@ fn begun(keys: &[LoginKey], document: impl Fn(LoginKey) -> Value) -> (ErpGo, Obs
     }
     let status = erpgo.status.get_or_insert_default();
     status.rotation = Some(record.to_status());
-    remember(&mut erpgo, &seen);
+    reconcile(&mut erpgo, &seen);
     (erpgo, seen)
 }
 
 /// What is seen first is remembered first.
-fn remember(erpgo: &mut ErpGo, seen: &Observed) {
-    let decided = planned(erpgo, seen).rotation.unwrap();
-    erpgo.status.get_or_insert_default().rotation = Some(decided.record.to_status());
+fn reconcile(erpgo: &mut ErpGo, seen: &Observed) {
+    let plan = planned(erpgo, seen);
+    remember(erpgo, &plan);
 }
 
 fn view(keys: &[LoginKey], document: impl Fn(LoginKey) -> Value) -> DocumentView {
@@ -235,8 +235,8 @@ fn the_old_password_goes_by_a_job_without_a_verifier_before_the_old_version_does
         if case.key == Database {
             erpgo.spec.redis = None;
         }
-        remember(&mut erpgo, &seen);
-        remember(&mut erpgo, &seen);
+        reconcile(&mut erpgo, &seen);
+        reconcile(&mut erpgo, &seen);
         let job = job(&erpgo, &seen);
         let pod = &job["spec"]["template"]["spec"];
         assert_eq!(

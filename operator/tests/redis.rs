@@ -6,19 +6,16 @@ mod situation;
 use erpgo_crds::{ConditionType, ErpGo, FinishedRotation, RotationStatus};
 use erpgo_operator::reconcile::observed::{Complaint, Dependency, Observed, SecretSource};
 use erpgo_operator::reconcile::plan::{Effect, Plan};
-use erpgo_operator::reconcile::status::status;
 use erpgo_operator::rotation::Edit;
 use erpgo_secret_set::KeyName;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::{Value, json};
-use situation::{example, planned, serving};
+use situation::{condition, planned, remember, serving, two_pods};
 
 /// A shop that serves with a set of these keys.
 fn shop(keys: &[&str]) -> (ErpGo, Observed) {
-    let mut erpgo = example("production");
-    erpgo.spec.autoscaling = None;
-    erpgo.spec.replicas = Some(2);
+    let erpgo = two_pods();
     let version = |key: &str| json!({"current": {"kid": format!("{key}-1"), "created_at": "1970-01-01T00:00:00Z"}});
     let keys: serde_json::Map<String, Value> = keys
         .iter()
@@ -28,13 +25,6 @@ fn shop(keys: &[&str]) -> (ErpGo, Observed) {
     let document = json!({"generation": 1, "keys": keys});
     seen.document = Some(serde_json::from_value(document).unwrap());
     (erpgo, seen)
-}
-
-fn condition(erpgo: &ErpGo, seen: &Observed, type_: ConditionType) -> Condition {
-    let plan = planned(erpgo, seen);
-    let (status, _) = status(erpgo, &plan, seen, Timestamp::UNIX_EPOCH);
-    let mut all = status.conditions.into_iter();
-    all.find(|c| c.type_ == type_.as_str()).unwrap()
 }
 
 fn told(erpgo: &ErpGo, seen: &Observed) -> [String; 2] {
@@ -55,12 +45,6 @@ fn write(plan: &Plan) -> Option<Edit> {
         Effect::WriteSecrets { write, .. } => Some(write.edit.clone()),
         _ => None,
     })
-}
-
-/// The next reconcile remembers what this one meant.
-fn remember(erpgo: &mut ErpGo, plan: &Plan) {
-    let record = &plan.rotation.as_ref().unwrap().record;
-    erpgo.status.get_or_insert_default().rotation = Some(record.to_status());
 }
 
 #[test]

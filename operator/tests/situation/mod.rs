@@ -3,14 +3,16 @@
 
 use std::path::Path;
 
-use erpgo_crds::ErpGo;
+use erpgo_crds::{ConditionType, ErpGo};
 use erpgo_operator::reconcile::config::Config;
 use erpgo_operator::reconcile::names::SPEC_HASH;
 use erpgo_operator::reconcile::observed::{
     ApiPresence, DeploymentFacts, JobFacts, JobState, Observed, SecretSetState, SecretSource,
 };
 use erpgo_operator::reconcile::plan::{Plan, plan};
+use erpgo_operator::reconcile::status::status;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// `manifests/examples/<name>.yaml`, as the API server would give it.
 pub(crate) fn example(name: &str) -> ErpGo {
@@ -32,6 +34,28 @@ pub(crate) fn config() -> Config {
 
 pub(crate) fn planned(erpgo: &ErpGo, seen: &Observed) -> Plan {
     plan(erpgo, seen, &config(), Timestamp::UNIX_EPOCH)
+}
+
+/// What is told of it in this condition.
+pub(crate) fn condition(erpgo: &ErpGo, seen: &Observed, type_: ConditionType) -> Condition {
+    let plan = planned(erpgo, seen);
+    let (status, _) = status(erpgo, &plan, seen, Timestamp::UNIX_EPOCH);
+    let mut all = status.conditions.into_iter();
+    all.find(|c| c.type_ == type_.as_str()).unwrap()
+}
+
+/// The next reconcile remembers what `plan` meant of rotations.
+pub(crate) fn remember(erpgo: &mut ErpGo, plan: &Plan) {
+    let record = &plan.rotation.as_ref().unwrap().record;
+    erpgo.status.get_or_insert_default().rotation = Some(record.to_status());
+}
+
+/// The example `production` with two pods, whatever their load.
+pub(crate) fn two_pods() -> ErpGo {
+    let mut erpgo = example("production");
+    erpgo.spec.autoscaling = None;
+    erpgo.spec.replicas = Some(2);
+    erpgo
 }
 
 /// All inputs are there; nothing has run yet.

@@ -1,0 +1,111 @@
+//! Every fault leads to a condition that names its cause and the way out, and what serves goes on.
+#![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
+
+mod migration;
+mod monitoring;
+mod pods;
+#[path = "../situation/mod.rs"]
+mod situation;
+
+use erpgo_crds::{
+    ConditionState, ConditionType, ErpGo, ErpGoStatus, RotatingKeyStatus, RotationStatus,
+};
+use erpgo_operator::reconcile::observed::{Observed, SecretSetState, SecretSource};
+use erpgo_operator::reconcile::plan::Effect;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use situation::{condition, planned, prepared, serving, two_pods};
+
+fn degraded(erpgo: &ErpGo, seen: &Observed, reason: &str, words: &[&str]) {
+    let found = condition(erpgo, seen, ConditionType::Degraded);
+    assert_eq!(found.status, ConditionState::True.as_str(), "{found:?}");
+    assert_eq!(found.reason, reason, "{found:?}");
+    for word in words {
+        assert!(found.message.contains(word), "{word}: {}", found.message);
+    }
+}
+
+#[test]
+fn all_is_well_when_all_is_well() {
+    let erpgo = two_pods();
+    let seen = serving(&erpgo);
+    let ready = condition(&erpgo, &seen, ConditionType::Ready);
+    assert_eq!(ready.status, "True", "{ready:?}");
+    let degraded = condition(&erpgo, &seen, ConditionType::Degraded);
+    assert_eq!(degraded.status, "False", "{degraded:?}");
+}
+
+#[test]
+fn a_missing_secret_is_named_with_its_field() {
+    let erpgo = two_pods();
+    let seen = Observed {
+        database_secret: SecretSource::Missing,
+        secret_set: SecretSetState::Absent,
+        ..prepared(&erpgo)
+    };
+    let name = erpgo.spec.database.secret_ref.name.clone();
+    degraded(
+        &erpgo,
+        &seen,
+        "SecretMissing",
+        &[&name, "spec.database.secretRef", "create it with the key"],
+    );
+}
+
+#[test]
+fn an_invalid_secret_set_takes_nothing_from_what_serves() {
+    let erpgo = two_pods();
+    let seen = Observed {
+        secret_set: SecretSetState::Invalid {
+            reasons: vec!["jwt.current: too short".into()],
+        },
+        ..serving(&erpgo)
+    };
+    degraded(
+        &erpgo,
+        &seen,
+        "SecretSetInvalid",
+        &["jwt.current: too short", "write a valid document"],
+    );
+    assert!(planned(&erpgo, &seen).desired.unwrap().deployment.is_some());
+}
+
+#[test]
+fn a_secret_set_that_pods_use_is_not_replaced_when_it_is_lost() {
+    let mut erpgo = two_pods();
+    let seen = Observed {
+        secret_set: SecretSetState::Absent,
+        ..serving(&erpgo)
+    };
+    let first = Effect::EnsureFirstGeneration;
+    assert!(planned(&erpgo, &seen).effects.contains(&first));
+
+    erpgo.status = Some(ErpGoStatus {
+        rotation: Some(known()),
+        ..ErpGoStatus::default()
+    });
+    degraded(
+        &erpgo,
+        &seen,
+        "SecretSetLost",
+        &["restore it from a backup", "last good set"],
+    );
+    let plan = planned(&erpgo, &seen);
+    assert!(!plan.effects.contains(&first));
+    assert!(plan.desired.unwrap().deployment.is_some());
+}
+
+/// One key was seen.
+fn known() -> RotationStatus {
+    RotationStatus {
+        keys: vec![RotatingKeyStatus {
+            key: "jwt".into(),
+            kid: "jwt-1".into(),
+            created_at: Time(Timestamp::UNIX_EPOCH),
+            next: None,
+            previous: None,
+            switched_at: None,
+        }],
+        ..RotationStatus::default()
+    }
+}
