@@ -45,7 +45,7 @@ pub use secrets::{
 };
 pub use settings::{Cors, Features, LogLevel, LoginLimits, RequestLimit, RequestLimits, Settings};
 pub use spec::{BootstrapAdmin, DeletionPolicy, ErpGo, ErpGoSpec};
-pub use status::{Acks, ErpGoStatus, MigrationStatus, SecretSetStatus, ServingSidecar};
+pub use status::{Acks, ChosenBy, ErpGoStatus, MigrationStatus, SecretSetStatus, ServingSidecar};
 
 /// API group of the resource.
 pub const GROUP: &str = "erpgo.io";

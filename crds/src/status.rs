@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::RotationStatus;
 
@@ -24,7 +24,7 @@ pub struct ErpGoStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serving_image: Option<String>,
     /// Sidecar beside it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "known", skip_serializing_if = "Option::is_none")]
     pub serving_sidecar: Option<ServingSidecar>,
     /// The migration Job of the wanted image.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +51,26 @@ pub struct ServingSidecar {
     pub image: String,
     /// Where it came from: `Spec` when `spec.secrets.sidecar.image` names it, `Operator` when it was
     /// the operator's default.
-    pub chosen_by: String,
+    pub chosen_by: ChosenBy,
+}
+
+/// Who chose a sidecar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ChosenBy {
+    /// The spec names it.
+    Spec,
+    /// It was the operator's default.
+    Operator,
+}
+
+// One that nobody here knows, of a later operator perhaps, counts as not recorded: the object is read all
+// the same, and the record is made anew.
+fn known<'de, D>(sidecar: D) -> Result<Option<ServingSidecar>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let sidecar = Option::<serde_json::Value>::deserialize(sidecar)?;
+    Ok(sidecar.and_then(|sidecar| serde_json::from_value(sidecar).ok()))
 }
 
 /// A migration Job.

@@ -3,19 +3,19 @@
 
 mod situation;
 
-use erpgo_crds::{ErpGo, ErpGoStatus};
+use erpgo_crds::{ChosenBy, ErpGo, ErpGoStatus};
 use erpgo_operator::reconcile::config::Config;
 use erpgo_operator::reconcile::names::MADE_WITH;
 use erpgo_operator::reconcile::observed::{
     JobFacts, JobState, MigrationOutcome, MigrationReport, Observed,
 };
 use erpgo_operator::reconcile::plan::{Plan, plan};
-use erpgo_operator::reconcile::sidecar::{BY_OPERATOR, BY_SPEC};
 use erpgo_operator::reconcile::status::status;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use serde_json::Value;
 use situation::{config, example, prepared, serving, succeeded};
 
 const OLD: &str = "registry.example.com/sidecar-secrets:0.1.0";
@@ -85,9 +85,9 @@ fn migrates(plan: &Plan) -> [&str; 2] {
 }
 
 /// The sidecar in the status, and who chose it.
-fn recorded(status: &ErpGoStatus) -> Option<(&str, &str)> {
+fn recorded(status: &ErpGoStatus) -> Option<(&str, ChosenBy)> {
     let sidecar = status.serving_sidecar.as_ref()?;
-    Some((sidecar.image.as_str(), sidecar.chosen_by.as_str()))
+    Some((sidecar.image.as_str(), sidecar.chosen_by))
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn the_first_pods_get_the_default_and_it_is_recorded_with_them() {
     );
     assert_eq!(
         recorded(&published(&erpgo, &seen, NEW)),
-        Some((NEW, BY_OPERATOR))
+        Some((NEW, ChosenBy::Operator))
     );
 }
 
@@ -147,7 +147,7 @@ fn a_new_default_comes_with_the_next_image_and_stays_from_then_on() {
     assert_eq!(migrates(&plan), [NEXT_IMAGE, NEW]);
     assert_eq!(
         recorded(&published(&erpgo, &migrating, NEW)),
-        Some((OLD, BY_OPERATOR))
+        Some((OLD, ChosenBy::Operator))
     );
 
     let (mut erpgo, seen) = migrated();
@@ -156,7 +156,7 @@ fn a_new_default_comes_with_the_next_image_and_stays_from_then_on() {
     erpgo.status = Some(published(&erpgo, &seen, NEW));
     assert_eq!(
         recorded(erpgo.status.as_ref().unwrap()),
-        Some((NEW, BY_OPERATOR))
+        Some((NEW, ChosenBy::Operator))
     );
     assert_eq!(
         deployment(&planned(&erpgo, &seen, NEWER)),
@@ -175,7 +175,7 @@ fn the_image_that_the_spec_names_wins_and_goes_with_its_name() {
     erpgo.status = Some(published(&erpgo, &seen, NEW));
     assert_eq!(
         recorded(erpgo.status.as_ref().unwrap()),
-        Some((OWN, BY_SPEC))
+        Some((OWN, ChosenBy::Spec))
     );
 
     // Its pods roll in any case.
@@ -184,7 +184,7 @@ fn the_image_that_the_spec_names_wins_and_goes_with_its_name() {
     assert_eq!(serves(&planned(&erpgo, &applied, NEW))[1], NEW);
     assert_eq!(
         recorded(&published(&erpgo, &applied, NEW)),
-        Some((NEW, BY_OPERATOR))
+        Some((NEW, ChosenBy::Operator))
     );
 }
 
@@ -208,12 +208,32 @@ fn i06_what_is_not_recorded_is_taken_from_what_the_operator_applied_and_from_no_
         assert_eq!(serves(&planned(&erpgo, &seen, NEW))[1], OLD);
         assert_eq!(
             recorded(&published(&erpgo, &seen, NEW)),
-            Some((OLD, BY_OPERATOR))
+            Some((OLD, ChosenBy::Operator))
         );
         assert_eq!(serves(&planned(&erpgo, &edited, NEW))[1], NEW);
     }
     // What is recorded is put right.
     assert_eq!(serves(&planned(&of_before, &edited, NEW))[1], OLD);
+}
+
+#[test]
+fn i06_one_that_was_chosen_by_nobody_known_counts_as_not_recorded() {
+    let (mut erpgo, seen) = settled();
+    let known = erpgo.status.clone().unwrap();
+    let mut stored = serde_json::to_value(&known).unwrap();
+    let read = |stored: &Value| serde_json::from_value::<ErpGoStatus>(stored.clone()).unwrap();
+    assert_eq!(stored["servingSidecar"]["chosenBy"], "Operator");
+    assert_eq!(read(&stored), known);
+
+    stored["servingSidecar"]["chosenBy"] = "Somebody".into();
+    let without = ErpGoStatus {
+        serving_sidecar: None,
+        ..known.clone()
+    };
+    assert_eq!(read(&stored), without);
+    erpgo.status = Some(without);
+    assert_eq!(serves(&planned(&erpgo, &seen, NEW))[1], OLD);
+    assert_eq!(published(&erpgo, &seen, NEW), known);
 }
 
 #[test]

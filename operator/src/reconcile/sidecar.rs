@@ -4,16 +4,11 @@
 //! time when the image of the API began to serve. A default that came later, with an upgrade of the
 //! operator, waits for the next image of the API, since it must roll no pods (I-06). Pure.
 
-use erpgo_crds::{ErpGoStatus, ServingSidecar};
+use erpgo_crds::{ChosenBy, ErpGoStatus, ServingSidecar};
 
 use super::config::Config;
 use super::observed::Observed;
 use super::valid::ValidErpGo;
-
-/// `chosenBy` of an image that the spec names.
-pub const BY_SPEC: &str = "Spec";
-/// `chosenBy` of an image that was the operator's default.
-pub const BY_OPERATOR: &str = "Operator";
 
 /// The sidecar beside `image` of the API, in its pods and in the Job of its migrations.
 #[must_use]
@@ -25,21 +20,22 @@ pub fn choose(
     config: &Config,
 ) -> ServingSidecar {
     if let Some(named) = &app.sidecar.image {
-        return chosen(named.clone(), BY_SPEC);
+        return ServingSidecar {
+            image: named.clone(),
+            chosen_by: ChosenBy::Spec,
+        };
     }
     let kept = match recorded(image, status) {
         // One that the spec named goes when it is named no more, and the pods roll for that.
-        Some(sidecar) => (sidecar.chosen_by == BY_OPERATOR).then(|| sidecar.image.clone()),
+        Some(sidecar) => match sidecar.chosen_by {
+            ChosenBy::Spec => None,
+            ChosenBy::Operator => Some(sidecar.image.clone()),
+        },
         None => applied(image, seen),
     };
-    let sidecar = kept.unwrap_or_else(|| config.sidecar_image.clone());
-    chosen(sidecar, BY_OPERATOR)
-}
-
-fn chosen(image: String, by: &str) -> ServingSidecar {
     ServingSidecar {
-        image,
-        chosen_by: by.to_owned(),
+        image: kept.unwrap_or_else(|| config.sidecar_image.clone()),
+        chosen_by: ChosenBy::Operator,
     }
 }
 
