@@ -27,8 +27,15 @@ impl Counter {
 /// An effect that succeeds or fails.
 #[derive(Default)]
 pub(crate) struct Tried {
-    pub(crate) ok: Counter,
-    pub(crate) failed: Counter,
+    ok: Counter,
+    failed: Counter,
+}
+
+impl Tried {
+    pub(crate) fn count(&self, is_ok: bool) {
+        let counter = if is_ok { &self.ok } else { &self.failed };
+        counter.add_one();
+    }
 }
 
 /// Upper bounds in milliseconds, around the second within which a generation is acknowledged.

@@ -124,13 +124,14 @@ pub(crate) enum BackendError {
 }
 
 impl BackendError {
+    /// An answer or a request for `what` that is of no use.
+    pub(crate) fn malformed(what: &'static str, problem: &'static str) -> Self {
+        Self::Malformed { what, problem }
+    }
+
     pub(crate) fn exchange(backend: &impl ToString, source: ExchangeError) -> Self {
         if matches!(source, ExchangeError::TooLarge) {
-            let problem = "larger than 256 KiB";
-            return Self::Malformed {
-                what: "the document",
-                problem,
-            };
+            return Self::malformed("the document", "larger than 256 KiB");
         }
         Self::Exchange {
             backend: backend.to_string(),

@@ -14,7 +14,7 @@ use hyper::{Method, Request, StatusCode};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{BackendError, Reading, Revision};
+use super::{BackendError, Reading, Revision, send};
 use crate::config::KubernetesConfig;
 use crate::config::files::read_credential;
 use crate::http::{Answer, Exchange, Trust};
@@ -73,10 +73,7 @@ impl Kubernetes {
 
     async fn get(&self, accept: &'static str) -> Result<Answer, BackendError> {
         let request = self.request(accept)?;
-        let endpoint = self.exchange.endpoint();
-        let answer = self.exchange.send(request).await;
-        let answer = answer.map_err(|source| BackendError::exchange(endpoint, source))?;
-        self.check(answer)
+        self.check(send(&self.exchange, request).await?)
     }
 
     fn request(&self, accept: &'static str) -> Result<Request<Full<Bytes>>, BackendError> {
@@ -122,10 +119,7 @@ impl Kubernetes {
 }
 
 fn malformed(problem: &'static str) -> BackendError {
-    BackendError::Malformed {
-        what: WHAT,
-        problem,
-    }
+    BackendError::malformed(WHAT, problem)
 }
 
 fn revision(body: &[u8]) -> Result<Revision, BackendError> {

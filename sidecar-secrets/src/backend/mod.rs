@@ -7,20 +7,27 @@ mod aws;
 mod error;
 mod kubernetes;
 mod lease;
+mod session;
+mod stored;
 mod vault;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
 use zeroize::Zeroizing;
 
 use aws::Aws;
 pub(crate) use error::{BackendError, ErrorClass};
 use kubernetes::Kubernetes;
+use session::LogsIn as _;
 use vault::Vault;
 
 use crate::config::BackendConfig;
 use crate::counters::Counters;
+use crate::http::{Answer, Exchange};
 
 // Who we are, in the access and audit logs of a backend.
 const AGENT: &str = concat!("sidecar-secrets/", env!("CARGO_PKG_VERSION"));
@@ -100,4 +107,9 @@ impl Backend {
             vault.farewell().await;
         }
     }
+}
+
+async fn send(exchange: &Exchange, request: Request<Full<Bytes>>) -> Result<Answer, BackendError> {
+    let answer = exchange.send(request).await;
+    answer.map_err(|source| BackendError::exchange(exchange.endpoint(), source))
 }

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::fault::check;
 use super::wire::{self, Grant};
-use crate::backend::{AGENT, BackendError};
+use crate::backend::{AGENT, BackendError, send};
 use crate::config::AwsAuth;
 use crate::config::files::read_credential;
 use crate::http::{Answer, Exchange, Trust};
@@ -98,7 +98,7 @@ impl Source {
                 token_file,
             } => {
                 let token = credential(token_file)?;
-                let answer = send(sts, assume(role_arn, &token)?).await?;
+                let answer = checked(sts, assume(role_arn, &token)?).await?;
                 granted(wire::of_sts(&answer.body)?)
             }
             Self::PodIdentity {
@@ -107,7 +107,7 @@ impl Source {
                 token_file,
             } => {
                 let token = credential(token_file)?;
-                let answer = send(agent, ask(path, &token)?).await?;
+                let answer = checked(agent, ask(path, &token)?).await?;
                 granted(wire::of_agent(&answer.body)?)
             }
             Self::Files {
@@ -191,11 +191,12 @@ fn ask(path: &str, token: &Secret) -> Result<Request<Full<Bytes>>, BackendError>
         .map_err(|_| unusable("the path cannot be sent"))
 }
 
-async fn send(exchange: &Exchange, request: Request<Full<Bytes>>) -> Result<Answer, BackendError> {
-    let endpoint = exchange.endpoint();
-    let answer = exchange.send(request).await;
-    let answer = answer.map_err(|source| BackendError::exchange(endpoint, source))?;
-    check(WHAT, "the role", endpoint, answer)
+async fn checked(
+    exchange: &Exchange,
+    request: Request<Full<Bytes>>,
+) -> Result<Answer, BackendError> {
+    let answer = send(exchange, request).await?;
+    check(WHAT, "the role", exchange.endpoint(), answer)
 }
 
 fn escaped(text: &str) -> String {
@@ -211,10 +212,7 @@ fn escaped(text: &str) -> String {
 }
 
 fn unusable(problem: &'static str) -> BackendError {
-    BackendError::Malformed {
-        what: WHAT,
-        problem,
-    }
+    BackendError::malformed(WHAT, problem)
 }
 
 #[cfg(test)]

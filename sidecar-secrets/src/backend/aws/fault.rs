@@ -34,10 +34,7 @@ pub(super) fn check(
         },
         code if is_throttle(code) || status == 429 => BackendError::Throttled { retry_after },
         code if is_refusal(code) || matches!(status, 401 | 403) => denied(what, status),
-        _ if status == 400 => BackendError::Malformed {
-            what,
-            problem: "AWS calls the request wrong",
-        },
+        _ if status == 400 => BackendError::malformed(what, "AWS calls the request wrong"),
         _ => BackendError::Server {
             backend: endpoint.to_string(),
             status,

@@ -1,8 +1,8 @@
 //! The document in AWS Secrets Manager.
 //!
-//! Owns one set of credentials and its use: get it, read, replace it at two thirds of its life, and
-//! once more after a refusal when [`Relogin`] allows it. One request a poll: the answer tells the
-//! version, and asking for that alone would cost the same. See ADR 0011.
+//! Owns one set of credentials and its use: get it, read by it, replace it at two thirds of its life.
+//! One request a poll: the answer tells the version, and asking for that alone would cost the same.
+//! See ADR 0011.
 
 mod credentials;
 mod fault;
@@ -15,9 +15,10 @@ use std::time::Instant;
 use self::credentials::{Credentials, Source};
 use self::signed::Signed;
 use super::lease::{Lease, Relogin};
-use super::{BackendError, ErrorClass, Reading, Revision};
+use super::session::LogsIn;
+use super::{BackendError, Reading, Revision};
 use crate::config::AwsConfig;
-use crate::counters::{Counters, Tried};
+use crate::counters::Counters;
 use crate::{log, random};
 
 /// A secret and the credentials that read it.
@@ -50,23 +51,6 @@ impl Aws {
         }
     }
 
-    pub(super) async fn read(&mut self, known: Option<&Revision>) -> Result<Reading, BackendError> {
-        let fresh = self.ensure_session().await?;
-        match self.fetch(known).await {
-            Err(error) if !fresh && self.may_be_expired(&error) => {
-                self.login().await?;
-                self.fetch(known).await
-            }
-            outcome => outcome,
-        }
-    }
-
-    pub(super) fn upkeep_due(&self) -> Option<Instant> {
-        self.session
-            .as_ref()
-            .and_then(|session| session.lease.due())
-    }
-
     /// Replaces the credentials; the old ones serve on until they expire.
     pub(super) async fn upkeep(&mut self) {
         let Err(error) = self.login().await else {
@@ -84,24 +68,26 @@ impl Aws {
             session.lease.failed(now, error.retry_after(), unit);
         }
     }
+}
 
-    // Whether the credentials are new, so that a refusal is none that other ones would heal.
-    async fn ensure_session(&mut self) -> Result<bool, BackendError> {
+impl LogsIn for Aws {
+    fn lease(&self) -> Option<&Lease> {
+        self.session.as_ref().map(|session| &session.lease)
+    }
+
+    fn relogin(&self) -> &Relogin {
+        &self.relogin
+    }
+
+    // Files cost nothing to read, and may have been replaced since.
+    fn is_logged_in(&self) -> bool {
         let now = Instant::now();
-        let alive = self
-            .session
-            .as_ref()
-            .is_some_and(|session| session.lease.is_alive(now));
-        // Files cost nothing to read, and may have been replaced since.
-        if alive && !self.source.is_free() {
-            return Ok(false);
-        }
-        self.login().await.map(|()| true)
+        !self.source.is_free() && self.lease().is_some_and(|lease| lease.is_alive(now))
     }
 
     async fn login(&mut self) -> Result<(), BackendError> {
         let answer = self.source.get().await;
-        count(&self.counters.logins, answer.is_ok());
+        self.counters.logins.count(answer.is_ok());
         let granted = answer?;
         let now = Instant::now();
         self.relogin.logged_in(now);
@@ -126,13 +112,4 @@ impl Aws {
         self.relogin.read_succeeded();
         Ok(reading)
     }
-
-    fn may_be_expired(&self, error: &BackendError) -> bool {
-        error.class() == ErrorClass::Denied && self.relogin.is_allowed(Instant::now())
-    }
-}
-
-fn count(tried: &Tried, ok: bool) {
-    let counter = if ok { &tried.ok } else { &tried.failed };
-    counter.add_one();
 }

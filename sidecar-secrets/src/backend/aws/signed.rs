@@ -12,12 +12,11 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request};
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::credentials::Credentials;
 use super::fault::check;
 use super::wire;
-use crate::backend::{AGENT, BackendError, Reading, Revision};
+use crate::backend::{AGENT, BackendError, Reading, Revision, send};
 use crate::http::{Endpoint, Exchange, Trust};
 
 const WHAT: &str = "reading the document";
@@ -69,18 +68,9 @@ impl Signed {
         known: Option<&Revision>,
     ) -> Result<Reading, BackendError> {
         let request = self.request(credentials, SystemTime::now())?;
-        let endpoint = self.exchange.endpoint();
-        let answer = self.exchange.send(request).await;
-        let answer = answer.map_err(|source| BackendError::exchange(endpoint, source))?;
-        let answer = check(WHAT, &self.place, endpoint, answer)?;
-        let stored = wire::stored(&answer.body)?;
-        if known == Some(&stored.revision) {
-            return Ok(Reading::Unchanged);
-        }
-        Ok(Reading::Document {
-            bytes: Zeroizing::new(stored.document.expose_secret().as_bytes().to_vec()),
-            revision: stored.revision,
-        })
+        let answer = send(&self.exchange, request).await?;
+        let answer = check(WHAT, &self.place, self.exchange.endpoint(), answer)?;
+        Ok(wire::stored(&answer.body)?.reading(known))
     }
 
     fn request(
@@ -141,10 +131,7 @@ impl Signed {
 }
 
 fn unusable(problem: &'static str) -> BackendError {
-    BackendError::Malformed {
-        what: WHAT,
-        problem,
-    }
+    BackendError::malformed(WHAT, problem)
 }
 
 #[cfg(test)]

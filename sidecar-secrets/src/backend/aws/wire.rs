@@ -7,13 +7,8 @@ use erpgo_secret_set::Secret;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::backend::stored::Stored;
 use crate::backend::{BackendError, Revision};
-
-/// The document at one version of the secret.
-pub(super) struct Stored {
-    pub(super) document: Secret,
-    pub(super) revision: Revision,
-}
 
 /// Credentials that somebody granted.
 pub(super) struct Grant {
@@ -41,8 +36,8 @@ struct AgentAnswer {
 
 pub(super) fn stored(body: &[u8]) -> Result<Stored, BackendError> {
     let problem = "it holds no SecretString with a VersionId";
-    let answer: SecretValue =
-        serde_json::from_slice(body).map_err(|_| malformed("the document", problem))?;
+    let answer: SecretValue = serde_json::from_slice(body)
+        .map_err(|_| BackendError::malformed("the document", problem))?;
     Ok(Stored {
         document: answer.secret_string,
         revision: Revision(answer.version_id),
@@ -52,7 +47,7 @@ pub(super) fn stored(body: &[u8]) -> Result<Stored, BackendError> {
 /// What the node's agent answers.
 pub(super) fn of_agent(body: &[u8]) -> Result<Grant, BackendError> {
     let answer: AgentAnswer = serde_json::from_slice(body)
-        .map_err(|_| malformed("the login", "it holds no credentials"))?;
+        .map_err(|_| BackendError::malformed("the login", "it holds no credentials"))?;
     Ok(Grant {
         access_key_id: answer.access_key_id,
         secret_access_key: answer.secret_access_key,
@@ -63,11 +58,13 @@ pub(super) fn of_agent(body: &[u8]) -> Result<Grant, BackendError> {
 
 /// What STS answers.
 pub(super) fn of_sts(body: &[u8]) -> Result<Grant, BackendError> {
-    let part =
-        |name| element(body, name).ok_or_else(|| malformed("the login", "it holds no credentials"));
+    let part = |name| {
+        element(body, name)
+            .ok_or_else(|| BackendError::malformed("the login", "it holds no credentials"))
+    };
     let expiration = part("Expiration")?
         .parse()
-        .map_err(|_| malformed("the login", "its Expiration is no time"))?;
+        .map_err(|_| BackendError::malformed("the login", "its Expiration is no time"))?;
     Ok(Grant {
         access_key_id: Secret::new(part("AccessKeyId")?.to_owned()),
         secret_access_key: Secret::new(part("SecretAccessKey")?.to_owned()),
@@ -83,10 +80,6 @@ pub(super) fn element<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (inner, _) = rest.split_once(&format!("</{name}>"))?;
     Some(inner.trim()).filter(|inner| !inner.is_empty() && !inner.contains(['<', '&']))
-}
-
-fn malformed(what: &'static str, problem: &'static str) -> BackendError {
-    BackendError::Malformed { what, problem }
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! The document in Vault or OpenBao, KV v2.
 //!
-//! Owns one login and its use: log in when there is none, read, and log in again after a 403 when
-//! [`Relogin`] allows it. No attempt makes more than three requests, and when attempts are made is
-//! for [`crate::schedule`] (read) and [`Lease`] (upkeep) to say: there is no loop in here.
+//! Owns one login and its use; when it is used is for [`LogsIn`] (read) and [`Lease`] (upkeep) to say:
+//! there is no loop in here.
 
 mod login;
 mod requests;
@@ -15,9 +14,10 @@ use erpgo_secret_set::Secret;
 
 use self::requests::Requests;
 use super::lease::{Care, Lease, Relogin};
+use super::session::LogsIn;
 use super::{BackendError, ErrorClass, Reading, Revision};
 use crate::config::{VaultAuth, VaultConfig};
-use crate::counters::{Counters, Tried};
+use crate::counters::Counters;
 use crate::{log, random};
 
 // What SIGTERM leaves for giving the token back; the process ends within a second.
@@ -50,23 +50,6 @@ impl Vault {
         }
     }
 
-    pub(super) async fn read(&mut self, known: Option<&Revision>) -> Result<Reading, BackendError> {
-        let fresh = self.ensure_session().await?;
-        match self.fetch(known).await {
-            Err(error) if !fresh && self.may_be_expired(&error) => {
-                self.login().await?;
-                self.fetch(known).await
-            }
-            outcome => outcome,
-        }
-    }
-
-    pub(super) fn upkeep_due(&self) -> Option<Instant> {
-        self.session
-            .as_ref()
-            .and_then(|session| session.lease.due())
-    }
-
     /// Renews the token, or replaces it when it cannot live on.
     pub(super) async fn upkeep(&mut self) {
         let Some(care) = self.session.as_ref().map(|session| session.lease.care()) else {
@@ -96,22 +79,43 @@ impl Vault {
         }
     }
 
-    // Whether the session is new, so that a refusal is none that a login would heal.
-    async fn ensure_session(&mut self) -> Result<bool, BackendError> {
-        let now = Instant::now();
-        let alive = self
-            .session
-            .as_ref()
-            .is_some_and(|session| session.lease.is_alive(now));
-        if alive {
-            return Ok(false);
+    async fn renew(&mut self) -> Result<(), BackendError> {
+        let Some(session) = &mut self.session else {
+            return Ok(());
+        };
+        let answer = self.requests.renew(&session.token).await;
+        self.counters.renewals.count(answer.is_ok());
+        session
+            .lease
+            .renewed(Instant::now(), answer?, random::unit());
+        Ok(())
+    }
+
+    fn upkeep_failed(&mut self, error: &BackendError) {
+        let denied = error.class() == ErrorClass::Denied;
+        if let Some(session) = &mut self.session {
+            session
+                .lease
+                .failed(Instant::now(), error.retry_after(), random::unit());
+            if denied {
+                session.lease.refused();
+            }
         }
-        self.login().await.map(|()| true)
+    }
+}
+
+impl LogsIn for Vault {
+    fn lease(&self) -> Option<&Lease> {
+        self.session.as_ref().map(|session| &session.lease)
+    }
+
+    fn relogin(&self) -> &Relogin {
+        &self.relogin
     }
 
     async fn login(&mut self) -> Result<(), BackendError> {
         let answer = login::login(&self.requests, &self.auth).await;
-        count(&self.counters.logins, answer.is_ok());
+        self.counters.logins.count(answer.is_ok());
         let granted = answer?;
         let now = Instant::now();
         self.relogin.logged_in(now);
@@ -139,37 +143,4 @@ impl Vault {
         self.relogin.read_succeeded();
         Ok(reading)
     }
-
-    async fn renew(&mut self) -> Result<(), BackendError> {
-        let Some(session) = &mut self.session else {
-            return Ok(());
-        };
-        let answer = self.requests.renew(&session.token).await;
-        count(&self.counters.renewals, answer.is_ok());
-        session
-            .lease
-            .renewed(Instant::now(), answer?, random::unit());
-        Ok(())
-    }
-
-    fn upkeep_failed(&mut self, error: &BackendError) {
-        let denied = error.class() == ErrorClass::Denied;
-        if let Some(session) = &mut self.session {
-            session
-                .lease
-                .failed(Instant::now(), error.retry_after(), random::unit());
-            if denied {
-                session.lease.refused();
-            }
-        }
-    }
-
-    fn may_be_expired(&self, error: &BackendError) -> bool {
-        error.class() == ErrorClass::Denied && self.relogin.is_allowed(Instant::now())
-    }
-}
-
-fn count(tried: &Tried, ok: bool) {
-    let counter = if ok { &tried.ok } else { &tried.failed };
-    counter.add_one();
 }

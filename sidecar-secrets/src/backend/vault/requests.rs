@@ -12,7 +12,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::wire::{self, Granted};
-use crate::backend::{AGENT, BackendError, Reading, Revision};
+use crate::backend::{AGENT, BackendError, Reading, Revision, send};
 use crate::config::{VaultAuth, VaultConfig};
 use crate::http::{Answer, Exchange, Trust};
 
@@ -44,7 +44,7 @@ impl Requests {
 
     pub(super) async fn login(&self, body: Zeroizing<Vec<u8>>) -> Result<Granted, BackendError> {
         let request = self.post(&self.login_path, None, Bytes::copy_from_slice(&body))?;
-        let answer = self.send(request).await?;
+        let answer = send(&self.exchange, request).await?;
         // A role that does not exist and a wrong secret id are 400 here, not 403.
         if answer.status == StatusCode::BAD_REQUEST {
             return Err(denied("the login", answer.status));
@@ -55,7 +55,7 @@ impl Requests {
     pub(super) async fn renew(&self, token: &Secret) -> Result<Duration, BackendError> {
         let body = Bytes::from_static(b"{}");
         let request = self.post("/v1/auth/token/renew-self", Some(token), body)?;
-        let answer = self.send(request).await?;
+        let answer = send(&self.exchange, request).await?;
         if answer.status == StatusCode::BAD_REQUEST {
             return Err(denied("the renewal", answer.status));
         }
@@ -65,7 +65,7 @@ impl Requests {
     pub(super) async fn revoke(&self, token: &Secret) -> Result<(), BackendError> {
         let body = Bytes::from_static(b"{}");
         let request = self.post("/v1/auth/token/revoke-self", Some(token), body)?;
-        self.send(request).await.map(|_| ())
+        send(&self.exchange, request).await.map(|_| ())
     }
 
     pub(super) async fn read(
@@ -74,16 +74,9 @@ impl Requests {
         known: Option<&Revision>,
     ) -> Result<Reading, BackendError> {
         let request = self.request(Method::GET, &self.data_path, Some(token), Bytes::new())?;
-        let answer = self.send(request).await?;
+        let answer = send(&self.exchange, request).await?;
         let answer = self.check("reading the document", answer)?;
-        let stored = wire::stored(&answer.body)?;
-        if known == Some(&stored.revision) {
-            return Ok(Reading::Unchanged);
-        }
-        Ok(Reading::Document {
-            bytes: Zeroizing::new(stored.document.expose_secret().as_bytes().to_vec()),
-            revision: stored.revision,
-        })
+        Ok(wire::stored(&answer.body)?.reading(known))
     }
 
     fn post(
@@ -124,12 +117,6 @@ impl Requests {
             .map_err(|_| unusable("the path cannot be sent"))
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, BackendError> {
-        let endpoint = self.exchange.endpoint();
-        let answer = self.exchange.send(request).await;
-        answer.map_err(|source| BackendError::exchange(endpoint, source))
-    }
-
     fn check(&self, what: &'static str, answer: Answer) -> Result<Answer, BackendError> {
         let retry_after = answer.retry_after;
         match answer.status {
@@ -159,8 +146,5 @@ fn denied(what: &'static str, status: StatusCode) -> BackendError {
 }
 
 fn unusable(problem: &'static str) -> BackendError {
-    BackendError::Malformed {
-        what: "the document",
-        problem,
-    }
+    BackendError::malformed("the document", problem)
 }

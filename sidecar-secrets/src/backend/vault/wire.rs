@@ -8,6 +8,7 @@ use std::time::Duration;
 use erpgo_secret_set::Secret;
 use serde::Deserialize;
 
+use crate::backend::stored::Stored;
 use crate::backend::{BackendError, Revision};
 
 /// A login that was granted.
@@ -15,12 +16,6 @@ pub(super) struct Granted {
     pub(super) token: Secret,
     pub(super) ttl: Duration,
     pub(super) renewable: bool,
-}
-
-/// The document at one version of the key.
-pub(super) struct Stored {
-    pub(super) document: Secret,
-    pub(super) revision: Revision,
 }
 
 #[derive(Deserialize)]
@@ -73,10 +68,8 @@ pub(super) fn granted(body: &[u8]) -> Result<Granted, BackendError> {
     let what = "the login";
     let answer: LoginAnswer = parse(body, what, "it holds no token")?;
     if answer.auth.num_uses != 0 {
-        return Err(BackendError::Malformed {
-            what,
-            problem: "the role issues tokens of limited use; set its token_num_uses to 0",
-        });
+        let problem = "the role issues tokens of limited use; set its token_num_uses to 0";
+        return Err(BackendError::malformed(what, problem));
     }
     Ok(Granted {
         token: answer.auth.client_token,
@@ -109,7 +102,7 @@ fn parse<'a, T: Deserialize<'a>>(
     what: &'static str,
     problem: &'static str,
 ) -> Result<T, BackendError> {
-    serde_json::from_slice(body).map_err(|_| BackendError::Malformed { what, problem })
+    serde_json::from_slice(body).map_err(|_| BackendError::malformed(what, problem))
 }
 
 #[cfg(test)]
