@@ -60,6 +60,38 @@ pub async fn secret_set(source: &Source, wait: Duration) -> Result<SecretSet, Ex
     }
 }
 
+/// What a subcommand that works begins with.
+pub struct Begun {
+    /// Where the secret set is.
+    pub source: Source,
+    /// The set as it is there now.
+    pub set: SecretSet,
+    /// Logs and traces.
+    pub telemetry: Telemetry,
+}
+
+/// Reads the secret set and installs logs and traces.
+///
+/// # Errors
+/// The exit code, after every fault was listed.
+pub async fn begin(settings: &Settings) -> Result<Begun, Exit> {
+    let source = Source::choose(&settings.secrets.dir);
+    let set = secret_set(&source, settings.secrets.wait).await?;
+    let telemetry =
+        telemetry(settings).map_err(|error| failed("telemetry cannot be installed", &error))?;
+    Ok(Begun {
+        source,
+        set,
+        telemetry,
+    })
+}
+
+/// Tells why a subcommand goes no further.
+pub fn failed(headline: &str, error: &dyn std::error::Error) -> Exit {
+    list_faults(headline, &[erpgo_telemetry::chain(error).to_string()]);
+    Exit::Failed
+}
+
 /// The runtime that a subcommand runs on.
 ///
 /// # Errors

@@ -33,8 +33,7 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use crate::cli::{Exit, list_faults};
 use crate::config::{Settings, Sources};
 use crate::error::{Error, Result};
-use crate::secrets::Source;
-use crate::start;
+use crate::start::{self, Begun};
 use crate::users::bootstrap::Bootstrap;
 
 pub use admin::{AdminError, create as create_admin};
@@ -56,17 +55,9 @@ pub fn run(settings: Settings, _: Sources) -> Exit {
 }
 
 async fn migrate(settings: Settings) -> Exit {
-    let source = Source::choose(&settings.secrets.dir);
-    let set = match start::secret_set(&source, settings.secrets.wait).await {
-        Ok(set) => set,
+    let Begun { set, telemetry, .. } = match start::begin(&settings).await {
+        Ok(begun) => begun,
         Err(exit) => return exit,
-    };
-    let telemetry = match start::telemetry(&settings) {
-        Ok(telemetry) => telemetry,
-        Err(error) => {
-            list_faults("telemetry cannot be installed", &[error.to_string()]);
-            return Exit::Failed;
-        }
     };
     let mut course = Course::default();
     let end = work(&settings, Arc::new(set), &mut course).await;

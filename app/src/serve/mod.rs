@@ -17,14 +17,15 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Exit, list_faults};
+use crate::cli::Exit;
 use crate::config::{Settings, Sources};
 use crate::db::{self, Database};
-use crate::secrets::{Keyring, Source};
+use crate::secrets::Keyring;
 use crate::server::{self, Server};
 use crate::shutdown::{Phase, wait_for_signal};
+use crate::start::{self, Begun, failed};
 use crate::state::AppState;
-use crate::{audit, router, start};
+use crate::{audit, router};
 
 pub use check::check;
 
@@ -51,14 +52,13 @@ struct Listeners {
 }
 
 async fn serve(settings: Settings, sources: Sources) -> Exit {
-    let source = Source::choose(&settings.secrets.dir);
-    let set = match start::secret_set(&source, settings.secrets.wait).await {
-        Ok(set) => set,
+    let Begun {
+        source,
+        set,
+        telemetry,
+    } = match start::begin(&settings).await {
+        Ok(begun) => begun,
         Err(exit) => return exit,
-    };
-    let telemetry = match start::telemetry(&settings) {
-        Ok(telemetry) => telemetry,
-        Err(error) => return failed("telemetry cannot be installed", &error),
     };
     let pool = match db::lazy_pool(&set.keys.database.current.value, &settings.database) {
         Ok(pool) => pool,
@@ -85,11 +85,6 @@ async fn serve(settings: Settings, sources: Sources) -> Exit {
         .run()
         .await;
     exit
-}
-
-fn failed(headline: &str, error: &dyn std::error::Error) -> Exit {
-    list_faults(headline, &[erpgo_telemetry::chain(error).to_string()]);
-    Exit::Failed
 }
 
 async fn bind(settings: &Settings) -> std::io::Result<Listeners> {

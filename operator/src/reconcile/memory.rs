@@ -72,33 +72,24 @@ impl Memory {
 
     /// Notes a refusal, or that there is none any more.
     pub fn set_refusal(&self, key: &Key, refusal: Option<String>) {
-        let mut entries = self.entries();
-        match (entries.get_mut(key), refusal) {
-            (Some(entry), refusal) => entry.refusal = refusal,
-            (None, None) => {}
-            (None, refusal) => {
-                let entry = Entry {
-                    refusal,
-                    ..Entry::default()
-                };
-                entries.insert(key.clone(), entry);
-            }
-        }
+        self.note(key, refusal, |entry| &mut entry.refusal);
     }
 
     /// Notes what was heard; nothing when no pod serves.
     pub fn set_heard(&self, key: &Key, heard: Option<Heard>) {
+        self.note(key, heard, |entry| &mut entry.heard);
+    }
+
+    // Of whom nothing is to be remembered there is no entry.
+    fn note<T>(
+        &self,
+        key: &Key,
+        what: Option<T>,
+        place: impl FnOnce(&mut Entry) -> &mut Option<T>,
+    ) {
         let mut entries = self.entries();
-        match (entries.get_mut(key), heard) {
-            (Some(entry), heard) => entry.heard = heard,
-            (None, None) => {}
-            (None, heard) => {
-                let entry = Entry {
-                    heard,
-                    ..Entry::default()
-                };
-                entries.insert(key.clone(), entry);
-            }
+        if what.is_some() || entries.contains_key(key) {
+            *place(entries.entry(key.clone()).or_default()) = what;
         }
     }
 

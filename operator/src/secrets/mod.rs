@@ -18,6 +18,7 @@ pub mod login;
 mod place;
 mod scram;
 mod secret_set;
+mod sessions;
 mod vault;
 mod write;
 

@@ -4,8 +4,6 @@
 //! neither asks for a ServiceAccount token nor assumes a role. A client is used for two thirds of the
 //! life of its credentials and dropped at the first refusal.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::ecs::EcsCredentialsProvider;
@@ -24,25 +22,19 @@ use super::fault;
 use crate::secrets::account::Account;
 use crate::secrets::error::SecretsError;
 use crate::secrets::kubernetes::Store;
+use crate::secrets::sessions::{self, Session};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 3;
 const HOUR: Duration = Duration::from_secs(3600);
 // What a Secret holds may be replaced at any time.
 const STATIC: Duration = Duration::from_secs(300);
-// A cache that met more resources than this starts again empty rather than growing.
 const MAX_SESSIONS: usize = 1_000;
 const SESSION_NAME: &str = "erpgo-operator";
 
-struct Session {
-    settings: String,
-    client: Client,
-    until: Instant,
-}
-
 /// Clients in use.
 #[derive(Default)]
-pub(in crate::secrets) struct Sessions(Mutex<HashMap<Account, Session>>);
+pub(in crate::secrets) struct Sessions(sessions::Sessions<String, Client, MAX_SESSIONS>);
 
 /// Who logs in where.
 pub(super) struct Login<'a> {
@@ -61,7 +53,7 @@ impl Sessions {
     /// The cached client, or a new one from a login.
     pub(super) async fn client(&self, login: &Login<'_>) -> Result<Client, SecretsError> {
         let settings = login.fingerprint();
-        if let Some(client) = self.cached(login.account, &settings) {
+        if let Some(client) = self.0.get(login.account, &settings, Client::clone) {
             return Ok(client);
         }
         let http = http(login.settings, login.ca)?;
@@ -69,40 +61,20 @@ impl Sessions {
         let client = login.client(http, granted.provider);
         let session = Session {
             settings,
-            client: client.clone(),
+            login: client.clone(),
             until: Instant::now() + granted.lasts * 2 / 3,
         };
-        self.keep(login.account.clone(), session);
+        self.0.keep(login.account.clone(), session);
         Ok(client)
     }
 
     /// Forgets credentials that were refused.
     pub(super) fn forget(&self, account: &Account) {
-        self.sessions().remove(account);
-    }
-
-    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<Account, Session>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cached(&self, account: &Account, settings: &str) -> Option<Client> {
-        let sessions = self.sessions();
-        let session = sessions.get(account)?;
-        let good = session.settings == settings && Instant::now() < session.until;
-        good.then(|| session.client.clone())
-    }
-
-    fn keep(&self, account: Account, session: Session) {
-        let mut sessions = self.sessions();
-        if sessions.len() >= MAX_SESSIONS {
-            sessions.clear();
-        }
-        sessions.insert(account, session);
+        self.0.forget(account);
     }
 }
 
 impl Login<'_> {
-    // Credentials belong to the settings that they were issued under.
     fn fingerprint(&self) -> String {
         let settings = serde_json::to_string(self.settings).unwrap_or_default();
         format!("{settings}{}", self.ca.unwrap_or_default())

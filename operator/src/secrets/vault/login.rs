@@ -4,8 +4,6 @@
 //! a ServiceAccount token nor logs in. A token is used for two thirds of its life and dropped at the
 //! first refusal.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use erpgo_crds::{VaultAppRole, VaultAuth};
@@ -16,19 +14,13 @@ use super::Vault;
 use crate::secrets::account::Account;
 use crate::secrets::error::SecretsError;
 use crate::secrets::kubernetes::Store;
+use crate::secrets::sessions::{self, Session};
 
-// A cache that met more resources than this starts again empty rather than growing.
 const MAX_SESSIONS: usize = 10_000;
-
-struct Session {
-    settings: u64,
-    token: Secret,
-    until: Instant,
-}
 
 /// Tokens in use.
 #[derive(Default)]
-pub struct Sessions(Mutex<HashMap<Account, Session>>);
+pub struct Sessions(sessions::Sessions<u64, Secret, MAX_SESSIONS>);
 
 impl Sessions {
     /// The cached token, or a new one from a login.
@@ -39,41 +31,22 @@ impl Sessions {
         account: &Account,
     ) -> Result<Secret, SecretsError> {
         let settings = fingerprint(vault);
-        if let Some(token) = self.cached(account, settings) {
+        if let Some(token) = self.0.get(account, &settings, Secret::duplicate) {
             return Ok(token);
         }
         let login = log_in(client, vault, account).await?;
         let session = Session {
             settings,
-            token: login.token.duplicate(),
+            login: login.token.duplicate(),
             until: Instant::now() + usable(login.lasts),
         };
-        self.keep(account.clone(), session);
+        self.0.keep(account.clone(), session);
         Ok(login.token)
     }
 
     /// Forgets a token that was refused.
     pub(in crate::secrets) fn forget(&self, account: &Account) {
-        self.sessions().remove(account);
-    }
-
-    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<Account, Session>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cached(&self, account: &Account, settings: u64) -> Option<Secret> {
-        let sessions = self.sessions();
-        let session = sessions.get(account)?;
-        let good = session.settings == settings && Instant::now() < session.until;
-        good.then(|| session.token.duplicate())
-    }
-
-    fn keep(&self, account: Account, session: Session) {
-        let mut sessions = self.sessions();
-        if sessions.len() >= MAX_SESSIONS {
-            sessions.clear();
-        }
-        sessions.insert(account, session);
+        self.0.forget(account);
     }
 }
 
@@ -87,7 +60,6 @@ fn usable(lasts: Duration) -> Duration {
     }
 }
 
-// A token belongs to the settings that it was issued under; another address must never see it.
 fn fingerprint(vault: &Vault<'_>) -> u64 {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
