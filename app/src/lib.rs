@@ -47,6 +47,7 @@ pub mod shutdown;
 pub mod start;
 pub mod state;
 pub mod subjects;
+mod text;
 pub mod tx;
 pub mod users;
 

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::roles::permission::Permission;
+use crate::text;
 
 crate::ids! {
     /// An API key.
@@ -50,9 +51,8 @@ impl FromStr for KeyName {
     type Err = NotAKeyName;
 
     fn from_str(text: &str) -> Result<Self, NotAKeyName> {
-        let text = text.trim();
-        let good = (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        good.then(|| Self(text.to_owned())).ok_or(NotAKeyName)
+        let name = text::name(text, 100);
+        name.map(|name| Self(name.to_owned())).ok_or(NotAKeyName)
     }
 }
 

@@ -34,9 +34,7 @@ pub(super) async fn change_password(
 ) -> Result<StatusCode> {
     let id = caller.principal.user;
     let user = prove(&state, id, body.current_password).await?;
-    let rules = PasswordRules {
-        min_length: state.settings.auth.password_min_length,
-    };
+    let rules = PasswordRules::of(&state.settings.auth);
     let new = check(body.new_password, &user, rules)?;
     let set = state.keyring.current();
     let hash = state.hasher.hash(set, new.into_secret()).await?;

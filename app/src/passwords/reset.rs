@@ -34,9 +34,7 @@ pub(super) async fn reset_password(
         let mut connection = state.database.acquire().await?;
         holder(&mut connection, token).await?
     };
-    let rules = PasswordRules {
-        min_length: state.settings.auth.password_min_length,
-    };
+    let rules = PasswordRules::of(&state.settings.auth);
     // A password that is refused leaves the code as it is.
     let new = check(body.new_password, &user, rules)?;
     let set = state.keyring.current();

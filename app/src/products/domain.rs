@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::currency::Currency;
+use crate::text;
 
 crate::ids! {
     /// A product.
@@ -117,9 +118,8 @@ impl FromStr for ProductName {
     type Err = NotAName;
 
     fn from_str(text: &str) -> Result<Self, NotAName> {
-        let text = text.trim();
-        let good = (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        good.then(|| Self(text.to_owned())).ok_or(NotAName)
+        let name = text::name(text, 200);
+        name.map(|name| Self(name.to_owned())).ok_or(NotAName)
     }
 }
 

@@ -34,9 +34,7 @@ pub(super) async fn create_user(
     State(state): State<AppState>,
     ApiJson(body): ApiJson<CreateUser>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<UserOut>)> {
-    let rules = PasswordRules {
-        min_length: state.settings.auth.password_min_length,
-    };
+    let rules = PasswordRules::of(&state.settings.auth);
     let new = body.check(rules)?;
     // Hashed before a connection is taken: nothing waits in the pool for the hash.
     let set = state.keyring.current();

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::UserId;
 use super::password::{self, PasswordRules};
 use crate::error::FieldError;
+use crate::text;
 
 /// An e-mail address, as typed but for the spaces around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,9 +82,8 @@ impl FromStr for PersonName {
     type Err = NotAName;
 
     fn from_str(text: &str) -> Result<Self, NotAName> {
-        let text = text.trim();
-        let good = (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        good.then(|| Self(text.to_owned())).ok_or(NotAName)
+        let name = text::name(text, 100);
+        name.map(|name| Self(name.to_owned())).ok_or(NotAName)
     }
 }
 

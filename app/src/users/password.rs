@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use crate::config::AuthSettings;
+
 /// Longest password in bytes: enough for any sentence, bounded for the hash (I-12).
 const MAX_BYTES: usize = 1_024;
 /// Fewest bits by [`estimate`]: some 10^9 guesses, each of which costs a whole argon2 hash.
@@ -67,6 +69,16 @@ const COMMON: &[&str] = &[
 pub struct PasswordRules {
     /// Fewest characters.
     pub min_length: usize,
+}
+
+impl PasswordRules {
+    /// Those that the settings ask for.
+    #[must_use]
+    pub fn of(settings: &AuthSettings) -> Self {
+        Self {
+            min_length: settings.password_min_length,
+        }
+    }
 }
 
 /// Why a password was refused.

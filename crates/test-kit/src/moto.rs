@@ -143,17 +143,13 @@ impl TestMoto {
         let mut moto = Self {
             private: Private::new("moto")?,
             host,
-            port: port::free()?,
+            port: 0,
         };
-        for _ in 1..port::ATTEMPTS {
-            match moto.run(&modules) {
-                Err(error) if format!("{error:#}").contains("already in use") => {
-                    moto.port = port::free()?;
-                }
-                result => return result.map(|()| moto),
-            }
-        }
-        moto.run(&modules).map(|()| moto)
+        port::retry(|| {
+            moto.port = port::free()?;
+            moto.run(&modules)
+        })?;
+        Ok(moto)
     }
 
     fn run(&mut self, modules: &Path) -> anyhow::Result<()> {

@@ -10,8 +10,8 @@ use anyhow::bail;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How often a server is started again when its port was taken meanwhile.
-pub(crate) const ATTEMPTS: usize = 5;
+/// How often a server is started when its port was taken meanwhile.
+const ATTEMPTS: usize = 5;
 /// The node of the journeys has its own up to 23 800, and its services from 30 000.
 const FIRST: u16 = 24_000;
 const COUNT: u16 = 6_000;
@@ -20,6 +20,22 @@ const COUNT: u16 = 6_000;
 pub fn address() -> SocketAddr {
     let port = fail::unless(free());
     (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// Starts a server by `start`, which gives it another port each time, until nobody has taken that.
+pub(crate) fn retry<T>(mut start: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    for _ in 1..ATTEMPTS {
+        match start() {
+            Err(error) if is_taken(&error) => {}
+            outcome => return outcome,
+        }
+    }
+    start()
+}
+
+fn is_taken(error: &anyhow::Error) -> bool {
+    let told = format!("{error:#}").to_lowercase();
+    told.contains("address already in use")
 }
 
 /// Returns a TCP port on 127.0.0.1 that is free at this moment.

@@ -81,19 +81,15 @@ impl TestRedis {
         let password = uuid::Uuid::new_v4().simple().to_string();
         let mut redis = Self {
             private: Private::new("redis")?,
-            port: port::free()?,
+            port: 0,
             password,
             keeps_users,
         };
-        for _ in 1..port::ATTEMPTS {
-            match redis.run() {
-                Err(error) if format!("{error:#}").contains("Address already in use") => {
-                    redis.port = port::free()?
-                }
-                result => return result.map(|()| redis),
-            }
-        }
-        redis.run().map(|()| redis)
+        port::retry(|| {
+            redis.port = port::free()?;
+            redis.run()
+        })?;
+        Ok(redis)
     }
 
     fn run(&mut self) -> anyhow::Result<()> {

@@ -117,18 +117,14 @@ impl TestVault {
         let mut vault = Self {
             private: Private::new("vault")?,
             host,
-            port: port::free()?,
+            port: 0,
             root_token,
         };
-        for _ in 1..port::ATTEMPTS {
-            match vault.run() {
-                Err(error) if format!("{error:#}").contains("address already in use") => {
-                    vault.port = port::free()?
-                }
-                result => return result.map(|()| vault),
-            }
-        }
-        vault.run().map(|()| vault)
+        port::retry(|| {
+            vault.port = port::free()?;
+            vault.run()
+        })?;
+        Ok(vault)
     }
 
     fn run(&mut self) -> anyhow::Result<()> {

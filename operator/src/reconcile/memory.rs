@@ -133,6 +133,13 @@ impl Memory {
 mod tests {
     use super::*;
 
+    fn key() -> Key {
+        Key {
+            namespace: "n".into(),
+            name: "a".into(),
+        }
+    }
+
     fn note(message: &str) -> EventNote {
         EventNote {
             warning: false,
@@ -144,11 +151,7 @@ mod tests {
 
     #[test]
     fn an_event_is_told_once_until_its_message_changes_or_time_passes() {
-        let memory = Memory::default();
-        let key = Key {
-            namespace: "n".into(),
-            name: "a".into(),
-        };
+        let (memory, key) = (Memory::default(), key());
         let now = Instant::now();
         assert!(memory.is_news(&key, &note("one"), now));
         assert!(!memory.is_news(&key, &note("one"), now));
@@ -158,11 +161,7 @@ mod tests {
 
     #[test]
     fn delays_grow_until_a_success() {
-        let memory = Memory::default();
-        let key = Key {
-            namespace: "n".into(),
-            name: "a".into(),
-        };
+        let (memory, key) = (Memory::default(), key());
         for _ in 0..6 {
             memory.retry_after(&key, Retry::Backoff);
         }

@@ -85,10 +85,9 @@ pub async fn observe(
         context.complaints.of(&serving)
     );
     reader.remember(serving, &complaints, &secret_set);
-    let changed = document
-        .as_ref()
-        .map(|document| offers::changed(&sources.offered, document))
-        .unwrap_or_default();
+    let held = document.as_ref();
+    let changed = held.map(|held| offers::changed(&sources.offered, held));
+    let logins = held.map(|held| offers::logins(erpgo, held));
     let seen = Observed {
         database_secret: sources.database,
         redis_secret: sources.redis,
@@ -105,12 +104,9 @@ pub async fn observe(
         available_apis: *context.apis.borrow(),
         acks,
         complaints,
-        document: document.as_ref().map(DocumentView::from),
-        changed,
-        logins: document
-            .as_ref()
-            .map(|document| offers::logins(erpgo, document))
-            .unwrap_or_default(),
+        document: held.map(DocumentView::from),
+        changed: changed.unwrap_or_default(),
+        logins: logins.unwrap_or_default(),
         errands,
     };
     let live = Live { deployment, hpa };

@@ -43,13 +43,7 @@ impl PrivateCluster {
     }
 
     fn launch() -> anyhow::Result<Self> {
-        for _ in 1..port::ATTEMPTS {
-            match Self::launch_once() {
-                Err(error) if format!("{error:#}").contains("address already in use") => {}
-                result => return result,
-            }
-        }
-        Self::launch_once()
+        port::retry(Self::launch_once)
     }
 
     fn launch_once() -> anyhow::Result<Self> {

@@ -27,13 +27,7 @@ pub(crate) fn up(state: &State) -> anyhow::Result<Access> {
     if let Some(access) = status(state) {
         return Ok(access);
     }
-    for _ in 1..port::ATTEMPTS {
-        match start(state) {
-            Err(error) if format!("{error:#}").contains("address already in use") => {}
-            result => return result,
-        }
-    }
-    start(state)
+    port::retry(|| start(state))
 }
 
 /// The shared cluster, when all of it runs.

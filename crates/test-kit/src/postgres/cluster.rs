@@ -119,15 +119,11 @@ impl Cluster {
         &mut self,
         mut run: impl FnMut(&Self) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        for _ in 1..port::ATTEMPTS {
-            match run(self) {
-                Err(error) if format!("{error:#}").contains("Address already in use") => {
-                    self.port = port::free()?
-                }
-                result => return result,
-            }
-        }
-        run(self)
+        let mut own = Some(self.port);
+        port::retry(|| {
+            self.port = own.take().map_or_else(port::free, Ok)?;
+            run(self)
+        })
     }
 
     /// The superuser's URL for a database.

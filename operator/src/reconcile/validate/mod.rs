@@ -15,7 +15,7 @@ mod secrets;
 mod syntax;
 mod turns;
 
-use erpgo_crds::ErpGo;
+use erpgo_crds::{ErpGo, ErpGoSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource as _;
 
@@ -45,14 +45,7 @@ pub fn validate(erpgo: &ErpGo) -> Result<ValidErpGo, Vec<Invalid>> {
     let turns = turns::turns(spec, &mut faults);
     let exposure = exposure::exposure(spec, &mut faults);
     exposure::check(spec, &mut faults);
-    let bootstrap = match &spec.bootstrap_admin {
-        None => Bootstrap::Generated,
-        Some(admin) => {
-            let name = &admin.secret_ref.name;
-            syntax::object_name("spec.bootstrapAdmin.secretRef.name", name, &mut faults);
-            Bootstrap::Given(name.clone())
-        }
-    };
+    let bootstrap = bootstrap(spec, &mut faults);
     let (Some(scale), Some(backend), Some(exposure), true) =
         (scale, backend, exposure, faults.is_empty())
     else {
@@ -92,6 +85,15 @@ pub fn validate(erpgo: &ErpGo) -> Result<ValidErpGo, Vec<Invalid>> {
         mail: spec.mail.clone(),
         tracing: spec.tracing.clone(),
     })
+}
+
+fn bootstrap(spec: &ErpGoSpec, faults: &mut Faults) -> Bootstrap {
+    let Some(admin) = &spec.bootstrap_admin else {
+        return Bootstrap::Generated;
+    };
+    let name = &admin.secret_ref.name;
+    syntax::object_name("spec.bootstrapAdmin.secretRef.name", name, faults);
+    Bootstrap::Given(name.clone())
 }
 
 fn triggers(erpgo: &ErpGo) -> Triggers {
