@@ -193,12 +193,7 @@ async fn the_poll_finds_a_new_generation_when_nobody_nudges() {
         .await;
     sidecar.renders(1).await;
     let unchanged = "erpgo_sidecar_reads_total{result=\"unchanged\",class=\"\"}";
-    let polled = async {
-        while sidecar.metric(unchanged).await < Some(1) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, polled).await.unwrap();
+    sidecar.counts(unchanged, 1).await;
     store.put(&document(2, "-b")).await;
     sidecar.renders(2).await;
     let rendered = "erpgo_sidecar_reads_total{result=\"rendered\",class=\"\"}";

@@ -1,6 +1,6 @@
 //! What the promises share: the real binary as a process, and a plain HTTP client to ask it.
 //!
-//! Each test has its own directory and ports. Every wait ends at [`LIMIT`].
+//! Each test has its own directory and ports. Every wait ends at [`LIMIT`], or at twice that.
 
 #![expect(dead_code, reason = "each promise uses a part of this")]
 
@@ -171,6 +171,17 @@ impl Sidecar {
         let page = Request::get("/metrics").send(self.control).await.body;
         let line = page.lines().find_map(|line| line.strip_prefix(series))?;
         line.trim().parse().ok()
+    }
+
+    /// Waits until `series` has counted so far, which may take the lives of several tokens.
+    pub async fn counts(&self, series: &str, least: u64) {
+        let reached = async {
+            while self.metric(series).await < Some(least) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let reached = tokio::time::timeout(LIMIT * 2, reached).await;
+        assert!(reached.is_ok(), "{series}: {}", self.process.tail());
     }
 }
 
