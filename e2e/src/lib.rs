@@ -41,7 +41,7 @@ pub use process::Process;
 pub use roles::Roles;
 pub use rotation::Kids;
 pub use silence::Silence;
-pub use stage::{Alone, Stage, alone};
+pub use stage::{Alone, READY, Stage, alone};
 pub use traces::Collector;
 pub use turns::{Credentials, Turns};
 pub use users::Users;

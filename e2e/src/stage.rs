@@ -17,6 +17,8 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use crate::{Api as Http, Node, services, until};
 
 const MANAGER: &str = "erpgo-e2e";
+/// Longest time until an `ErpGo` is ready.
+pub const READY: Duration = Duration::from_secs(180);
 
 // Journeys run beside one another, but one that stops what all use, or measures, has the node alone.
 static FLOOR: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
@@ -158,6 +160,15 @@ impl Stage {
         let api: Api<ErpGo> = self.api();
         let params = PatchParams::apply(MANAGER).force();
         Ok(api.patch("shop", &params, &Patch::Apply(object)).await?)
+    }
+
+    /// Applies the `ErpGo` with this spec and waits until it is ready.
+    ///
+    /// # Errors
+    /// What the API server answered, and all conditions at the deadline.
+    pub async fn comes_up(&self, spec: serde_json::Value) -> Result<()> {
+        self.apply(&self.erpgo(spec)).await?;
+        self.condition("Ready", "True", READY).await.map(drop)
     }
 
     /// Waits until condition `type_` is `status` for the present generation; returns its message.

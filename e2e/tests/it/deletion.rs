@@ -15,8 +15,7 @@ use crate::first_run::READY;
 #[tokio::test]
 async fn deletion_keeps_data_and_secrets() -> Result<()> {
     let stage = Stage::set("delete", 30100).await?;
-    stage.apply(&stage.erpgo(json!({"replicas": 1}))).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(json!({"replicas": 1})).await?;
 
     stage.node.kubectl(&[
         "-n",
@@ -55,8 +54,7 @@ async fn deletion_keeps_data_and_secrets() -> Result<()> {
 #[tokio::test]
 async fn deletion_does_not_need_the_database() -> Result<()> {
     let stage = Stage::set_alone("delete-down", 30101).await?;
-    stage.apply(&stage.erpgo(json!({"replicas": 1}))).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(json!({"replicas": 1})).await?;
     services("stop-postgres")?;
     let deleted = stage.node.kubectl(&[
         "-n",

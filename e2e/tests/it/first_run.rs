@@ -16,7 +16,8 @@ use serde_json::json;
 
 use crate::settings;
 
-pub(crate) const READY: Duration = Duration::from_secs(180);
+pub(crate) use erpgo_e2e::READY;
+
 const WALKTHROUGH: &str = include_str!("../../../docs/guides/walkthrough.md");
 /// It takes a few seconds on a machine that does nothing else.
 const WALK: Duration = Duration::from_secs(120);

@@ -6,7 +6,7 @@ use anyhow::Result;
 use erpgo_e2e::{Load, Stage, until};
 use serde_json::json;
 
-use crate::first_run::{READY, admin};
+use crate::first_run::admin;
 
 // The load has a thread of its own.
 /// r17_3: more instances for more load, and none of it lost.
@@ -17,8 +17,7 @@ async fn the_autoscaler_scales_under_load_and_back() -> Result<()> {
         "autoscaling": {"minReplicas": 1, "maxReplicas": 3, "targetCpuPercent": 50, "scaleDownStabilizationSeconds": 5},
         "resources": {"cpuRequest": "50m", "memoryRequest": "64Mi", "memoryLimit": "256Mi"}
     });
-    stage.apply(&stage.erpgo(spec)).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(spec).await?;
     let session = admin(&stage).await?;
     let http = stage.http()?;
     let load = Load::start(

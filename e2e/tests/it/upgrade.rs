@@ -18,8 +18,7 @@ const LONGEST: Duration = Duration::from_secs(840);
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_upgrade_under_load_loses_no_request() -> Result<()> {
     let stage = Stage::set_alone("upgrade", 30092).await?;
-    stage.apply(&stage.erpgo(json!({"replicas": 2}))).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(json!({"replicas": 2})).await?;
     let session = admin(&stage).await?;
     let http = stage.http()?;
     let first = pods(&stage).await?;
@@ -63,8 +62,7 @@ async fn an_upgrade_under_load_loses_no_request() -> Result<()> {
 #[tokio::test]
 async fn a_failing_migration_keeps_the_old_version_serving() -> Result<()> {
     let stage = Stage::set("broken", 30093).await?;
-    stage.apply(&stage.erpgo(json!({"replicas": 1}))).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(json!({"replicas": 1})).await?;
     let pods = stage.ready_pods().await?;
 
     stage
@@ -79,8 +77,7 @@ async fn a_failing_migration_keeps_the_old_version_serving() -> Result<()> {
     named(&stage, "Degraded", "True", &["9002_e2e_broken"]).await?;
     serves_as_before(&stage, &pods).await?;
 
-    stage.apply(&stage.erpgo(json!({"replicas": 1}))).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(json!({"replicas": 1})).await?;
     ensure!(
         stage.ready_pods().await? == pods,
         "going back restarts nothing"
@@ -91,8 +88,7 @@ async fn a_failing_migration_keeps_the_old_version_serving() -> Result<()> {
 #[tokio::test]
 async fn a_destructive_migration_waits_for_leave() -> Result<()> {
     let stage = Stage::set("destructive", 30094).await?;
-    stage.apply(&stage.erpgo(json!({"replicas": 1}))).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(json!({"replicas": 1})).await?;
     let pods = stage.ready_pods().await?;
 
     let image = "erpgo.local/erpgo:destructive";
@@ -108,11 +104,8 @@ async fn a_destructive_migration_waits_for_leave() -> Result<()> {
     serves_as_before(&stage, &pods).await?;
 
     stage
-        .apply(&stage.erpgo(
-            json!({"replicas": 1, "image": image, "migrations": {"allowDestructive": true}}),
-        ))
+        .comes_up(json!({"replicas": 1, "image": image, "migrations": {"allowDestructive": true}}))
         .await?;
-    stage.condition("Ready", "True", READY).await?;
     stage.strike().await
 }
 

@@ -5,8 +5,8 @@ use erpgo_operator::secrets::{Revision, WriteId, Written};
 use serde_json::json;
 
 use super::aws::{Aws, ByAccessKey, NAME};
-use super::bench::{CANARY, Setting};
-use super::suite::{Backend, created, done, shown, successor, text};
+use super::bench::Setting;
+use super::suite::{Backend, created, done, successor, text};
 use super::unruly::FOR_LONG;
 
 // Read, write under AWSPENDING, move AWSCURRENT, take AWSPENDING away.
@@ -50,13 +50,7 @@ async fn i10_a_write_that_is_throttled_at_any_request_is_done_once_by_the_next_t
         let first = successor(&held.document, "first");
         unsteady.aws.proxy.throttle_after(through, FOR_LONG);
         let here = &unsteady.here;
-        let tried = here
-            .secrets
-            .replace(&here.erpgo, &held.revision, &first, &id);
-        let error = tried.await.unwrap_err();
-        assert_eq!(error.class(), "throttled", "after {through}: {error:?}");
-        assert!(error.is_transient());
-        assert!(!shown(&error).contains(CANARY), "{error:?}");
+        here.is_throttled(&held.revision, &first, &id).await;
         unsteady.aws.proxy.calm();
         // The next try may draw other values; those that were written first count.
         let again = successor(&held.document, "again");
@@ -87,10 +81,7 @@ async fn a_write_that_was_throttled_and_then_overtaken_leaves_no_label_behind() 
     let id = WriteId::derive("r1", "stage");
     unsteady.aws.proxy.throttle_after(2, FOR_LONG);
     let here = &unsteady.here;
-    let tried = here
-        .secrets
-        .replace(&here.erpgo, &held.revision, &late, &id);
-    assert_eq!(tried.await.unwrap_err().class(), "throttled");
+    here.is_throttled(&held.revision, &late, &id).await;
     assert!(!unsteady.aws.is_tidy().await, "AWSPENDING is there");
     unsteady.aws.proxy.calm();
     let by_hand = successor(&held.document, "by-hand");

@@ -82,6 +82,15 @@ impl Setting {
         let written = self.secrets.replace(&self.erpgo, from, document, id).await;
         written.unwrap()
     }
+
+    // The same where the backend throttles.
+    pub(super) async fn is_throttled(&self, from: &Revision, document: &Document, id: &WriteId) {
+        let tried = self.secrets.replace(&self.erpgo, from, document, id).await;
+        let error = tried.unwrap_err();
+        assert_eq!(error.class(), "throttled", "{id:?}: {error:?}");
+        assert!(error.is_transient());
+        assert!(!shown(&error).contains(CANARY), "{error:?}");
+    }
 }
 
 // The document as another step would write it: one generation on, with a pepper that can be told.

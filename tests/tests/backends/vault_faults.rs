@@ -64,13 +64,7 @@ async fn i10_a_write_that_vault_throttles_at_any_request_is_done_once_by_the_nex
         let held = here.held().await;
         let next = successor(&held.document, "next");
         let id = WriteId::derive("r1", &format!("step {through}"));
-        let tried = here
-            .secrets
-            .replace(&here.erpgo, &held.revision, &next, &id);
-        let error = tried.await.unwrap_err();
-        assert_eq!(error.class(), "throttled", "after {through}: {error:?}");
-        assert!(error.is_transient());
-        assert!(!shown(&error).contains(CANARY), "{error:?}");
+        here.is_throttled(&held.revision, &next, &id).await;
         let refused = vault.asked("data").await;
         assert_eq!(refused.status(), 429);
         let wait = refused.headers()["retry-after"].to_str().unwrap();

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::tree::{committed, documents, path, read, run};
 
-const CHART: &str = "charts/erpgo-operator";
+pub(super) const CHART: &str = "charts/erpgo-operator";
 
-fn template(arguments: &[&str]) -> Result<String, String> {
+pub(super) fn template(arguments: &[&str]) -> Result<String, String> {
     let fixed = [
         "template",
         "erpgo-operator",

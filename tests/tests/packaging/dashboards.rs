@@ -2,22 +2,13 @@
 
 use serde_json::Value;
 
-use super::tree::{documents, read, run};
+use super::chart::{CHART, template};
+use super::tree::{documents, read};
 
-const CHART: &str = "charts/erpgo-operator";
 const NAMES: [&str; 4] = ["authentication", "cache", "database", "overview"];
 
 fn config_maps(set: &str) -> Vec<Value> {
-    let arguments = [
-        "template",
-        "erpgo-operator",
-        CHART,
-        "--namespace",
-        "erpgo-system",
-        "--set",
-        set,
-    ];
-    let all = documents(&run("helm", &arguments).unwrap());
+    let all = documents(&template(&["--set", set]).unwrap());
     all.into_iter()
         .filter(|object| object["kind"] == "ConfigMap")
         .collect()

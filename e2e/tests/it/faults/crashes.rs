@@ -11,8 +11,7 @@ use crate::first_run::READY;
 #[tokio::test]
 async fn an_operator_killed_in_mid_rollout_goes_on() -> Result<()> {
     let stage = Stage::set_alone("crash", 30099).await?;
-    stage.apply(&stage.erpgo(json!({"replicas": 2}))).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(json!({"replicas": 2})).await?;
     let next = json!({"replicas": 2, "image": "erpgo.local/erpgo:v2"});
     stage.apply(&stage.erpgo(next)).await?;
     until("the new Deployment", READY, || async {

@@ -15,8 +15,7 @@ use crate::first_run::{READY, admin};
 #[tokio::test]
 async fn pods_children_and_dependencies_may_die() -> Result<()> {
     let stage = Stage::set_alone("faults", 30096).await?;
-    stage.apply(&stage.erpgo(json!({"replicas": 2}))).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(json!({"replicas": 2})).await?;
     let session = admin(&stage).await?;
 
     a_killed_pod_is_replaced(&stage).await?;

@@ -46,8 +46,7 @@ async fn a_redis_that_never_answered_is_named_and_heals() -> Result<()> {
     let right = secret_value(&stage, "redis", "url").await?;
     let nowhere = json!({"url": "redis://:nobody@redis.nowhere:6379/0"});
     stage.put_secret("redis", nowhere).await?;
-    stage.apply(&stage.erpgo(json!({"replicas": 1}))).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(json!({"replicas": 1})).await?;
     let words = ["RedisUnavailable", "Secret redis", "spec.redis.secretRef"];
     named(&stage, "Degraded", "True", &words).await?;
     named(&stage, "Ready", "True", &["redis cannot be reached"]).await?;
@@ -72,8 +71,7 @@ async fn an_unknown_image_is_named_and_heals() -> Result<()> {
     let spec = json!({"replicas": 1, "image": image, "imagePullPolicy": "Never"});
     stage.apply(&stage.erpgo(spec)).await?;
     named(&stage, "Degraded", "True", &[image, "correct the image"]).await?;
-    stage.apply(&stage.erpgo(json!({"replicas": 1}))).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(json!({"replicas": 1})).await?;
 
     // And while a version serves.
     let pods = stage.ready_pods().await?;
@@ -82,8 +80,7 @@ async fn an_unknown_image_is_named_and_heals() -> Result<()> {
         .await?;
     named(&stage, "Degraded", "True", &[image]).await?;
     serves_as_before(&stage, &pods).await?;
-    stage.apply(&stage.erpgo(json!({"replicas": 1}))).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(json!({"replicas": 1})).await?;
     serves_as_before(&stage, &pods).await?;
     stage.strike().await
 }
@@ -91,8 +88,7 @@ async fn an_unknown_image_is_named_and_heals() -> Result<()> {
 #[tokio::test]
 async fn an_invalid_secret_set_is_named_and_heals() -> Result<()> {
     let stage = Stage::set("invalid-set", 30103).await?;
-    stage.apply(&stage.erpgo(json!({"replicas": 1}))).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(json!({"replicas": 1})).await?;
     let pods = stage.ready_pods().await?;
     let good = secret_value(&stage, "shop-secret-set", "document.json").await?;
 

@@ -59,8 +59,7 @@ async fn a_quota_is_named_and_heals() -> Result<()> {
 async fn a_missing_optional_crd_is_named_and_stops_nothing() -> Result<()> {
     let stage = Stage::set("no-crd", 30105).await?;
     let monitoring = json!({"replicas": 1, "monitoring": {"enabled": true}});
-    stage.apply(&stage.erpgo(monitoring)).await?;
-    stage.condition("Ready", "True", READY).await?;
+    stage.comes_up(monitoring).await?;
     let words = ["CRDMissing", "install them"];
     named(&stage, "MonitoringReady", "False", &words).await?;
     let off =

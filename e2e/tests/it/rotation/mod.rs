@@ -26,7 +26,7 @@ use erpgo_e2e::{
 };
 use serde_json::{Value, json};
 
-use crate::first_run::{READY, admin};
+use crate::first_run::admin;
 
 const KEYS: [&str; 5] = ["jwt", "refresh", "pepper", "database", "redis"];
 const RATE: u32 = 300;
@@ -78,9 +78,8 @@ impl Play {
             pods,
         };
         stage
-            .apply(&stage.erpgo(spec(&stage, &backend, &collector, wish)))
+            .comes_up(spec(&stage, &backend, &collector, wish))
             .await?;
-        stage.condition("Ready", "True", READY).await?;
         let admin = admin(&stage).await?;
         let crowd = Crowd::gather(stage.http()?, &admin).await?;
         let guide = Guide::open(&stage, &backend).await?;

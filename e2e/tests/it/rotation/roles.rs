@@ -10,7 +10,7 @@ use kube::api::{Api, ListParams};
 use serde_json::json;
 
 use super::{RATE, SOON, rounds};
-use crate::first_run::{READY, admin};
+use crate::first_run::admin;
 
 const JOBS: &str = "app.kubernetes.io/component=credentials";
 const ERRAND: &str = "erpgo.io/errand";
@@ -80,8 +80,7 @@ impl Shop {
             "redis": {"rotation": users.spec()},
             "settings": {"loginLimits": {"attemptsPerAddress": 10_000}},
         });
-        stage.apply(&stage.erpgo(spec)).await?;
-        stage.condition("Ready", "True", READY).await?;
+        stage.comes_up(spec).await?;
         let crowd = Crowd::gather(stage.http()?, &admin(&stage).await?).await?;
         let mut canaries = Canaries::default();
         for password in roles.passwords().iter().chain(users.passwords()) {
