@@ -13,6 +13,7 @@ mod load;
 mod node;
 mod open_loop;
 mod operator;
+mod pair;
 mod pod_logs;
 mod pods;
 mod process;

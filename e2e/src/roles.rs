@@ -7,18 +7,14 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
+use crate::pair::Pair;
 use crate::stage::{self, Stage};
-use crate::turns::{of_url, with_login};
 
 /// The Secret with the URL of the role that changes passwords.
 const ADMIN: &str = "database-admin";
 
 /// The two roles and their administrator.
-pub struct Roles {
-    names: [String; 2],
-    admin: String,
-    passwords: [String; 2],
-}
+pub struct Roles(Pair);
 
 impl Roles {
     /// Makes the roles anew and writes the URLs of the first and of the administrator into Secrets.
@@ -26,26 +22,24 @@ impl Roles {
     /// # Errors
     /// When PostgreSQL or the API server refuses.
     pub async fn begin(stage: &Stage) -> Result<Self> {
-        let password = || uuid::Uuid::new_v4().simple().to_string();
-        let shop = stage.namespace.replace('-', "_");
-        let roles = Self {
-            names: ["a", "b"].map(|side| format!("{shop}_{side}")),
-            admin: format!("{shop}_rotation"),
-            passwords: [password(), password()],
-        };
+        let roles = Self(Pair::of(stage));
         let mut superuser = stage::admin_connection().await?;
         roles.remove(&mut superuser).await?;
-        for name in &roles.names {
+        for name in &roles.0.names {
             make_member(&mut superuser, name).await?;
         }
         roles.make_admin(&mut superuser).await?;
-        roles.write(stage).await?;
+        let secrets = ["database", ADMIN];
+        roles
+            .0
+            .write(stage, &stage.database_url()?, secrets)
+            .await?;
         Ok(roles)
     }
 
     async fn make_admin(&self, superuser: &mut PgConnection) -> Result<()> {
-        let ([a, b], admin) = (&self.names, &self.admin);
-        let [first, of_admin] = &self.passwords;
+        let ([a, b], admin) = (&self.0.names, &self.0.admin);
+        let [first, of_admin] = &self.0.passwords;
         for statement in [
             format!("ALTER ROLE \"{a}\" PASSWORD '{first}'"),
             format!("CREATE ROLE \"{admin}\" LOGIN CREATEROLE PASSWORD '{of_admin}'"),
@@ -56,29 +50,16 @@ impl Roles {
         Ok(())
     }
 
-    async fn write(&self, stage: &Stage) -> Result<()> {
-        let [first, of_admin] = &self.passwords;
-        for (secret, role, password) in [
-            ("database", &self.names[0], first),
-            (ADMIN, &self.admin, of_admin),
-        ] {
-            let url = with_login(&stage.database_url()?, role, password)?;
-            let url = stage::in_cluster(&url);
-            stage.put_secret(secret, json!({"url": url})).await?;
-        }
-        Ok(())
-    }
-
     /// `spec.database.rotation`.
     #[must_use]
     pub fn spec(&self) -> Value {
-        json!({"roles": self.names, "adminSecretRef": {"name": ADMIN}})
+        json!({"roles": self.0.names, "adminSecretRef": {"name": ADMIN}})
     }
 
     /// The passwords that were written here, for a search.
     #[must_use]
     pub fn passwords(&self) -> &[String] {
-        &self.passwords
+        &self.0.passwords
     }
 
     /// The role of a database URL, and the other one.
@@ -86,7 +67,7 @@ impl Roles {
     /// # Errors
     /// When the URL is of neither.
     pub fn of_url<'a>(&'a self, url: &str) -> Result<(&'a str, &'a str)> {
-        of_url(&self.names, url)
+        self.0.of_url(url)
     }
 
     /// Whether PostgreSQL lets anybody in as `role` by a password.
@@ -129,7 +110,7 @@ impl Roles {
 
     async fn remove(&self, superuser: &mut PgConnection) -> Result<()> {
         // The administrator first: it holds the grants of the others.
-        for name in [&self.admin].into_iter().chain(&self.names) {
+        for name in [&self.0.admin].into_iter().chain(&self.0.names) {
             let drop = format!("DROP ROLE IF EXISTS \"{name}\"");
             superuser.execute(AssertSqlSafe(drop)).await?;
         }

@@ -3,7 +3,7 @@
 //! Owns their names and passwords on the node's PostgreSQL and Redis. It is the person who gives the
 //! idle ones new passwords, writes the new URLs into the Secrets, and takes the old passwords away.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
@@ -180,17 +180,6 @@ impl Credentials {
         admin.execute(AssertSqlSafe(give)).await?;
         let redis = &mut redis_admin().await?;
         users::make_member(redis, &self.role, Some(&self.redis_password)).await
-    }
-}
-
-/// Who of the two `url` logs in as, and the other one.
-pub(crate) fn of_url<'a>(names: &'a [String; 2], url: &str) -> Result<(&'a str, &'a str)> {
-    let [a, b] = names;
-    let is_of = |name: &String| url.contains(&format!("//{name}:"));
-    match (is_of(a), is_of(b)) {
-        (true, _) => Ok((a, b)),
-        (_, true) => Ok((b, a)),
-        _ => bail!("the URL is of neither {a} nor {b}"),
     }
 }
 

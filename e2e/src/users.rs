@@ -10,18 +10,14 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, FromRedisValue as _, Value as Answer};
 use serde_json::{Value, json};
 
+use crate::pair::Pair;
 use crate::stage::{self, Stage};
-use crate::turns::{of_url, with_login};
 
 /// The Secret with the URL of the user that changes passwords.
 const ADMIN: &str = "redis-admin";
 
 /// The two users and their administrator.
-pub struct Users {
-    names: [String; 2],
-    admin: String,
-    passwords: [String; 2],
-}
+pub struct Users(Pair);
 
 impl Users {
     /// Makes the users anew and writes the URLs of the first and of the administrator into Secrets.
@@ -29,22 +25,16 @@ impl Users {
     /// # Errors
     /// When Redis or the API server refuses.
     pub async fn begin(stage: &Stage) -> Result<Self> {
-        let password = || uuid::Uuid::new_v4().simple().to_string();
-        let shop = stage.namespace.replace('-', "_");
-        let users = Self {
-            names: ["a", "b"].map(|side| format!("{shop}_{side}")),
-            admin: format!("{shop}_rotation"),
-            passwords: [password(), password()],
-        };
+        let users = Self(Pair::of(stage));
         let mut redis = redis_admin().await?;
         users.remove(&mut redis).await?;
-        let [first, of_admin] = &users.passwords;
-        let [a, b] = &users.names;
+        let [first, of_admin] = &users.0.passwords;
+        let [a, b] = &users.0.names;
         make_member(&mut redis, a, Some(first)).await?;
         make_member(&mut redis, b, None).await?;
         let mut admin = acl("SETUSER");
         admin
-            .arg(&users.admin)
+            .arg(&users.0.admin)
             .arg("on")
             .arg(format!(">{of_admin}"));
         for right in ["whoami", "getuser", "setuser", "save"] {
@@ -53,33 +43,22 @@ impl Users {
         admin.arg("+config|get");
         admin.query_async::<()>(&mut redis).await?;
         acl("SAVE").query_async::<()>(&mut redis).await?;
-        users.write(stage).await?;
+        let secrets = ["redis", ADMIN];
+        let url = stage::service_url("REDIS_URL")?;
+        users.0.write(stage, &url, secrets).await?;
         Ok(users)
-    }
-
-    async fn write(&self, stage: &Stage) -> Result<()> {
-        let [first, of_admin] = &self.passwords;
-        for (secret, user, password) in [
-            ("redis", &self.names[0], first),
-            (ADMIN, &self.admin, of_admin),
-        ] {
-            let url = with_login(&stage::service_url("REDIS_URL")?, user, password)?;
-            let url = stage::in_cluster(&url);
-            stage.put_secret(secret, json!({"url": url})).await?;
-        }
-        Ok(())
     }
 
     /// `spec.redis.rotation`.
     #[must_use]
     pub fn spec(&self) -> Value {
-        json!({"users": self.names, "adminSecretRef": {"name": ADMIN}})
+        json!({"users": self.0.names, "adminSecretRef": {"name": ADMIN}})
     }
 
     /// The passwords that were written here, for a search.
     #[must_use]
     pub fn passwords(&self) -> &[String] {
-        &self.passwords
+        &self.0.passwords
     }
 
     /// The user of a URL of Redis, and the other one.
@@ -87,7 +66,7 @@ impl Users {
     /// # Errors
     /// When the URL is of neither.
     pub fn of_url<'a>(&'a self, url: &str) -> Result<(&'a str, &'a str)> {
-        of_url(&self.names, url)
+        self.0.of_url(url)
     }
 
     /// Whether Redis lets anybody in as `user` by a password.
@@ -133,7 +112,7 @@ impl Users {
 
     async fn remove(&self, redis: &mut MultiplexedConnection) -> Result<()> {
         let mut command = acl("DELUSER");
-        command.arg(&self.names[..]).arg(&self.admin);
+        command.arg(&self.0.names[..]).arg(&self.0.admin);
         Ok(command.query_async(redis).await?)
     }
 }
