@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use erpgo_secret_set::MANIFEST_FILE;
 use proptest::prelude::*;
 
-use crate::world::document;
+use crate::world::{DEV_SECRETS, document};
 
 fn erpgo(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_erpgo"))
@@ -22,16 +22,10 @@ fn stderr(output: &Output) -> String {
 }
 
 const DEV: [(&str, &str); 5] = [
-    ("ERPGO_DEV_SECRETS", "env"),
-    (
-        "JWT_SECRET",
-        "mU3xQ9vT1zL7pW5kR2nB8cD4fG6hJ0sYaEoIuXtVrNqAbCd",
-    ),
-    (
-        "REFRESH_SECRET",
-        "Zk4uP0yH8wC2mS6bF1xJ5vN9tR3dL7gQaTeYiWoUzXpAbCd",
-    ),
-    ("PASSWORD_PEPPER", "b7VhK2sXw9RfTq4Lm1Zc"),
+    DEV_SECRETS[0],
+    DEV_SECRETS[1],
+    DEV_SECRETS[2],
+    DEV_SECRETS[3],
     ("DATABASE_URL", "postgres://erp:hunter2@127.0.0.1:1/erp"),
 ];
 

@@ -23,6 +23,7 @@ use sqlx::Connection as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use answer::{Answer, access, call, call_with, send};
+pub use erpgo_test_kit::development::SECRETS as DEV_SECRETS;
 pub use set::{copy_keys, document, set, version};
 
 pub const ADMIN: &str = "admin@example.org";
@@ -34,20 +35,6 @@ auth: { hash_memory_kib: 8, hash_iterations: 1, hash_concurrency: 2 }
 limits: { login_per_ip: 0 }
 database: { max_connections: 4, acquire_timeout: 5s }
 ";
-
-/// What the program takes from the environment in development; `DATABASE_URL` is each test's own.
-pub const DEV_SECRETS: [(&str, &str); 4] = [
-    ("ERPGO_DEV_SECRETS", "env"),
-    (
-        "JWT_SECRET",
-        "mU3xQ9vT1zL7pW5kR2nB8cD4fG6hJ0sYaEoIuXtVrNqAbCd",
-    ),
-    (
-        "REFRESH_SECRET",
-        "Zk4uP0yH8wC2mS6bF1xJ5vN9tR3dL7gQaTeYiWoUzXpAbCd",
-    ),
-    ("PASSWORD_PEPPER", "b7VhK2sXw9RfTq4Lm1Zc"),
-];
 
 pub struct World {
     pub database: TestDatabase,

@@ -12,6 +12,7 @@
 
 pub mod apiserver;
 pub mod capture;
+pub mod development;
 pub mod guide;
 pub mod kernel;
 pub mod moto;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use erpgo_test_kit::development::SECRETS;
 use erpgo_test_kit::port;
 use erpgo_test_kit::postgres::{self, PostgresServer};
 use erpgo_test_kit::redis::{self, TestRedis};
@@ -30,20 +31,6 @@ const CONFIG: &str =
 /// The `n`th has the number `P-n`, as a mix takes it.
 const IN_ORDER: &str =
     "SELECT id::text FROM products WHERE sku LIKE 'P-%' ORDER BY substr(sku, 3)::int";
-
-/// What the program takes from the environment in development.
-const SECRETS: [(&str, &str); 4] = [
-    ("ERPGO_DEV_SECRETS", "env"),
-    (
-        "JWT_SECRET",
-        "mU3xQ9vT1zL7pW5kR2nB8cD4fG6hJ0sYaEoIuXtVrNqAbCd",
-    ),
-    (
-        "REFRESH_SECRET",
-        "Zk4uP0yH8wC2mS6bF1xJ5vN9tR3dL7gQaTeYiWoUzXpAbCd",
-    ),
-    ("PASSWORD_PEPPER", "b7VhK2sXw9RfTq4Lm1Zc"),
-];
 
 /// The parts, which end with it.
 pub struct Ground {
