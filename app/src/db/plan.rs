@@ -79,14 +79,19 @@ pub async fn by_index(
     assert!(cost < most, "{what} costs {cost}: {plan:#}");
 }
 
+/// The parameters that the document has of the list at `path`.
+pub fn parameters(path: &str) -> Vec<Value> {
+    let document = serde_json::to_value(crate::router::document()).unwrap();
+    let parameters = document["paths"][path]["get"]["parameters"].as_array();
+    parameters.cloned().unwrap_or_default()
+}
+
 /// Asserts that `queries`, as clients write them, use every parameter that the document has of the list at
 /// `path`, and no other: one that is new needs its plans looked at.
 pub fn asks_for_all(path: &str, queries: &[String]) {
-    let document = serde_json::to_value(crate::router::document()).unwrap();
-    let parameters = document["paths"][path]["get"]["parameters"].as_array();
+    let parameters = parameters(path);
     let documented: BTreeSet<_> = parameters
-        .into_iter()
-        .flatten()
+        .iter()
         .filter(|parameter| parameter["in"] == "query")
         .map(|parameter| parameter["name"].as_str().unwrap())
         .collect();

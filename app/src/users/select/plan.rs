@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::{count, statement};
-use crate::db::plan::{MOST, asks_for_all, by_index, fill, migrated};
+use crate::db::plan::{MOST, asks_for_all, by_index, fill, migrated, parameters};
 use crate::extract::query::parse;
 use crate::users::list::{ListQuery, SortColumn};
 
@@ -63,13 +63,10 @@ fn name(column: SortColumn) -> &'static str {
 
 /// The columns that the document says a list may be sorted by.
 fn documented() -> Vec<String> {
-    let document = serde_json::to_value(crate::router::document()).unwrap();
-    let mut parameters = document["paths"]["/api/v1/users"]["get"]["parameters"]
-        .as_array()
-        .into_iter()
-        .flatten();
+    let mut parameters = parameters("/api/v1/users").into_iter();
     let sort = parameters.find(|parameter| parameter["name"] == "sort_by");
-    let text = sort.unwrap()["description"].as_str().unwrap();
+    let sort = sort.unwrap();
+    let text = sort["description"].as_str().unwrap();
     let listed = text.strip_prefix("One of ").unwrap().trim_end_matches('.');
     listed.split(", ").map(str::to_owned).collect()
 }
