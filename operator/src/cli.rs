@@ -13,8 +13,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 
 use crate::reconcile::config::Config;
+use crate::reconcile::inputs;
 use crate::reconcile::names::{REVOKE, ROTATE};
-use crate::reconcile::observed::{ApiPresence, Observed, SecretSetState, SecretSource};
+use crate::reconcile::observed::{JobFacts, JobState, Observed};
 use crate::reconcile::plan::{Plan, plan};
 use crate::reconcile::preview;
 use crate::reconcile::rotation_log::{self, LOG_KEY};
@@ -248,25 +249,12 @@ fn verify_log(path: &Path) -> Result<(), CliError> {
 /// An empty cluster in which all inputs are there and the migrations have succeeded.
 fn ideal(erpgo: &ErpGo) -> Observed {
     Observed {
-        database_secret: SecretSource::Present,
-        redis_secret: erpgo.spec.redis.as_ref().map(|_| SecretSource::Present),
-        bootstrap_secret: erpgo
-            .spec
-            .bootstrap_admin
-            .as_ref()
-            .map(|_| SecretSource::Present),
-        secret_set: SecretSetState::Present { generation: 1 },
-        migration_job: Some(crate::reconcile::observed::JobFacts {
-            state: crate::reconcile::observed::JobState::Succeeded,
+        migration_job: Some(JobFacts {
+            state: JobState::Succeeded,
             attempt: 1,
-            ..Default::default()
+            ..JobFacts::default()
         }),
-        available_apis: ApiPresence {
-            service_monitor: true,
-            prometheus_rule: true,
-            http_route: true,
-        },
-        ..Observed::default()
+        ..inputs::present(erpgo)
     }
 }
 

@@ -17,6 +17,7 @@ mod errands;
 pub mod error;
 pub mod finalize;
 mod handover;
+pub mod inputs;
 pub mod live;
 pub mod memory;
 pub mod migrate;

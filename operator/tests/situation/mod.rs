@@ -5,10 +5,9 @@ use std::path::Path;
 
 use erpgo_crds::{ConditionType, ErpGo};
 use erpgo_operator::reconcile::config::Config;
+use erpgo_operator::reconcile::inputs;
 use erpgo_operator::reconcile::names::SPEC_HASH;
-use erpgo_operator::reconcile::observed::{
-    ApiPresence, DeploymentFacts, JobFacts, JobState, Observed, SecretSetState, SecretSource,
-};
+use erpgo_operator::reconcile::observed::{DeploymentFacts, JobFacts, JobState, Observed};
 use erpgo_operator::reconcile::plan::{Plan, plan};
 use erpgo_operator::reconcile::status::status;
 use jiff::Timestamp;
@@ -60,22 +59,7 @@ pub(crate) fn two_pods() -> ErpGo {
 
 /// All inputs are there; nothing has run yet.
 pub(crate) fn prepared(erpgo: &ErpGo) -> Observed {
-    Observed {
-        database_secret: SecretSource::Present,
-        redis_secret: erpgo.spec.redis.as_ref().map(|_| SecretSource::Present),
-        bootstrap_secret: erpgo
-            .spec
-            .bootstrap_admin
-            .as_ref()
-            .map(|_| SecretSource::Present),
-        secret_set: SecretSetState::Present { generation: 1 },
-        available_apis: ApiPresence {
-            service_monitor: true,
-            prometheus_rule: true,
-            http_route: true,
-        },
-        ..Observed::default()
-    }
+    inputs::present(erpgo)
 }
 
 /// And the migrations have succeeded.

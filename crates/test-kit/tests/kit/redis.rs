@@ -14,6 +14,15 @@ async fn connection(
         .await
 }
 
+async fn mark(server: &TestRedis) {
+    let _: () = connection(&server.url())
+        .await
+        .unwrap()
+        .set("mark", "one")
+        .await
+        .unwrap();
+}
+
 async fn get(server: &TestRedis) -> Option<String> {
     connection(&server.url())
         .await
@@ -26,12 +35,7 @@ async fn get(server: &TestRedis) -> Option<String> {
 #[tokio::test]
 async fn two_servers_are_separate_and_demand_the_password() {
     let (one, other) = (redis::server().await, redis::server().await);
-    let _: () = connection(&one.url())
-        .await
-        .unwrap()
-        .set("mark", "one")
-        .await
-        .unwrap();
+    mark(&one).await;
     assert_eq!(get(&one).await.as_deref(), Some("one"));
     assert_eq!(get(&other).await, None);
     let mut anonymous = connection(&format!("redis://{}", one.address()))
@@ -43,12 +47,7 @@ async fn two_servers_are_separate_and_demand_the_password() {
 #[tokio::test]
 async fn a_stopped_server_refuses_and_starts_again_empty() {
     let mut server = redis::server().await;
-    let _: () = connection(&server.url())
-        .await
-        .unwrap()
-        .set("mark", "one")
-        .await
-        .unwrap();
+    mark(&server).await;
     server.stop();
     assert!(connection(&server.url()).await.is_err());
     server.start();
