@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::sink::{Mood, Sink, auth};
-use super::{Post, execute, settings, waiting};
+use super::{Post, execute, sending, settings, waiting};
 use crate::log::LOG;
 use crate::sql::number;
 use crate::world::{ADMIN, SETTINGS, World, until};
@@ -102,9 +102,7 @@ async fn a_server_that_is_away_is_left_alone_and_its_mails_are_not_used_up() {
     let yaml = settings(sink.port).replace("retry_after: 20ms", "retry_after: 1s");
     let world = World::with(&yaml, None).await;
     fill(&world, 40).await;
-    let stop = CancellationToken::new();
-    tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
-    let _sending = stop.drop_guard();
+    let _sending = sending(&world);
     until("the breaker opens", || async { data(&sink) >= 5 }).await;
     let seen = data(&sink);
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -167,9 +165,7 @@ async fn without_a_server_mails_wait_and_the_log_and_a_metric_say_so() {
     std::sync::LazyLock::force(&LOG);
     let world = World::with(SETTINGS, None).await;
     world.forgot(ADMIN).await.expect(202);
-    let stop = CancellationToken::new();
-    tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
-    let _sending = stop.drop_guard();
+    let _sending = sending(&world);
     until("the log says so", || async {
         LOG.text().contains("mails wait: set mail.smtp_url")
     })
@@ -191,13 +187,12 @@ async fn a_full_outbox_takes_no_more_and_what_has_expired_is_swept() {
     )
     .await;
     for left in [9_000, 8_000] {
-        let stop = CancellationToken::new();
-        tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
+        let sending = sending(&world);
         until("a part is swept", || async {
             waiting(&world).await <= left
         })
         .await;
-        drop(stop.drop_guard());
+        drop(sending);
     }
 }
 
@@ -216,9 +211,7 @@ async fn i04_credentials_come_from_files_and_reach_the_server_alone() {
     let yaml = settings(sink.port).replace("retry_after", &place);
     let world = World::with(&yaml, None).await;
     world.forgot(ADMIN).await.expect(202);
-    let stop = CancellationToken::new();
-    tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
-    let _sending = stop.drop_guard();
+    let _sending = sending(&world);
     let code = super::sink::code(&sink.mail(1).await);
     assert_eq!(auth(&sink.commands()).unwrap(), format!("|erp|{secret}"));
     until("it is logged", || async {
@@ -235,9 +228,7 @@ async fn nothing_is_said_in_clear_where_tls_is_asked_for() {
     let yaml = settings(sink.port).replace("?tls=none", "");
     let world = World::with(&yaml, None).await;
     world.forgot(ADMIN).await.expect(202);
-    let stop = CancellationToken::new();
-    tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
-    let _sending = stop.drop_guard();
+    let _sending = sending(&world);
     until("the mail is given up", || async {
         failed(&world).await == 1
     })

@@ -42,9 +42,7 @@ impl Post {
     }
 
     pub fn start(&mut self) {
-        let stop = CancellationToken::new();
-        tokio::spawn(erpgo::mail::run(self.world.state.clone(), stop.clone()));
-        self.sending = Some(stop.drop_guard());
+        self.sending = Some(sending(&self.world));
     }
 
     pub fn stop(&mut self) {
@@ -59,6 +57,13 @@ impl Post {
     pub async fn nothing_waits(&self) {
         crate::world::until("nothing waits", || async { self.waiting().await == 0 }).await;
     }
+}
+
+/// The task that sends the mails of `world`, while the guard lives.
+pub fn sending(world: &World) -> DropGuard {
+    let stop = CancellationToken::new();
+    tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
+    stop.drop_guard()
 }
 
 pub async fn waiting(world: &World) -> i64 {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio_util::sync::CancellationToken;
 
 use crate::commands::{ask, keys};
 use crate::mail::delivery::failed;
+use crate::mail::sending;
 use crate::world::{ADMIN, World, until};
 
 async fn write(url: &str, pattern: &str, value: &str) -> usize {
@@ -60,9 +60,7 @@ async fn a_mail_server_that_never_stops_talking_is_left() {
     let yaml = crate::mail::settings(port).replace("timeout: 2s", "timeout: 1s");
     let world = World::with(&yaml, None).await;
     world.forgot(ADMIN).await.expect(202);
-    let stop = CancellationToken::new();
-    tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
-    let _sending = stop.drop_guard();
+    let _sending = sending(&world);
     until("the mail is given up", || async {
         failed(&world).await == 1
     })

@@ -22,6 +22,12 @@ async fn send(world: &World, token: &str, key: &str, sent: &Value) -> Answer {
     .await
 }
 
+/// The request of "key-1" gets the `first` answer again.
+async fn is_repeated(world: &World, admin: &str, first: &Answer) {
+    let again = send(world, admin, "key-1", &body("A")).await;
+    assert_eq!(again.expect(201).text, first.text);
+}
+
 async fn count(world: &World) -> i64 {
     number(world, "SELECT count(*) FROM products").await
 }
@@ -45,13 +51,7 @@ async fn the_same_request_again_is_answered_as_before() {
     call_with(&world.router, (Method::DELETE, path), &admin, &any, None)
         .await
         .expect(204);
-    assert_eq!(
-        send(&world, &admin, "key-1", &body("A"))
-            .await
-            .expect(201)
-            .text,
-        first.text
-    );
+    is_repeated(&world, &admin, &first).await;
     assert_eq!(count(&world).await, 0);
 }
 
@@ -111,13 +111,7 @@ async fn while_the_first_is_worked_on_the_second_is_409_and_later_gets_its_answe
     assert_eq!(second.headers["retry-after"], "1");
     sql(&mut holder, "ROLLBACK").await;
     let first = first.await.unwrap().expect(201);
-    assert_eq!(
-        send(&world, &admin, "key-1", &body("A"))
-            .await
-            .expect(201)
-            .text,
-        first.text
-    );
+    is_repeated(&world, &admin, &first).await;
     assert_eq!(count(&world).await, 1);
 }
 
