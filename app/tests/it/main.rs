@@ -20,6 +20,7 @@ mod dashboards;
 mod database;
 mod dependencies;
 mod errors;
+mod gather;
 mod health;
 mod limits;
 mod locks;

@@ -37,14 +37,14 @@ where
     Do(run)
 }
 
-fn handle(database: &TestDatabase, connections: u32) -> Database {
+pub fn handle(database: &TestDatabase, connections: u32) -> Database {
     let yaml = format!("database: {{ max_connections: {connections}, acquire_timeout: 30s }}");
     let settings = crate::world::settings(&yaml);
     let url = Secret::new(database.url());
     Database::new(db::lazy_pool(&url, &settings.database).unwrap())
 }
 
-async fn sql(connection: &mut PgConnection, text: &str) {
+pub async fn sql(connection: &mut PgConnection, text: &str) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))
         .execute(connection)
         .await
