@@ -94,7 +94,7 @@ impl Play {
     pub(super) async fn a_refused_set_is_rolled_back(&mut self) -> Result<()> {
         let calm = self.calm().await?;
         let before = self.stage.kids().await?;
-        let next = self.turns.prepare(&self.stage).await?;
+        let next = self.changer.by_hand()?.prepare(&self.stage).await?;
         for password in next.passwords() {
             self.canaries.add("a password that is new", &password)?;
         }
