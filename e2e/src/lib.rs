@@ -28,7 +28,7 @@ mod users;
 mod wait;
 
 pub use api::{Api, Session};
-pub use backend::Backend;
+pub use backend::{Backend, Deletion};
 pub use canary::{Canaries, Found, Since};
 pub use crowd::Crowd;
 pub use guide::Guide;

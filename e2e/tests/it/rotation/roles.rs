@@ -4,46 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use erpgo_e2e::{Backend, Canaries, Crowd, Roles, Since, Stage, Users, until};
-use k8s_openapi::api::batch::v1::Job;
-use kube::api::{Api, ListParams};
-use serde_json::json;
+use erpgo_e2e::{Backend, Canaries, Crowd, Since, Stage};
+use serde_json::{Value, json};
 
+use super::logins::{At, BOTH, CURRENT, Logins, urls};
 use super::{RATE, SOON, rounds};
 use crate::first_run::{READY, admin};
 
-const JOBS: &str = "app.kubernetes.io/component=credentials";
-const ERRAND: &str = "erpgo.io/errand";
-
-/// Where logins take turns.
-#[derive(Clone, Copy)]
-enum At {
-    Database,
-    Redis,
-}
-
-const BOTH: [At; 2] = [At::Database, At::Redis];
-
-impl At {
-    const fn key(self) -> &'static str {
-        match self {
-            Self::Database => "database",
-            Self::Redis => "redis",
-        }
-    }
-
-    async fn connects(self, url: &str) -> Result<bool> {
-        match self {
-            Self::Database => Roles::connects(url).await,
-            Self::Redis => Users::connects(url).await,
-        }
-    }
-}
-
 struct Shop {
     stage: Stage,
-    roles: Roles,
-    users: Users,
+    logins: Logins,
     crowd: Arc<Crowd>,
     canaries: Canaries,
     since: Since,
@@ -72,72 +42,55 @@ async fn two_roles_and_two_users_turn_by_jobs() -> Result<()> {
 impl Shop {
     async fn open(stage: Stage) -> Result<Self> {
         let since = Since::now(&stage)?;
-        let roles = Roles::begin(&stage).await?;
-        let users = Users::begin(&stage).await?;
-        let spec = json!({
+        let logins = Logins::begin(&stage).await?;
+        let mut spec = json!({
             "replicas": 2,
-            "database": {"rotation": roles.spec()},
-            "redis": {"rotation": users.spec()},
             "settings": {"loginLimits": {"attemptsPerAddress": 10_000}},
         });
+        for (part, asked) in logins.spec() {
+            spec[part] = asked;
+        }
         stage.apply(&stage.erpgo(spec)).await?;
         stage.condition("Ready", "True", READY).await?;
         let crowd = Crowd::gather(stage.http()?, &admin(&stage).await?).await?;
         let mut canaries = Canaries::default();
-        for password in roles.passwords().iter().chain(users.passwords()) {
+        for password in logins.passwords() {
             canaries.add("a first password", password)?;
         }
         Ok(Self {
             stage,
-            roles,
-            users,
+            logins,
             crowd,
             canaries,
             since,
         })
     }
 
-    fn of_url<'a>(&'a self, at: At, url: &str) -> Result<(&'a str, &'a str)> {
-        match at {
-            At::Database => self.roles.of_url(url),
-            At::Redis => self.users.of_url(url),
-        }
-    }
-
-    async fn has_password(&self, at: At, login: &str) -> Result<bool> {
-        match at {
-            At::Database => self.roles.has_password(login).await,
-            At::Redis => self.users.has_password(login).await,
-        }
-    }
-
-    /// The URL that pods use now; its password is remembered for the search.
-    async fn url(&mut self, at: At) -> Result<String> {
+    /// The document; its passwords are remembered for the search.
+    async fn document(&mut self) -> Result<Value> {
         let document = Backend::Kubernetes.document(&self.stage).await?;
         self.canaries.add_document(&document)?;
-        let url = document["keys"][at.key()]["current"]["value"].as_str();
-        url.map(str::to_owned)
-            .with_context(|| format!("no URL of {}", at.key()))
+        Ok(document)
     }
 
     /// One planned turn of both at once: the other logins work, and these ones' passwords are gone.
     async fn turn(&mut self, round: usize) -> Result<()> {
         let begun = Instant::now();
         let before = self.stage.kids().await?;
-        let old_urls = [self.url(At::Database).await?, self.url(At::Redis).await?];
+        let old_urls = urls(&self.document().await?, CURRENT)?;
         let keys = BOTH.map(At::key);
         self.stage
             .rotate(&keys.join(","), &format!("round {round}"))
             .await?;
         self.stage.turned(&before, &keys).await?;
         let switched = begun.elapsed();
-        for (at, old_url) in BOTH.into_iter().zip(&old_urls) {
-            self.the_other_works(at, old_url).await?;
+        for (at, old_url) in &old_urls {
+            self.the_other_works(*at, old_url).await?;
         }
-        for (at, old_url) in BOTH.into_iter().zip(&old_urls) {
+        for (at, old_url) in &old_urls {
             let kid = before.get(at.key()).context("a key without a version")?;
             self.stage.refused(at.key(), kid).await?;
-            self.is_locked_out(at, old_url).await?;
+            self.logins.is_locked_out(&self.stage, *at, old_url).await?;
         }
         println!(
             "turn-roles: round {round}: every pod works as the other role and user after {switched:?}, the old passwords are gone after {:?}",
@@ -147,55 +100,19 @@ impl Shop {
     }
 
     async fn the_other_works(&mut self, at: At, old_url: &str) -> Result<()> {
-        let url = self.url(at).await?;
-        let (_, other) = self.of_url(at, old_url)?;
-        let (now, _) = self.of_url(at, &url)?;
-        ensure!(now == other, "{now} works, not {other}");
-        ensure!(at.connects(&url).await?, "{now} cannot connect");
-        Ok(())
-    }
-
-    async fn is_locked_out(&self, at: At, old_url: &str) -> Result<()> {
-        let (old, _) = self.of_url(at, old_url)?;
-        until("the end of the old password", SOON, || async {
-            Ok(if self.has_password(at, old).await? {
-                Err(format!("{old} has one still"))
-            } else {
-                Ok(())
-            })
-        })
-        .await?;
-        ensure!(!at.connects(old_url).await?, "{old} connects");
-        self.no_job_failed(at).await
-    }
-
-    async fn no_job_failed(&self, at: At) -> Result<()> {
-        let jobs: Api<Job> = self.stage.api();
-        let mut list = jobs.list(&ListParams::default().labels(JOBS)).await?.items;
-        let key = format!(" {} ", at.key());
-        list.retain(|job| {
-            let annotations = job.metadata.annotations.as_ref();
-            let errand = annotations.and_then(|all| all.get(ERRAND));
-            errand.is_some_and(|errand| errand.contains(&key))
-        });
-        ensure!(!list.is_empty(), "no Job changed a password of{key}");
-        for job in list {
-            let status = job.status.unwrap_or_default();
-            let failed = status.failed.unwrap_or(0);
-            ensure!(failed == 0, "{:?} failed {failed} times", job.metadata.name);
-        }
-        Ok(())
+        let url = at.url(&self.document().await?, CURRENT)?;
+        self.logins.other_works(at, old_url, &url).await
     }
 
     /// The current version is revoked: who works loses its password, the other takes over.
     async fn a_stranger_knows_the_password(&mut self, at: At) -> Result<()> {
         let begun = Instant::now();
-        let stolen = self.url(at).await?;
+        let stolen = at.url(&self.document().await?, CURRENT)?;
         let before = self.stage.kids().await?;
         let kid = before.get(at.key()).context("a key without a version")?;
         self.stage.revoke(at.key(), kid).await?;
         self.stage.refused(at.key(), kid).await?;
-        self.is_locked_out(at, &stolen).await?;
+        self.logins.is_locked_out(&self.stage, at, &stolen).await?;
         println!(
             "turn-roles: a stolen password of {} is of no use after {:?}",
             at.key(),
@@ -206,7 +123,7 @@ impl Shop {
     }
 
     async fn close(mut self) -> Result<()> {
-        self.url(At::Database).await?;
+        self.document().await?;
         let found = self.canaries.search(&self.stage, &self.since, &[]).await?;
         println!(
             "turn-roles: {} values searched for in {} places: {:?}",
@@ -216,7 +133,6 @@ impl Shop {
         );
         ensure!(found.hits.is_empty(), "I-04: {:?}", found.hits);
         self.stage.strike().await?;
-        self.roles.end().await?;
-        self.users.end().await
+        self.logins.end().await
     }
 }
