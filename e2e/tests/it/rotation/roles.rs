@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use erpgo_e2e::{Backend, Canaries, Crowd, Roles, Since, Stage, Users, until};
+use erpgo_e2e::{Backend, Canaries, Crowd, Kids, Roles, Since, Stage, Users, services, until};
 use k8s_openapi::api::batch::v1::Job;
 use kube::api::{Api, ListParams};
 use serde_json::json;
 
 use super::{RATE, SOON, rounds};
+use crate::faults::{named, named_within};
 use crate::first_run::{READY, admin};
 
 const JOBS: &str = "app.kubernetes.io/component=credentials";
@@ -40,6 +41,13 @@ impl At {
     }
 }
 
+/// What both turn from.
+struct Old {
+    kids: Kids,
+    urls: [String; 2],
+    asked: Instant,
+}
+
 struct Shop {
     stage: Stage,
     roles: Roles,
@@ -66,6 +74,8 @@ async fn two_roles_and_two_users_turn_by_jobs() -> Result<()> {
     for at in BOTH {
         shop.a_stranger_knows_the_password(at).await?;
     }
+    // Its Jobs fail, which they never do before.
+    shop.a_database_that_is_away_is_waited_for().await?;
     shop.close().await
 }
 
@@ -120,30 +130,103 @@ impl Shop {
             .with_context(|| format!("no URL of {}", at.key()))
     }
 
-    /// One planned turn of both at once: the other logins work, and these ones' passwords are gone.
+    /// One planned turn of both at once.
     async fn turn(&mut self, round: usize) -> Result<()> {
-        let begun = Instant::now();
-        let before = self.stage.kids().await?;
-        let old_urls = [self.url(At::Database).await?, self.url(At::Redis).await?];
-        let keys = BOTH.map(At::key);
-        self.stage
-            .rotate(&keys.join(","), &format!("round {round}"))
-            .await?;
-        self.stage.turned(&before, &keys).await?;
-        let switched = begun.elapsed();
-        for (at, old_url) in BOTH.into_iter().zip(&old_urls) {
-            self.the_other_works(at, old_url).await?;
+        let round = format!("round {round}");
+        let old = self.ask(&round).await?;
+        self.turns_from(&old, &round).await?;
+        for at in BOTH {
+            self.no_job_failed(at).await?;
         }
-        for (at, old_url) in BOTH.into_iter().zip(&old_urls) {
-            let kid = before.get(at.key()).context("a key without a version")?;
+        Ok(())
+    }
+
+    async fn ask(&mut self, reason: &str) -> Result<Old> {
+        let asked = Instant::now();
+        let kids = self.stage.kids().await?;
+        let urls = self.urls().await?;
+        let keys = BOTH.map(At::key).join(",");
+        self.stage.rotate(&keys, reason).await?;
+        Ok(Old { kids, urls, asked })
+    }
+
+    async fn urls(&mut self) -> Result<[String; 2]> {
+        Ok([self.url(At::Database).await?, self.url(At::Redis).await?])
+    }
+
+    /// The other logins work, and the passwords of these ones are gone.
+    async fn turns_from(&mut self, old: &Old, what: &str) -> Result<()> {
+        self.stage.turned(&old.kids, &BOTH.map(At::key)).await?;
+        let switched = old.asked.elapsed();
+        for (at, url) in BOTH.into_iter().zip(&old.urls) {
+            self.the_other_works(at, url).await?;
+        }
+        for (at, url) in BOTH.into_iter().zip(&old.urls) {
+            let kid = old.kids.get(at.key()).context("a key without a version")?;
             self.stage.refused(at.key(), kid).await?;
-            self.is_locked_out(at, old_url).await?;
+            self.is_locked_out(at, url).await?;
         }
         println!(
-            "turn-roles: round {round}: every pod works as the other role and user after {switched:?}, the old passwords are gone after {:?}",
-            begun.elapsed()
+            "turn-roles: {what}: every pod works as the other role and user after {switched:?}, the old passwords are gone after {:?}",
+            old.asked.elapsed()
         );
         Ok(())
+    }
+
+    /// The database goes as its role is to turn: what is in use stays so until it is back, and then both turn.
+    async fn a_database_that_is_away_is_waited_for(&mut self) -> Result<()> {
+        let pods = self.stage.ready_pods().await?;
+        services("stop-postgres")?;
+        let asked = self.ask_without_the_database().await;
+        services("start-postgres")?;
+        let old = asked?;
+        self.turns_from(&old, "a database that was away").await?;
+        self.was_tried_again(At::Database).await?;
+        self.no_job_failed(At::Redis).await?;
+        self.go_on(&pods).await
+    }
+
+    /// The same pods serve the same sessions, and no container was restarted.
+    async fn go_on(&self, pods: &[String]) -> Result<()> {
+        self.stage.condition("Ready", "True", SOON).await?;
+        until("the same pods", SOON, || async {
+            let now = self.stage.ready_pods().await?;
+            let told = format!("{now:?} after {pods:?}");
+            Ok(if now == pods { Ok(()) } else { Err(told) })
+        })
+        .await?;
+        until("every session to go on", SOON, || async {
+            self.crowd.renew().await.map(Ok)
+        })
+        .await?;
+        ensure!(self.crowd.lost() == 0, "{} sessions", self.crowd.lost());
+        ensure!(self.stage.restarts().await? == 0, "a container restarted");
+        Ok(())
+    }
+
+    /// Asks while nobody can be given a password, until the rotation has said why: it stages nothing.
+    async fn ask_without_the_database(&mut self) -> Result<Old> {
+        let away = ["DatabaseUnavailable", "by themselves"];
+        named(&self.stage, "Degraded", "True", &away).await?;
+        named(&self.stage, "Ready", "False", &[]).await?;
+        let old = self.ask("the database is away").await?;
+        // A pod is given up after 20 s without a database.
+        let why = [
+            "begins",
+            "a Job gives database role",
+            "tried again",
+            "the database cannot be reached",
+        ];
+        let type_ = "RotationInProgress";
+        named_within(SOON, &self.stage, type_, "True", &why).await?;
+        ensure!(self.stage.kids().await? == old.kids, "a key turned");
+        ensure!(self.urls().await? == old.urls, "a URL was replaced");
+        let document = Backend::Kubernetes.document(&self.stage).await?;
+        for at in BOTH {
+            let next = &document["keys"][at.key()]["next"];
+            ensure!(next.is_null(), "{} is staged", at.key());
+        }
+        Ok(old)
     }
 
     async fn the_other_works(&mut self, at: At, old_url: &str) -> Result<()> {
@@ -166,10 +249,11 @@ impl Shop {
         })
         .await?;
         ensure!(!at.connects(old_url).await?, "{old} connects");
-        self.no_job_failed(at).await
+        Ok(())
     }
 
-    async fn no_job_failed(&self, at: At) -> Result<()> {
+    /// The Jobs that changed passwords there.
+    async fn jobs(&self, at: At) -> Result<Vec<Job>> {
         let jobs: Api<Job> = self.stage.api();
         let mut list = jobs.list(&ListParams::default().labels(JOBS)).await?.items;
         let key = format!(" {} ", at.key());
@@ -179,11 +263,31 @@ impl Shop {
             errand.is_some_and(|errand| errand.contains(&key))
         });
         ensure!(!list.is_empty(), "no Job changed a password of{key}");
-        for job in list {
+        Ok(list)
+    }
+
+    async fn no_job_failed(&self, at: At) -> Result<()> {
+        for job in self.jobs(at).await? {
             let status = job.status.unwrap_or_default();
             let failed = status.failed.unwrap_or(0);
             ensure!(failed == 0, "{:?} failed {failed} times", job.metadata.name);
         }
+        Ok(())
+    }
+
+    /// One of the Jobs failed and succeeded in the end: no other one took its place.
+    async fn was_tried_again(&self, at: At) -> Result<()> {
+        let counts = self.jobs(at).await?.into_iter().map(|job| {
+            let status = job.status.unwrap_or_default();
+            (status.failed.unwrap_or(0), status.succeeded.unwrap_or(0))
+        });
+        let mut failed = counts.filter(|(failed, _)| *failed > 0);
+        let (first, second) = (failed.next(), failed.next());
+        let is_one = matches!((first, second), (Some((_, 1)), None));
+        ensure!(
+            is_one,
+            "Jobs that failed and succeeded: {first:?} {second:?}"
+        );
         Ok(())
     }
 
@@ -196,6 +300,7 @@ impl Shop {
         self.stage.revoke(at.key(), kid).await?;
         self.stage.refused(at.key(), kid).await?;
         self.is_locked_out(at, &stolen).await?;
+        self.no_job_failed(at).await?;
         println!(
             "turn-roles: a stolen password of {} is of no use after {:?}",
             at.key(),
