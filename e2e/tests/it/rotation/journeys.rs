@@ -32,6 +32,7 @@ async fn every_key_turns_in_aws() -> Result<()> {
     play.sidecars_are_small(12).await?;
     play.an_edit_by_hand_is_refused("aws-rollback").await?;
     play.an_evicted_pod_is_not_waited_for().await?;
+    play.a_starved_node_ends_a_pod().await?;
     play.killed_processes_are_waited_for().await?;
     play.end().await
 }

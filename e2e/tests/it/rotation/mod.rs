@@ -14,6 +14,7 @@ mod held;
 mod journeys;
 mod planned;
 mod roles;
+mod shortages;
 mod told;
 mod troubles;
 
