@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::active::abort;
 use super::decide::Decision;
+use super::errand_view::{ErrandState, ErrandView};
 use super::logins::{LoginKey, Logins};
 use super::record::Active;
 use super::situation::{Edit, Situation};
@@ -105,40 +106,23 @@ impl FromStr for Errand {
     }
 }
 
-/// A Job as it was seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ErrandView {
-    /// What it is for.
-    pub errand: Errand,
-    /// How it stands.
-    pub state: ErrandState,
-}
-
-/// How a Job stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ErrandState {
-    /// It has not ended.
-    Running,
-    /// It is done.
-    Succeeded,
-    /// It was given up.
-    Failed {
-        /// Why, without values.
-        reason: String,
-    },
-}
-
 fn state<'a>(s: &'a Situation<'_>, errand: &Errand) -> Option<&'a ErrandState> {
     let found = s.errands.iter().find(|view| view.errand == *errand);
     found.map(|view| &view.state)
 }
 
+// What its pods have met with so far.
+fn so_far(s: &Situation<'_>, errand: &Errand) -> String {
+    match state(s, errand) {
+        Some(ErrandState::Retrying { reason }) => format!(": {reason}"),
+        _ => String::new(),
+    }
+}
+
 /// Whether a Job that was begun before may yet give or take the password of a login.
 fn busy(s: &Situation<'_>, key: LoginKey, login: &str, except: Option<&Errand>) -> bool {
-    let running = |view: &&ErrandView| view.state == ErrandState::Running;
-    let mut all = s.errands.iter().filter(running).map(|view| &view.errand);
+    let open = |view: &&ErrandView| !view.state.is_ended();
+    let mut all = s.errands.iter().filter(open).map(|view| &view.errand);
     all.any(|errand| errand.key == key && errand.login == login && Some(errand) != except)
 }
 
@@ -241,7 +225,8 @@ fn give(
         return ControlFlow::Continue(decision);
     }
     ControlFlow::Break(open.into_iter().fold(decision, |decision, errand| {
-        let wait = format!("a Job gives {} its next password", errand.whose());
+        let met = so_far(s, &errand);
+        let wait = format!("a Job gives {} its next password{met}", errand.whose());
         running(decision, errand, wait, false)
     }))
 }
@@ -292,7 +277,7 @@ fn taking(s: &Situation<'_>, key: KeyName, kid: &Kid) -> Taking {
     match state(s, &errand) {
         Some(ErrandState::Succeeded) => Taking::Done(errand),
         Some(ErrandState::Failed { reason }) => Taking::Failed(errand, reason.clone()),
-        None | Some(ErrandState::Running) => Taking::Open(errand),
+        None | Some(ErrandState::Running | ErrandState::Retrying { .. }) => Taking::Open(errand),
     }
 }
 
@@ -322,7 +307,8 @@ pub(super) fn taken(
             ControlFlow::Break(running(decision, errand, wait, true))
         }
         Taking::Open(errand) => {
-            let wait = format!("a Job takes the old password of {} away", errand.whose());
+            let (whose, met) = (errand.whose(), so_far(s, &errand));
+            let wait = format!("a Job takes the old password of {whose} away{met}");
             ControlFlow::Break(running(decision, errand, wait, false))
         }
     }

@@ -20,6 +20,7 @@ mod active;
 mod begin;
 mod decide;
 mod errand;
+mod errand_view;
 pub mod log;
 mod logins;
 mod quorum;
@@ -34,7 +35,8 @@ mod view;
 
 pub use active::ACCEPTANCE;
 pub use decide::{Decision, Note, Wait, decide};
-pub use errand::{Errand, ErrandError, ErrandState, ErrandView, Task};
+pub use errand::{Errand, ErrandError, Task};
+pub use errand_view::{ErrandState, ErrandView};
 pub use logins::{LoginKey, Logins};
 pub use quorum::{Missing, PodView, Quorum};
 pub use record::{Active, Finished, KeyRecord, Outcome, Record, Removed, Step, Turn};

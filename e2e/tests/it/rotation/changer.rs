@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 use erpgo_e2e::{Stage, Turns};
 use serde_json::Value;
 
-use super::logins::{Logins, Urls};
+use super::logins::{Logins, Urls, no_job_failed};
 
 /// Who does.
 #[derive(Clone, Copy)]
@@ -78,7 +78,8 @@ impl Changer {
             Self::Operator(logins) => {
                 for ((at, old), (_, now)) in old.iter().zip(now) {
                     logins.other_works(*at, old, now).await?;
-                    logins.is_locked_out(stage, *at, old).await?;
+                    logins.is_locked_out(*at, old).await?;
+                    no_job_failed(stage, *at).await?;
                 }
                 Ok(())
             }

@@ -39,6 +39,7 @@ async fn every_key_turns_in_aws() -> Result<()> {
     play.a_lost_document_is_restored("aws-backup", "aws-restore")
         .await?;
     play.an_evicted_pod_is_not_waited_for().await?;
+    play.a_starved_node_ends_a_pod().await?;
     play.killed_processes_are_waited_for().await?;
     play.end().await
 }

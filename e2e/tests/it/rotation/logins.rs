@@ -19,7 +19,7 @@ pub(super) const NEXT: &str = "next";
 pub(super) const BOTH: [At; 2] = [At::Database, At::Redis];
 
 /// Where logins take turns.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
     Database,
     Redis,
@@ -94,8 +94,8 @@ impl Logins {
         Ok(())
     }
 
-    /// The Jobs have taken the password of `old` away, without a failure; they do so before its version goes.
-    pub(super) async fn is_locked_out(&self, stage: &Stage, at: At, old: &str) -> Result<()> {
+    /// The Jobs have taken the password of `old` away; they do so before its version goes.
+    pub(super) async fn is_locked_out(&self, at: At, old: &str) -> Result<()> {
         let (login, _) = self.of_url(at, old)?;
         let has_password = match at {
             At::Database => self.roles.has_password(login).await?,
@@ -103,7 +103,7 @@ impl Logins {
         };
         ensure!(!has_password, "{login} has a password still");
         ensure!(!at.connects(old).await?, "{login} connects");
-        no_job_failed(stage, at).await
+        Ok(())
     }
 
     /// Removes them; the database must be gone.
@@ -120,7 +120,8 @@ impl Logins {
     }
 }
 
-async fn no_job_failed(stage: &Stage, at: At) -> Result<()> {
+/// The Jobs that changed passwords there.
+pub(super) async fn jobs(stage: &Stage, at: At) -> Result<Vec<Job>> {
     let jobs: Api<Job> = stage.api();
     let mut list = jobs.list(&ListParams::default().labels(JOBS)).await?.items;
     let key = format!(" {} ", at.key());
@@ -130,7 +131,12 @@ async fn no_job_failed(stage: &Stage, at: At) -> Result<()> {
         errand.is_some_and(|errand| errand.contains(&key))
     });
     ensure!(!list.is_empty(), "no Job changed a password of{key}");
-    for job in list {
+    Ok(list)
+}
+
+/// None of them did.
+pub(super) async fn no_job_failed(stage: &Stage, at: At) -> Result<()> {
+    for job in jobs(stage, at).await? {
         let status = job.status.unwrap_or_default();
         let failed = status.failed.unwrap_or(0);
         ensure!(failed == 0, "{:?} failed {failed} times", job.metadata.name);

@@ -16,6 +16,7 @@ mod journeys;
 mod logins;
 mod planned;
 mod roles;
+mod shortages;
 mod told;
 mod troubles;
 
