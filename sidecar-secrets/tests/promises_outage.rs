@@ -75,6 +75,11 @@ async fn each_fault_of_a_vault_has_its_class() {
         vault_class(Fault::Status("472 Standby")).await,
         "unreachable"
     );
+    let nobody = r#"{"errors":["no active Vault instance found"]}"#.to_owned();
+    assert_eq!(
+        vault_class(Fault::Answer("503 Service Unavailable", nobody)).await,
+        "unreachable"
+    );
     assert_eq!(
         vault_class(Fault::Status("307 Temporary Redirect")).await,
         "unreachable"
