@@ -14,26 +14,15 @@ use erpgo_test_kit::moto::{self, TestMoto};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use support::faulty::{Fault, Faulty};
-use support::{AWS_KEY, LIMIT, Pod, Sidecar, ack, document, rendered};
+use support::{AWS_KEY, LIMIT, LOGINS, Pod, ack, document, rendered};
 
 const NAME: &str = "erpgo/shop";
-const LOGINS: &str = "erpgo_sidecar_logins_total{result=\"ok\"}";
 
 async fn store() -> (TestMoto, Pod) {
     let moto = moto::server().await;
     moto.put(NAME, &document(1, "-a")).await;
     let pod = Pod::aws(&moto.url()).with("SIDECAR_POLL_INTERVAL", "5");
     (moto, pod)
-}
-
-async fn at_least(sidecar: &Sidecar, series: &str, count: u64) {
-    let reached = async {
-        while sidecar.metric(series).await < Some(count) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let reached = tokio::time::timeout(LIMIT, reached).await;
-    assert!(reached.is_ok(), "{series}: {}", sidecar.process.tail());
 }
 
 #[tokio::test]
@@ -97,7 +86,7 @@ async fn what_the_nodes_agent_gives_is_replaced_before_it_ends() {
     let agent = Faulty::start(body(until)).await;
     let pod = pod.with("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri(&agent));
     let sidecar = pod.start().await;
-    at_least(&sidecar, LOGINS, 2).await;
+    sidecar.counts(LOGINS, 2).await;
     assert!(Timestamp::now() < until + SignedDuration::from_secs(5));
     assert_eq!(sidecar.state().await["backend"]["healthy"], true);
     let times = agent.times();
@@ -123,7 +112,7 @@ async fn throttling_is_told_apart_and_answered_by_fewer_requests() {
     let sidecar = pod.start().await;
     sidecar.fails_with("throttled").await;
     let failed = "erpgo_sidecar_reads_total{result=\"failed\",class=\"throttled\"}";
-    at_least(&sidecar, failed, 5).await;
+    sidecar.counts(failed, 5).await;
     faulty.was_asked_within_the_bounds();
     assert!(!sidecar.process.output().contains("canary"));
 }

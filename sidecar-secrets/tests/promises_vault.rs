@@ -9,21 +9,19 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use erpgo_test_kit::proxy;
 use erpgo_test_kit::vault::{self, TestVault};
 use serde_json::{Value, json};
 use support::kubernetes::Store;
-use support::{LIMIT, Pod, Sidecar, ack, document, rendered};
+use support::{LIMIT, LOGINS, Pod, UNREACHABLE, ack, document, rendered};
 
 const PATH: &str = "erpgo/shop";
-const LOGINS: &str = "erpgo_sidecar_logins_total{result=\"ok\"}";
 const FAILED_LOGINS: &str = "erpgo_sidecar_logins_total{result=\"failed\"}";
 const RENEWALS: &str = "erpgo_sidecar_token_renewals_total{result=\"ok\"}";
 const FAILED_RENEWALS: &str = "erpgo_sidecar_token_renewals_total{result=\"failed\"}";
 const THROTTLED: &str = "erpgo_sidecar_reads_total{result=\"failed\",class=\"throttled\"}";
-const UNREACHABLE: &str = "erpgo_sidecar_reads_total{result=\"failed\",class=\"unreachable\"}";
 
 async fn put(vault: &TestVault, document: &str) {
     vault.kv_put(PATH, &json!({"document": document})).await;
@@ -39,17 +37,6 @@ async fn store(ttl: &str, policies: &[&str]) -> (TestVault, Pod) {
     let pod = Pod::vault(&vault.url(), &role.role_id, &role.secret_id);
     let pod = pod.with("SIDECAR_POLL_INTERVAL", "5");
     (vault, pod)
-}
-
-// What is counted may take the lives of several tokens.
-async fn at_least(sidecar: &Sidecar, series: &str, count: u64) {
-    let reached = async {
-        while sidecar.metric(series).await < Some(count) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let reached = tokio::time::timeout(LIMIT * 2, reached).await;
-    assert!(reached.is_ok(), "{series}: {}", sidecar.process.tail());
 }
 
 #[tokio::test]
@@ -112,7 +99,7 @@ async fn a_token_at_its_maximum_is_replaced_by_a_login_before_it_ends() {
     let limits = json!({"token_ttl": "4s", "token_max_ttl": "8s"});
     vault.write("auth/approle/role/shop", &limits).await;
     let sidecar = pod.start().await;
-    at_least(&sidecar, LOGINS, 3).await;
+    sidecar.counts(LOGINS, 3).await;
     let denied = "erpgo_sidecar_reads_total{result=\"failed\",class=\"denied\"}";
     assert_eq!(sidecar.metric(denied).await, Some(0));
     assert_eq!(sidecar.state().await["backend"]["healthy"], true);
@@ -123,7 +110,7 @@ async fn a_short_token_is_renewed_and_not_replaced() {
     // Its last quarter is longer than a busy machine keeps the sidecar waiting.
     let (_vault, pod) = store("10s", &["shop"]).await;
     let sidecar = pod.start().await;
-    at_least(&sidecar, RENEWALS, 3).await;
+    sidecar.counts(RENEWALS, 3).await;
     assert_eq!(sidecar.metric(LOGINS).await, Some(1));
     assert_eq!(sidecar.state().await["backend"]["healthy"], true);
 }
@@ -152,12 +139,12 @@ async fn a_missing_policy_is_denied_and_costs_one_login_not_a_stream_of_them() {
     let (_vault, pod) = store("20m", &[]).await;
     let sidecar = pod.start().await;
     sidecar.fails_with("denied").await;
-    at_least(
-        &sidecar,
-        "erpgo_sidecar_reads_total{result=\"failed\",class=\"denied\"}",
-        4,
-    )
-    .await;
+    sidecar
+        .counts(
+            "erpgo_sidecar_reads_total{result=\"failed\",class=\"denied\"}",
+            4,
+        )
+        .await;
     assert_eq!(sidecar.metric(LOGINS).await, Some(1));
     assert_eq!(sidecar.state().await["rendered_generation"], Value::Null);
 }
@@ -257,12 +244,12 @@ async fn a_token_that_ends_while_vault_hangs_is_replaced_by_one_login() {
     sidecar.renders(1).await;
     vault.pause();
     // It logs in again only when its token has ended.
-    at_least(&sidecar, FAILED_LOGINS, 1).await;
+    sidecar.counts(FAILED_LOGINS, 1).await;
     assert_eq!(sidecar.answer(&ack(1)).await, 204, "the app is served");
     vault.resume();
     assert_eq!(sidecar.recovers().await["rendered_generation"], 1);
     let renewed = sidecar.metric(RENEWALS).await.unwrap();
-    at_least(&sidecar, RENEWALS, renewed + 2).await;
+    sidecar.counts(RENEWALS, renewed + 2).await;
     assert_eq!(sidecar.metric(LOGINS).await, Some(2));
     put(&vault, &document(2, "-b")).await;
     sidecar.renders(2).await;
@@ -279,7 +266,7 @@ async fn a_token_that_ends_while_vault_is_cut_off_costs_no_stream_of_requests() 
     sidecar.renders(1).await;
     let begun = Instant::now();
     proxy.cut();
-    at_least(&sidecar, FAILED_LOGINS, 3).await;
+    sidecar.counts(FAILED_LOGINS, 3).await;
     let mut tried = 0;
     for series in [UNREACHABLE, FAILED_RENEWALS] {
         tried += sidecar.metric(series).await.unwrap();
@@ -310,7 +297,7 @@ async fn i04_neither_token_nor_secret_id_nor_value_is_logged() {
     let role = vault.approle("shop", &["shop"], "4s").await;
     pod.file("secret-id", &role.secret_id);
     let mut sidecar = pod.start().await;
-    at_least(&sidecar, RENEWALS, 1).await;
+    sidecar.counts(RENEWALS, 1).await;
     let mut seen = sidecar.state().await.to_string();
     seen += &support::Request::get("/metrics")
         .send(sidecar.control)
