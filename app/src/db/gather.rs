@@ -146,6 +146,8 @@ where
 
     async fn read(&self, lent: Result<Lease>, keys: &[K]) -> Result<Found<K, V>> {
         let mut connection = lent?;
+        // What is cut off is closed: the pool would wait for the end of its statement.
+        connection.set_busy(true);
         let found = if keys.is_empty() {
             HashMap::new()
         } else {
@@ -155,6 +157,7 @@ where
                 .unwrap_or_else(|_| late())
                 .map_err(|error| Error::database(self.operation, error))?
         };
+        connection.set_busy(false);
         connection.done();
         Ok(found)
     }
