@@ -36,6 +36,7 @@ mod rotation_condition;
 pub mod rotation_log;
 pub mod sidecar;
 pub mod status;
+mod success;
 pub(crate) mod text;
 pub mod valid;
 pub mod validate;
