@@ -11,6 +11,7 @@ mod api {
     #[path = "../crashes/http.rs"]
     mod http;
     mod lease;
+    mod moves;
     mod otlp;
     mod pause;
     mod rbac;

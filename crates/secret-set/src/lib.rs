@@ -28,7 +28,7 @@ pub use ack::{AcceptedKid, Ack, BackendState, PepperHashes, PodState, Verdict};
 pub use document::{Document, DocumentError, Keys, RotatingKey, Version};
 pub use dump::leave_no_dump;
 pub use entropy::estimated_bits;
-pub use generate::{DatabaseUrl, RedisUrl, first_generation};
+pub use generate::{DatabaseUrl, RedisUrl, first_generation, first_kid};
 pub use ids::{Generation, IdError, KeyName, Kid, Slot};
 pub use load::{LoadError, SecretSet, load};
 pub use looks::{OPERATOR_LOOKS_EVERY, OPERATOR_RECONCILES_EVERY};

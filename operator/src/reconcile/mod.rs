@@ -36,6 +36,7 @@ mod rotation_condition;
 pub mod rotation_log;
 pub mod sidecar;
 pub mod status;
+mod success;
 pub(crate) mod text;
 pub mod valid;
 pub mod validate;
@@ -134,6 +135,10 @@ async fn carry_out(
         return Ok(());
     };
     finalize::ensure(context, erpgo).await?;
+    // A document that is written shows no more what led to it: after a crash nobody could tell it again.
+    if let Some(decided) = plan.rotation.as_ref().filter(|is| is.write.is_some()) {
+        rotation_log::write(context, erpgo, &decided.notes).await?;
+    }
     effects::carry_out(context, erpgo, &plan.effects).await?;
     apply::apply(context, erpgo, desired, live).await
 }

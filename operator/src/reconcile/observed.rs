@@ -252,6 +252,8 @@ pub struct JobFacts {
     pub attempt: u32,
     /// Annotation [`super::names::MADE_WITH`].
     pub made_with: Option<String>,
+    /// Annotation [`super::names::DATABASE`].
+    pub database: Option<String>,
     /// When it failed or completed.
     pub finished_at: Option<Timestamp>,
     /// Why the API server refuses its pods, while it has none.

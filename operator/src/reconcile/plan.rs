@@ -23,6 +23,7 @@ use super::phase::{self, Phase, Waiting};
 use super::redis;
 use super::rotation;
 use super::sidecar;
+use super::success;
 use super::valid::{Bootstrap, ValidErpGo};
 use super::validate::{Invalid, validate};
 use crate::rotation::{Decision, Write};
@@ -94,6 +95,8 @@ pub enum Effect {
 pub enum JobDeletion {
     /// It failed and may be tried again.
     Retry,
+    /// It succeeded, and the URL of the database has changed since.
+    Moved,
     /// Another image is wanted and this one is unfinished or failed.
     Superseded,
     /// Another image's Job has succeeded.
@@ -228,7 +231,7 @@ fn checked(plan: Plan) -> Plan {
     }
 }
 
-// Without a usable secret set no Job is begun; one that has succeeded counts all the same.
+// Without a usable secret set no Job is begun; one that has succeeded counts for what is rolled out.
 fn unprepared(app: &ValidErpGo, status: Option<&ErpGoStatus>, seen: &Observed) -> Standing {
     let done = migrate::succeeded(app, status, seen);
     let migration = if done {
@@ -255,6 +258,7 @@ fn migration_run(
     MigrationRun {
         attempt,
         made_with,
+        database: success::made_for(seen).map(String::from),
         bootstrap: bootstrap_secret(app, seen),
         sidecar_image,
     }

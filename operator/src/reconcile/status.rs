@@ -4,15 +4,13 @@
 //! says nothing new is equal to the old one, so that nothing is written at rest (I-05). No value of a
 //! secret can be in it, since none is in what it reads (I-04).
 
-use erpgo_crds::{
-    Acks, ConditionState, ConditionType, ErpGo, ErpGoStatus, MigrationStatus, SecretSetStatus,
-};
+use erpgo_crds::{Acks, ConditionState, ConditionType, ErpGo, ErpGoStatus, SecretSetStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::connections;
-use super::migrate::Migration;
-use super::names::{self, Names};
+use super::migrate::{self, Migration};
+use super::names::Names;
 use super::observed::{Observed, SecretSetState};
 use super::phase::{Phase, Waiting};
 use super::plan::Plan;
@@ -70,7 +68,7 @@ pub fn status(
         selector: Names::of(erpgo).selector_text(),
         serving_image: plan.serving_image.clone(),
         serving_sidecar: plan.serving_sidecar.clone(),
-        migration: migration(erpgo, plan, &old),
+        migration: migrate::told(erpgo, plan, seen, &old),
         secret_set: secret_set(seen, &old),
         rotation: match &plan.rotation {
             Some(decided) => Some(decided.record.to_status()),
@@ -327,20 +325,6 @@ fn keep_untold(conditions: &mut Vec<Condition>, old: &[Condition]) {
             .position(|t| t.as_str() == c.type_)
     };
     conditions.sort_by_key(place);
-}
-
-fn migration(erpgo: &ErpGo, plan: &Plan, old: &ErpGoStatus) -> Option<MigrationStatus> {
-    let state = match plan.migration {
-        Migration::Pending => return old.migration.clone(),
-        Migration::Running | Migration::Retrying => "Running",
-        Migration::Succeeded => "Succeeded",
-        Migration::Stopped => "Failed",
-    };
-    Some(MigrationStatus {
-        job: names::migration_job(erpgo),
-        image: erpgo.spec.image.clone(),
-        state: state.to_owned(),
-    })
 }
 
 fn secret_set(seen: &Observed, old: &ErpGoStatus) -> Option<SecretSetStatus> {

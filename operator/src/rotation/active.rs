@@ -47,6 +47,7 @@ pub(super) fn advance(s: &Situation<'_>, mut decision: Decision) -> Decision {
     let any = |at: &[At]| !keys(s, &active, at).is_empty();
     match active.step {
         Step::Abort if any(&[At::Prepared, At::Staged]) => {
+            errand::note_given(s, &mut decision);
             let edit = Edit::Abort(keys(s, &active, &[At::Prepared, At::Staged]));
             decision.writing(write(s, &active, edit))
         }

@@ -208,8 +208,8 @@ fn give(
             return ControlFlow::Break(abort(s, decision, trouble));
         }
     }
-    let is_done = |errand: &Errand| state(s, errand) == Some(&ErrandState::Succeeded);
-    let (done, open): (Vec<_>, Vec<_>) = errands.into_iter().partition(is_done);
+    let is_open = |errand: &Errand| state(s, errand) != Some(&ErrandState::Succeeded);
+    let open: Vec<_> = errands.into_iter().filter(is_open).collect();
     if let Some(errand) = open.first()
         && after(active.since, PATIENCE) <= s.now
     {
@@ -218,10 +218,7 @@ fn give(
     }
     // Told once, when there is nothing to wait for any more.
     if open.is_empty() {
-        for errand in done {
-            let message = format!("{} has its next password", errand.whose());
-            decision.note(set_reason(errand.key), errand.kid.as_str(), message);
-        }
+        note_given(s, &mut decision);
         return ControlFlow::Continue(decision);
     }
     ControlFlow::Break(open.into_iter().fold(decision, |decision, errand| {
@@ -229,6 +226,23 @@ fn give(
         let wait = format!("a Job gives {} its next password{met}", errand.whose());
         running(decision, errand, wait, false)
     }))
+}
+
+/// Notes who has the password that waits in the document, before the document shows it no more.
+pub(super) fn note_given(s: &Situation<'_>, decision: &mut Decision) {
+    let done = |view: &&ErrandView| view.state == ErrandState::Succeeded;
+    for key in LoginKey::ALL {
+        let view = s.document.keys.get(&key.key());
+        let Some(waiting) = view.and_then(|view| view.prepared.as_ref()) else {
+            continue;
+        };
+        for errand in s.errands.iter().filter(done).map(|view| &view.errand) {
+            if (errand.task, errand.key) == (Task::Set, key) && errand.kid == waiting.kid {
+                let message = format!("{} has its next password", errand.whose());
+                decision.note(set_reason(key), errand.kid.as_str(), message);
+            }
+        }
+    }
 }
 
 const fn set_reason(key: LoginKey) -> &'static str {
