@@ -1,4 +1,5 @@
-//! What is shipped beside the binaries: chart, manifests, Argo CD's health check.
+//! What is shipped beside the binaries: chart, manifests, Argo CD's health check, and the scripts that a new user
+//! runs first.
 
 #[cfg(test)]
 mod packaging {
@@ -7,6 +8,8 @@ mod packaging {
     mod chart;
     mod dashboards;
     mod dockerfiles;
+    mod doctor;
     mod install;
+    mod machine;
     mod tree;
 }
