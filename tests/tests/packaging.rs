@@ -7,6 +7,7 @@ mod packaging {
     mod argocd;
     mod chart;
     mod dashboards;
+    mod demo;
     mod dockerfiles;
     mod doctor;
     mod install;
