@@ -279,7 +279,7 @@ pub(super) async fn touch(connection: &mut PgConnection, session: SessionId) -> 
 }
 
 /// Everything that the user's roles allow, in one join (R6.3).
-pub(super) async fn permissions(
+pub(crate) async fn permissions(
     connection: &mut PgConnection,
     user: UserId,
 ) -> Result<PermissionSet> {
