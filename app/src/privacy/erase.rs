@@ -14,7 +14,7 @@ use crate::passwords;
 use crate::state::AppState;
 use crate::subjects;
 use crate::tx::{self, Work};
-use crate::users::UserId;
+use crate::users::{UserId, administrators};
 
 /// Erase your account for good. Your records stay where the law asks for them, without your name.
 #[utoipa::path(post, path = "/profile/erase", tag = "auth", request_body = EraseBody,
@@ -75,12 +75,8 @@ impl Erase {
 
 impl Work<()> for Erase {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
-        if !store::another_administrator(connection, self.user).await? {
-            return Err(Error::refused(
-                Code::Conflict,
-                "this is the last administrator; make somebody else one first",
-            ));
-        }
+        administrators::lock(connection).await?;
+        administrators::one_stays(connection, self.user).await?;
         if !store::forget(connection, self.user).await? {
             return Err(Error::not_found("user"));
         }

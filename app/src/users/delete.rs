@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use sqlx::PgConnection;
 
-use super::{UserId, UsersDelete, store};
+use super::{UserId, UsersDelete, administrators, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal};
 use crate::error::{Code, Error, Result};
@@ -48,10 +48,12 @@ struct Delete<'a> {
 
 impl Work<()> for Delete<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
+        administrators::lock(connection).await?;
         if store::lock(connection, self.id).await?.is_none() {
             return Err(Error::not_found("user"));
         }
         guard::may_overrule(connection, self.caller.permissions(), self.id).await?;
+        administrators::one_stays(connection, self.id).await?;
         store::delete(connection, self.id).await?;
         // The row is gone, and what the audit log has sealed of the person goes with it.
         subjects::destroy(connection, self.id.into()).await?;

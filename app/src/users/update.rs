@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::domain::User;
 use super::store::Locked;
 use super::wire::{UpdateUser, UserOut};
-use super::{UserId, UsersUpdate, store};
+use super::{UserId, UsersUpdate, administrators, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal, revoke};
 use crate::error::{Code, Error, Problem, Result};
@@ -92,12 +92,18 @@ impl Work<User> for Change<'_> {
 impl Change<'_> {
     /// The user as they are until this is done, if the caller may change them so.
     async fn allowed(&self, connection: &mut PgConnection) -> Result<Locked> {
+        if !self.update.is_active {
+            administrators::lock(connection).await?;
+        }
         let before = store::lock(connection, self.id).await?;
         let before = before.ok_or_else(|| Error::not_found("user"))?;
         let update = &self.update;
         // To whoever has the address a reset gives the account.
         if before.email != update.email.as_str() || before.is_active != update.is_active {
             guard::may_overrule(connection, self.caller.permissions(), self.id).await?;
+        }
+        if !update.is_active {
+            administrators::one_stays(connection, self.id).await?;
         }
         Ok(before)
     }
