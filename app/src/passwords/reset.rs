@@ -87,6 +87,7 @@ impl Work<()> for Reset<'_> {
         users::verify_email(connection, used.user, &used.address).await?;
         let mut change = Change {
             user: self.user,
+            verified: None,
             keep: None,
             hash: self.hash,
             event: self.event.clone(),
