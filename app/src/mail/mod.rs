@@ -23,7 +23,7 @@ use crate::users::UserId;
 
 pub use deliver::run;
 pub(crate) use outbox::enqueue;
-pub(crate) use token::{Purpose, find as find_token, redeem};
+pub(crate) use token::{Purpose, find as find_token, redeem, spend};
 
 /// What a mail tells, with what its text names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

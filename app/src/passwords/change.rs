@@ -16,14 +16,14 @@ use crate::auth::{InPerson, revoke};
 use crate::error::{Code, Error, Result};
 use crate::extract::{ApiJson, Origin};
 use crate::limits::Identifier;
-use crate::mail::{self, Message, To};
+use crate::mail::{self, Message, Purpose, To};
 use crate::state::AppState;
 use crate::tx::{self, Work};
 use crate::users::domain::User;
 use crate::users::password::PasswordRules;
 use crate::users::{SessionId, UserId, hashes, store as users};
 
-/// Change your password; every other session of yours ends.
+/// Change your password; every other session of yours ends, and every code to reset it.
 #[utoipa::path(post, path = "/auth/change-password", tag = "passwords", request_body = ChangePassword,
     security(("bearer" = [])),
     responses((status = 204, description = "The password is changed")))]
@@ -87,7 +87,7 @@ pub(crate) async fn prove(state: &AppState, id: UserId, password: Secret) -> Res
     }
 }
 
-/// The new hash, the end of the sessions and the notice: all or none.
+/// The new hash, the end of codes and sessions, and the notice: all or none.
 pub(super) struct Change<'a> {
     pub(super) user: &'a User,
     /// The hash that the password of before was right for, if it was asked for.
@@ -100,6 +100,8 @@ pub(super) struct Change<'a> {
 impl Work<()> for Change<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
         let id = self.user.id;
+        // Before the user's row, as a reset locks them: whoever reads a mail of before has no say in it any more.
+        mail::spend(connection, Purpose::PasswordReset, id).await?;
         if !hashes::set_password(connection, id, self.hash, self.verified).await? {
             return Err(match self.verified {
                 Some(_) => overtaken(),
