@@ -134,8 +134,13 @@ async fn carry_out(
         return Ok(());
     };
     finalize::ensure(context, erpgo).await?;
-    effects::carry_out(context, erpgo, &plan.effects).await?;
-    apply::apply(context, erpgo, desired, live).await
+    let (before, after) = effects::around_apply(&plan.effects);
+    effects::carry_out(context, erpgo, before).await?;
+    let applied = apply::apply(context, erpgo, desired, live).await;
+    // Neither holds the other up: a backend that refuses a rotation stops no rollout, and an object that
+    // is refused stops no revocation.
+    let written = effects::carry_out(context, erpgo, after).await;
+    applied.and(written)
 }
 
 /// Turns what apply met into an observation; tells whether that changed anything.

@@ -44,7 +44,8 @@ pub struct Plan {
     pub serving_sidecar: Option<ServingSidecar>,
     /// Every object that is wanted. `None`: write nothing and prune nothing.
     pub desired: Option<Desired>,
-    /// To be done before `desired` is applied, in this order.
+    /// To be done in this order: the write of secrets, which comes last, after `desired` is applied, and
+    /// all others before.
     pub effects: Vec<Effect>,
     /// When to look again if no watch fires.
     pub requeue: Requeue,
