@@ -34,7 +34,7 @@ pub fn rotation(
     now: Timestamp,
 ) -> Option<Decision> {
     let document = seen.document.as_ref()?;
-    let record = Record::of(status.and_then(|status| status.rotation.as_ref()));
+    let record = remembered(status);
     let logins = logins(app, seen);
     let mut changed = seen.changed.clone();
     let mut offered = BTreeSet::from(DRAWN);
@@ -58,6 +58,21 @@ pub fn rotation(
         errands: &seen.errands,
         now,
     }))
+}
+
+/// `decided` without what the rotation log could not take: it is neither told nor remembered, so that the
+/// next reconcile comes to it again.
+#[must_use]
+pub fn unlogged(decided: Decision, status: Option<&ErpGoStatus>) -> Decision {
+    Decision {
+        record: remembered(status),
+        notes: Vec::new(),
+        ..decided
+    }
+}
+
+fn remembered(status: Option<&ErpGoStatus>) -> Record {
+    Record::of(status.and_then(|status| status.rotation.as_ref()))
 }
 
 fn logins(app: &ValidErpGo, seen: &Observed) -> BTreeMap<LoginKey, Logins> {

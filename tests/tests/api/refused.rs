@@ -2,16 +2,18 @@
 //! when it may be written again.
 
 use erpgo_crds::{ErpGo, ErpGoStatus};
+use erpgo_operator::reconcile::rotation_log::{self, LOG_KEY};
 use erpgo_tests::operator::Operator;
 use erpgo_tests::shop::Shop;
 use erpgo_tests::wait;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 const SET: &str = "shop-secret-set";
+const LOG: &str = "shop-rotation-log";
 const ROTATE: &str = "erpgo.io/rotate";
 
 async fn settled() -> (Shop, Operator) {
@@ -98,4 +100,33 @@ async fn a_secret_set_that_cannot_be_written_holds_up_its_rotation_and_nothing_e
 
     make_mutable(&shop).await;
     until_rotated(&shop).await;
+}
+
+#[tokio::test]
+async fn a_rotation_log_that_cannot_be_written_holds_up_its_rotation_and_is_told_in_the_status() {
+    let (shop, operator) = settled().await;
+    let logs: Api<ConfigMap> = shop.api();
+    let fixed = json!({"metadata": {"name": LOG}, "immutable": true, "data": {LOG_KEY: ""}});
+    let fixed = serde_json::from_value(fixed).unwrap();
+    logs.create(&PostParams::default(), &fixed).await.unwrap();
+    shop.annotate(ROTATE, "jwt=not logged").await.unwrap();
+    let told = fault(&shop).await;
+    assert!(told.contains(LOG) && told.contains("immutable"), "{told}");
+
+    // The status goes on telling of the newest spec.
+    shop.apply(&json!({"replicas": 3})).await.unwrap();
+    assert!(fault(&shop).await.contains(LOG));
+    shop.looked_at_by(&operator).await.unwrap();
+    let now = status(&shop).await;
+    let rotation = now.rotation.unwrap();
+    // What is not in the log has not begun.
+    assert_eq!((rotation.active, rotation.handled_rotate), (None, None));
+    assert_eq!(now.secret_set.unwrap().generation, 1);
+
+    logs.delete(LOG, &DeleteParams::default()).await.unwrap();
+    until_rotated(&shop).await;
+    let data = logs.get(LOG).await.unwrap().data.unwrap();
+    let log = rotation_log::parse(&data[LOG_KEY]);
+    let begun = log.iter().filter(|entry| entry.reason == "RotationBegun");
+    assert_eq!(begun.count(), 1, "{log:#?}");
 }
