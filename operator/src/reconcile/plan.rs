@@ -23,6 +23,7 @@ use super::phase::{self, Phase, Waiting};
 use super::redis;
 use super::rotation;
 use super::sidecar;
+use super::sources;
 use super::valid::{Bootstrap, ValidErpGo};
 use super::validate::{Invalid, validate};
 use crate::rotation::{Decision, Write};
@@ -186,6 +187,7 @@ fn decide(
         .or(standing.waiting)
         .or(rolling.clone().filter(|rolling| rolling.fault))
         .or(phase::dependencies(app, seen))
+        .or(sources::unusable(app, seen))
         .or(worse(rolling, redis::waiting(app, seen, rotation.as_ref())));
     checked(Plan {
         phase,
