@@ -4,7 +4,6 @@
 //! observation give the same plan, so that a restart resumes where it was (I-10) and rest stays rest
 //! (I-05).
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use erpgo_crds::{ErpGo, ErpGoStatus, ServingSidecar};
@@ -26,6 +25,7 @@ use super::sidecar;
 use super::sources;
 use super::valid::{Bootstrap, ValidErpGo};
 use super::validate::{Invalid, validate};
+use crate::audience::Audience;
 use crate::rotation::{Decision, Write};
 
 /// One reconcile's intentions.
@@ -75,7 +75,7 @@ pub enum Effect {
         /// What changes.
         write: Write,
         /// Who is told.
-        pods: Vec<IpAddr>,
+        pods: Audience,
     },
     /// Delete a migration Job, with its pods in the background. Jobs are deleted by this effect
     /// alone: prune leaves them be.

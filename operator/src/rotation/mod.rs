@@ -32,7 +32,7 @@ mod status;
 mod trigger;
 mod view;
 
-pub use active::ACCEPTANCE;
+pub use active::{ACCEPTANCE, HASTE};
 pub use decide::{Decision, Note, Wait, decide};
 pub use errand::{Errand, ErrandError, ErrandState, ErrandView, Task};
 pub use logins::{LoginKey, Logins};
