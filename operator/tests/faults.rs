@@ -89,6 +89,41 @@ fn a_missing_secret_is_named_with_its_field() {
 }
 
 #[test]
+fn a_secret_without_a_url_is_told_while_pods_go_on_with_the_one_that_they_have() {
+    let mut erpgo = shop();
+    // Where logins take turns, nobody looks at it any more.
+    erpgo.spec.database.rotation = None;
+    erpgo.spec.redis.as_mut().unwrap().rotation = None;
+    let name = erpgo.spec.database.secret_ref.name.clone();
+    let wrong = SecretSource::Invalid {
+        reason: "the value is not a URL".into(),
+    };
+    let seen = Observed {
+        database_secret: wrong.clone(),
+        ..serving(&erpgo)
+    };
+    let words = [name.as_str(), "the value is not a URL", "pods keep the URL"];
+    degraded(&erpgo, &seen, "SecretMissing", &words);
+    let of_redis = Observed {
+        redis_secret: Some(wrong),
+        ..serving(&erpgo)
+    };
+    let words = ["spec.redis.secretRef", "pods keep the URL"];
+    degraded(&erpgo, &of_redis, "SecretMissing", &words);
+    for seen in [&seen, &of_redis] {
+        let ready = condition(&erpgo, seen, ConditionType::Ready);
+        assert_eq!(ready.status, "True", "{ready:?}");
+    }
+    // The set in use needs it no more.
+    let gone = Observed {
+        database_secret: SecretSource::Missing,
+        ..serving(&erpgo)
+    };
+    let calm = condition(&erpgo, &gone, ConditionType::Degraded);
+    assert_eq!(calm.status, "False", "{calm:?}");
+}
+
+#[test]
 fn an_invalid_secret_set_takes_nothing_from_what_serves() {
     let erpgo = shop();
     let seen = Observed {

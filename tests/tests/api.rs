@@ -16,6 +16,7 @@ mod api {
     mod pause;
     mod rbac;
     mod redis;
+    mod refused;
     mod requests;
     mod scale;
     mod ssa_ownership;

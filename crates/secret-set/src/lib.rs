@@ -36,4 +36,4 @@ pub use manifest::{Manifest, ManifestEntry};
 pub use render::{MANIFEST_FILE, RenderedSet, file_name, render};
 pub use rotate::{NewValue, abort, join, leave, prepare, promote, retire, revoke, stage};
 pub use secret::Secret;
-pub use validate::{Fault, MIN_KEY_BITS, MIN_KEY_BYTES, MIN_PEPPER_BYTES, validate};
+pub use validate::{Fault, MIN_KEY_BITS, MIN_KEY_BYTES, MIN_PEPPER_BYTES, is_valid, validate};

@@ -1,7 +1,7 @@
 //! One reconcile: observe, plan, apply, publish.
 //!
-//! Owns the order of the four steps and nothing else. A failure of apply is published as what it
-//! means to a person before it is returned; waiting is no failure.
+//! Owns the order of the four steps and nothing else. A failure of apply or of the rotation log is
+//! published as what it means to a person before it is returned; waiting is no failure.
 
 pub mod apply;
 pub mod backoff;
@@ -35,6 +35,7 @@ pub mod rotation;
 mod rotation_condition;
 pub mod rotation_log;
 pub mod sidecar;
+pub mod sources;
 pub mod stale;
 pub mod status;
 mod success;
@@ -108,9 +109,17 @@ pub async fn reconcile(key: &Key, context: &Context) -> Result<Done, ReconcileEr
     if note_outcome(context, key, &mut seen, &applied) {
         intent = plan(&erpgo, &seen, &context.config, Timestamp::now());
     }
+    // First, so that what the status says to have happened is in the log.
+    let logged = log(context, &erpgo, &intent).await;
+    if logged.is_err() {
+        note_outcome(context, key, &mut seen, &logged);
+        intent = plan(&erpgo, &seen, &context.config, Timestamp::now());
+        let unlogged = |decided| rotation::unlogged(decided, erpgo.status.as_ref());
+        intent.rotation = intent.rotation.map(unlogged);
+    }
     publish(context, key, &erpgo, &intent, &seen).await?;
     measure(context, key, &erpgo, &intent);
-    applied?;
+    applied.and(logged)?;
     context.memory.succeeded(key);
     Ok(again(&intent))
 }
@@ -136,15 +145,37 @@ async fn carry_out(
         return Ok(());
     };
     finalize::ensure(context, erpgo).await?;
-    // A document that is written shows no more what led to it: after a crash nobody could tell it again.
-    if let Some(decided) = plan.rotation.as_ref().filter(|is| is.write.is_some()) {
-        rotation_log::write(context, erpgo, &decided.notes).await?;
-    }
-    effects::carry_out(context, erpgo, &plan.effects).await?;
-    apply::apply(context, erpgo, desired, live).await
+    let (before, after) = effects::around_apply(&plan.effects);
+    effects::carry_out(context, erpgo, before).await?;
+    let applied = apply::apply(context, erpgo, desired, live).await;
+    // Neither holds the other up: a backend that refuses a rotation stops no rollout, and an object that
+    // is refused stops no revocation.
+    let written = write(context, erpgo, plan, after).await;
+    applied.and(written)
 }
 
-/// Turns what apply met into an observation; tells whether that changed anything.
+async fn write(
+    context: &Context,
+    erpgo: &ErpGo,
+    plan: &Plan,
+    effects: &[plan::Effect],
+) -> Result<(), ReconcileError> {
+    let decided = plan.rotation.as_ref();
+    if decided.is_some_and(|decided| decided.write.is_some()) {
+        // A document that is written shows no more what led to it: after a crash nobody could tell it again.
+        log(context, erpgo, plan).await?;
+    }
+    effects::carry_out(context, erpgo, effects).await
+}
+
+async fn log(context: &Context, erpgo: &ErpGo, plan: &Plan) -> Result<(), ReconcileError> {
+    match &plan.rotation {
+        Some(decided) => rotation_log::write(context, erpgo, &decided.notes).await,
+        None => Ok(()),
+    }
+}
+
+/// Turns what a write met into an observation; tells whether that changed anything.
 fn note_outcome(
     context: &Context,
     key: &Key,
@@ -173,10 +204,6 @@ async fn publish(
     plan: &Plan,
     seen: &Observed,
 ) -> Result<(), ReconcileError> {
-    // First, so that what the status says to have happened is in the log.
-    if let Some(decided) = &plan.rotation {
-        rotation_log::write(context, erpgo, &decided.notes).await?;
-    }
     let (status, notes) = status::status(erpgo, plan, seen, Timestamp::now());
     publish::status(context, erpgo, &status).await?;
     publish::events(context, key, erpgo, &notes).await;

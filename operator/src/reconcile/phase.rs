@@ -107,15 +107,22 @@ pub fn lost(status: Option<&ErpGoStatus>, seen: &Observed) -> Option<Waiting> {
 }
 
 fn sources(app: &ValidErpGo, seen: &Observed) -> Option<Waiting> {
-    let database = source(
-        "spec.database.secretRef",
-        &app.database.name,
-        &app.database.key,
-        &seen.database_secret,
-    );
-    database
+    database_source(app, seen)
         .or_else(|| redis_source(app, seen))
         .or_else(|| bootstrap(app, seen))
+}
+
+/// What the URL of the database waits on.
+#[must_use]
+pub fn database_source(app: &ValidErpGo, seen: &Observed) -> Option<Waiting> {
+    let database = &app.database;
+    let found = &seen.database_secret;
+    source(
+        "spec.database.secretRef",
+        &database.name,
+        &database.key,
+        found,
+    )
 }
 
 /// What the URL of Redis waits on.

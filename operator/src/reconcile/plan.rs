@@ -4,7 +4,6 @@
 //! observation give the same plan, so that a restart resumes where it was (I-10) and rest stays rest
 //! (I-05).
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use erpgo_crds::{ErpGo, ErpGoStatus, ServingSidecar};
@@ -23,10 +22,12 @@ use super::phase::{self, Phase, Waiting};
 use super::redis;
 use super::rotation;
 use super::sidecar;
+use super::sources;
 use super::stale;
 use super::success;
 use super::valid::{Bootstrap, ValidErpGo};
 use super::validate::{Invalid, validate};
+use crate::audience::Audience;
 use crate::rotation::{Decision, Write};
 
 /// One reconcile's intentions.
@@ -46,7 +47,8 @@ pub struct Plan {
     pub serving_sidecar: Option<ServingSidecar>,
     /// Every object that is wanted. `None`: write nothing and prune nothing.
     pub desired: Option<Desired>,
-    /// To be done before `desired` is applied, in this order.
+    /// To be done in this order: the write of secrets, which comes last, after `desired` is applied, and
+    /// all others before.
     pub effects: Vec<Effect>,
     /// When to look again if no watch fires.
     pub requeue: Requeue,
@@ -75,7 +77,7 @@ pub enum Effect {
         /// What changes.
         write: Write,
         /// Who is told.
-        pods: Vec<IpAddr>,
+        pods: Audience,
     },
     /// Delete a migration Job, with its pods in the background. Jobs are deleted by this effect
     /// alone: prune leaves them be.
@@ -189,6 +191,7 @@ fn decide(
         .or(standing.waiting)
         .or(rolling.clone().filter(|rolling| rolling.fault))
         .or(phase::dependencies(app, seen))
+        .or(sources::unusable(app, seen))
         .or(least(app, seen, rotation.as_ref(), rolling, now));
     checked(Plan {
         phase,

@@ -33,7 +33,7 @@ mod status;
 mod trigger;
 mod view;
 
-pub use active::ACCEPTANCE;
+pub use active::{ACCEPTANCE, HASTE};
 pub use decide::{Decision, Note, Wait, decide};
 pub use errand::{Errand, ErrandError, Task};
 pub use errand_view::{ErrandState, ErrandView};

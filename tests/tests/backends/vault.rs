@@ -10,7 +10,8 @@ use super::bench::{Bench, Setting};
 use super::suite::Backend;
 
 pub const PATH: &str = "erpgo/shop";
-const RIGHTS: &str = r#"
+/// What the operator's policy allows.
+pub const RIGHTS: &str = r#"
 path "secret/data/erpgo/shop" { capabilities = ["create", "read", "update"] }
 path "secret/metadata/erpgo/shop" { capabilities = ["create", "update", "delete"] }
 "#;

@@ -1,10 +1,10 @@
 //! The Secrets that the user provides.
 //!
 //! Owns whether each is there and of the right form. What is read is kept for [`super::offers`] alone,
-//! so that each Secret is asked for once; a reason never shows a value (I-04).
+//! so that each Secret is asked for once, and only if it could be used; a reason never shows a value (I-04).
 
 use erpgo_crds::{ErpGo, SecretKey};
-use erpgo_secret_set::Secret;
+use erpgo_secret_set::{KeyName, Secret, is_valid};
 
 use crate::reconcile::context::Context;
 use crate::reconcile::error::ReconcileError;
@@ -31,12 +31,10 @@ const REDIS_FORM: &str = "the value is not a URL of the form redis://:password@h
 pub(super) async fn read(context: &Context, erpgo: &ErpGo) -> Result<Sources, ReconcileError> {
     let store = context.secrets.store(erpgo);
     let database = &erpgo.spec.database.secret_ref;
-    let is_postgres = |value: &Secret| has_scheme(value, &["postgres", "postgresql"]);
     let (redis, offered_redis) = match &erpgo.spec.redis {
         None => (None, None),
         Some(redis) => {
-            let is_redis = |value: &Secret| has_scheme(value, &["redis", "rediss"]);
-            let (state, value) = url(&store, &redis.secret_ref, is_redis, REDIS_FORM).await?;
+            let (state, value) = url(&store, &redis.secret_ref, KeyName::Redis).await?;
             (Some(state), value)
         }
     };
@@ -44,7 +42,7 @@ pub(super) async fn read(context: &Context, erpgo: &ErpGo) -> Result<Sources, Re
         None => None,
         Some(admin) => Some(credentials(&store, &admin.secret_ref.name).await?),
     };
-    let (database, offered_database) = url(&store, database, is_postgres, DATABASE_FORM).await?;
+    let (database, offered_database) = url(&store, database, KeyName::Database).await?;
     Ok(Sources {
         database,
         redis,
@@ -66,23 +64,30 @@ fn failed(source: SecretsError) -> ReconcileError {
 async fn url(
     store: &Store,
     key: &SecretKey,
-    valid: impl Fn(&Secret) -> bool,
-    form: &str,
+    name: KeyName,
 ) -> Result<(SecretSource, Option<Secret>), ReconcileError> {
+    let found = store.lookup(&key.name, &key.key).await.map_err(failed)?;
+    Ok(judged(found, key, name))
+}
+
+// What no pod would accept is not offered: a rotation to it could never be written.
+fn judged(found: Lookup, key: &SecretKey, name: KeyName) -> (SecretSource, Option<Secret>) {
+    let form = match name {
+        KeyName::Redis => REDIS_FORM,
+        _ => DATABASE_FORM,
+    };
     let invalid = || SecretSource::Invalid {
         reason: form.to_owned(),
     };
-    let found = store.lookup(&key.name, &key.key).await.map_err(failed)?;
     let missing = || SecretSource::KeyMissing {
         key: key.key.clone(),
     };
-    Ok(match found {
+    match found {
         Lookup::NoSecret => (SecretSource::Missing, None),
         Lookup::NoKey => (missing(), None),
-        Lookup::NotText => (invalid(), None),
-        Lookup::Found(value) if valid(&value) => (SecretSource::Present, Some(value)),
-        Lookup::Found(value) => (invalid(), Some(value)),
-    })
+        Lookup::Found(value) if is_valid(name, &value) => (SecretSource::Present, Some(value)),
+        Lookup::NotText | Lookup::Found(_) => (invalid(), None),
+    }
 }
 
 async fn credentials(store: &Store, name: &str) -> Result<SecretSource, ReconcileError> {
@@ -96,21 +101,23 @@ async fn credentials(store: &Store, name: &str) -> Result<SecretSource, Reconcil
     })
 }
 
-fn has_scheme(value: &Secret, schemes: &[&str]) -> bool {
-    reqwest::Url::parse(value.expose_secret()).is_ok_and(|url| {
-        schemes.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_judged_as_the_secret_set_judges_them() {
-        let postgres =
-            |text: &str| has_scheme(&Secret::new(text.into()), &["postgres", "postgresql"]);
-        assert!(postgres("postgres://u:p@h:5432/d"));
+    fn only_a_url_that_pods_would_accept_is_offered() {
+        let key = SecretKey {
+            name: "shop-database".into(),
+            key: "url".into(),
+        };
+        let read = |text: &str| {
+            let found = Lookup::Found(Secret::new(text.into()));
+            judged(found, &key, KeyName::Database)
+        };
+        let (state, offered) = read("postgres://u:p@h:5432/d");
+        assert_eq!(state, SecretSource::Present);
+        assert!(offered.is_some());
         for bad in [
             "",
             "postgres",
@@ -118,7 +125,9 @@ mod tests {
             "postgres:///d",
             "host=h user=u",
         ] {
-            assert!(!postgres(bad), "{bad}");
+            let (state, offered) = read(bad);
+            assert!(matches!(state, SecretSource::Invalid { .. }), "{bad}");
+            assert!(offered.is_none(), "{bad} would be rotated to");
         }
     }
 }
