@@ -31,6 +31,7 @@ mod prune;
 pub mod publish;
 pub mod reason;
 pub mod redis;
+pub mod refused;
 pub mod rotation;
 mod rotation_condition;
 pub mod rotation_log;

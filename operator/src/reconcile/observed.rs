@@ -11,12 +11,15 @@ use erpgo_secret_set::{KeyName, Kid, PodState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::text::bounded_to;
 use crate::rotation::{DocumentView, ErrandView, LoginKey};
 
 /// Longest message of a pod or a report that is kept, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4096;
 /// Longest end of the log of a migration without a report that is kept, in bytes.
 pub const MAX_TAIL_BYTES: usize = 600;
+/// Longest class of a failure that is kept, in bytes.
+const MAX_CLASS_BYTES: usize = 32;
 /// Most pods that are kept; the rest only count.
 pub const MAX_PODS: usize = 256;
 
@@ -183,6 +186,15 @@ pub struct PodFacts {
     pub terminated: Option<ContainerTerminated>,
     /// Message of PodScheduled=False, when no node takes it.
     pub unschedulable: Option<String>,
+}
+
+impl PodFacts {
+    /// The class of its sidecar's last failure to read the secret set; none when it has read it.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let class = self.secrets.as_ref()?.backend.error_class.as_deref()?;
+        Some(bounded_to(class, MAX_CLASS_BYTES))
+    }
 }
 
 /// Why a container does not start.

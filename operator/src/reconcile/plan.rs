@@ -21,6 +21,7 @@ use super::names::{SPEC_HASH, short_hash};
 use super::observed::{JobFacts, JobState, Observed, PodComponent, SecretSetState, SecretSource};
 use super::phase::{self, Phase, Waiting};
 use super::redis;
+use super::refused;
 use super::rotation;
 use super::sidecar;
 use super::stale;
@@ -183,6 +184,7 @@ fn decide(
     effects.extend(rotation::effect(rotation.as_ref(), seen));
     let waiting = missing
         .or(phase::refusal(seen))
+        .or(refused::waiting(seen))
         .or(standing.waiting)
         .or(rolling.clone().filter(|rolling| rolling.fault))
         .or(phase::dependencies(app, seen))

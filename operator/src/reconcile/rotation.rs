@@ -14,10 +14,12 @@ use super::build::credentials_job::ErrandRun;
 use super::observed::{Observed, PodComponent, PodFacts};
 use super::plan::Effect;
 use super::redis;
+use super::refused;
 use super::valid::{ValidErpGo, ValidTurns};
 pub use crate::rotation::ACCEPTANCE;
 use crate::rotation::{
-    Decision, Errand, LoginKey, Logins, PodView, Policy, Record, Situation, decide,
+    Decision, Edit, Errand, LoginKey, Logins, PodView, Policy, Record, Situation, Wait, Write,
+    decide,
 };
 
 /// Keys whose values the operator draws in any case.
@@ -45,11 +47,13 @@ pub fn rotation(
     }
     offered.extend(&changed);
     let pods: Vec<PodView> = api_pods(seen).map(pod).collect();
-    Some(decide(&Situation {
+    let mut policy = policy(app);
+    policy.paused |= refused::waiting(seen).is_some();
+    let decided = decide(&Situation {
         document,
         pods: &pods,
         record: &record,
-        policy: &policy(app),
+        policy: &policy,
         triggers: &app.triggers,
         offered: &offered,
         changed: &changed,
@@ -57,7 +61,30 @@ pub fn rotation(
         logins: &logins,
         errands: &seen.errands,
         now,
-    }))
+    });
+    Some(held(decided, refused::is_altered(seen)))
+}
+
+// Each write makes a generation of what lies there, which every pod would then take up. What leaked does
+// not wait for that.
+fn held(decided: Decision, is_altered: bool) -> Decision {
+    let active = decided.record.active.as_ref();
+    let revokes = active.is_some_and(|active| active.revoke);
+    let waits = |write: &Write| !revokes && !matches!(write.edit, Edit::Revoke(..));
+    let is_held = is_altered && decided.write.as_ref().is_some_and(waits);
+    if !is_held {
+        return decided;
+    }
+    let message = "nothing is written while pods refuse the secret set".to_owned();
+    Decision {
+        write: None,
+        wait: Some(Wait {
+            message,
+            fault: true,
+        }),
+        again: None,
+        ..decided
+    }
 }
 
 fn logins(app: &ValidErpGo, seen: &Observed) -> BTreeMap<LoginKey, Logins> {

@@ -17,6 +17,7 @@ use super::observed::{Observed, SecretSetState};
 use super::phase::{Phase, Waiting};
 use super::plan::Plan;
 use super::reason;
+use super::refused;
 use super::rotation_condition;
 use super::text::bounded_to;
 
@@ -223,6 +224,9 @@ fn migrations(erpgo: &ErpGo, plan: &Plan) -> Verdict {
 
 fn secrets(plan: &Plan, seen: &Observed) -> Verdict {
     let type_ = ConditionType::SecretsReady;
+    if let Some(refused) = refused::waiting(seen) {
+        return told(type_, false, refused.reason, refused.message());
+    }
     if let SecretSetState::Present { generation } = seen.secret_set {
         return told(
             type_,
