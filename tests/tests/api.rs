@@ -17,6 +17,7 @@ mod api {
     mod redis;
     mod requests;
     mod scale;
+    mod sidecars;
     mod ssa_ownership;
     mod traces;
     mod zero_writes;

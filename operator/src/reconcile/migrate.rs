@@ -15,6 +15,7 @@ use super::phase::{self, Waiting};
 use super::plan::{Effect, JobDeletion};
 use super::reason;
 use super::text::bounded_to;
+use super::unready;
 use super::valid::ValidErpGo;
 
 const FIRST_RETRY_SECONDS: u64 = 30;
@@ -66,11 +67,11 @@ pub fn standing(
 ) -> Standing {
     let mut standing = match &seen.migration_job {
         None if succeeded_before(app, status) => plain(Migration::Succeeded, None),
-        None => running(app, seen, 1),
+        None => running(app, seen, 1, now),
         Some(job) => match job.state {
             JobState::Succeeded => plain(Migration::Succeeded, Some(job.attempt)),
             JobState::Running if is_outdated(job, made_with) => again_at_once(job),
-            JobState::Running => running(app, seen, job.attempt),
+            JobState::Running => running(app, seen, job.attempt, now),
             JobState::Failed => failed(app, job, made_with, now),
         },
     };
@@ -106,8 +107,10 @@ fn succeeded_before(app: &ValidErpGo, status: Option<&ErpGoStatus>) -> bool {
     recorded.is_some_and(|m| m.image == app.image && m.state == "Succeeded")
 }
 
-fn running(app: &ValidErpGo, seen: &Observed, attempt: u32) -> Standing {
-    let trouble = phase::pods(seen, PodComponent::Migration, &app.image)
+fn running(app: &ValidErpGo, seen: &Observed, attempt: u32, now: Timestamp) -> Standing {
+    let (pods, image) = (PodComponent::Migration, &app.image);
+    let trouble = phase::pods(seen, pods, image)
+        .or_else(|| unready::sidecar(seen, pods, image, now))
         .or_else(|| phase::pods_refused(seen.migration_job.as_ref()?))
         .or_else(|| last_end(seen.migration_job.as_ref()?));
     let usual = || {

@@ -39,6 +39,7 @@ pub mod sidecar;
 pub mod stale;
 pub mod status;
 pub(crate) mod text;
+pub mod unready;
 pub mod valid;
 pub mod validate;
 mod write_secrets;

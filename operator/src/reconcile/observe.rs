@@ -78,6 +78,7 @@ pub async fn observe(
     if let Some(job) = &mut migration_job {
         job.pods_refused = refusals::of_pods(context, key, job, &pods).await?;
     }
+    let login_admins = sources::login_admins(context, erpgo, &errands).await?;
     let mut pods = pods::facts(&pods, &wanted_job);
     let serving = serving(&pods);
     let (acks, complaints) = tokio::join!(
@@ -85,14 +86,15 @@ pub async fn observe(
         context.complaints.of(&serving)
     );
     reader.remember(serving, &complaints, &secret_set);
-    let changed = document
-        .as_ref()
-        .map(|document| offers::changed(&sources.offered, document))
-        .unwrap_or_default();
+    let held = document.as_ref();
+    let changed = held.map(|held| offers::changed(&sources.offered, held));
+    let logins = held.map(|held| offers::logins(erpgo, held));
     let seen = Observed {
         database_secret: sources.database,
         redis_secret: sources.redis,
         bootstrap_secret: sources.bootstrap,
+        mail_secret: sources.mail,
+        login_admins,
         secret_set,
         control_token: own.control_token,
         admin_secret: own.admin,
@@ -105,12 +107,9 @@ pub async fn observe(
         available_apis: *context.apis.borrow(),
         acks,
         complaints,
-        document: document.as_ref().map(DocumentView::from),
-        changed,
-        logins: document
-            .as_ref()
-            .map(|document| offers::logins(erpgo, document))
-            .unwrap_or_default(),
+        document: held.map(DocumentView::from),
+        changed: changed.unwrap_or_default(),
+        logins: logins.unwrap_or_default(),
         errands,
     };
     let live = Live { deployment, hpa };
@@ -141,6 +140,12 @@ fn serving(pods: &[PodFacts]) -> Vec<IpAddr> {
     let mut all: Vec<IpAddr> = pods.iter().filter(alive).filter_map(|pod| pod.ip).collect();
     all.sort_unstable();
     all
+}
+
+// Of a migration it is told until its sidecar has rendered the set: why it has not.
+fn has_news(pod: &PodFacts) -> bool {
+    let waits = pod.component == PodComponent::Api || !pod.ready;
+    waits && !pod.ended
 }
 
 struct Reader<'a> {
@@ -211,10 +216,9 @@ impl Reader<'_> {
         let SecretSetState::Present { generation } = set else {
             return None;
         };
-        let api = |pod: &&mut PodFacts| pod.component == PodComponent::Api && !pod.ended;
         let (mut pods, addresses): (Vec<&mut PodFacts>, Vec<IpAddr>) = pods
             .iter_mut()
-            .filter(api)
+            .filter(|pod| has_news(pod))
             .filter_map(|pod| pod.ip.map(|ip| (pod, ip)))
             .unzip();
         if pods.is_empty() {
@@ -227,7 +231,8 @@ impl Reader<'_> {
         for (pod, state) in pods.iter_mut().zip(states) {
             pod.secrets = state;
         }
-        let serving = || pods.iter().filter(|pod| !pod.terminating);
+        let api = |pod: &&&mut PodFacts| pod.component == PodComponent::Api;
+        let serving = || pods.iter().filter(api).filter(|pod| !pod.terminating);
         let holds = |pod: &&&mut PodFacts| {
             let state = pod.secrets.as_ref();
             state.is_some_and(|state| acks::holds(state, *generation))
@@ -323,6 +328,28 @@ mod tests {
             pod(serves),
         ];
         assert_eq!(serving(&pods), [serves]);
+    }
+
+    #[test]
+    fn the_pod_of_a_migration_is_asked_until_its_sidecar_has_rendered_the_set() {
+        let pod = |component, ready, ended| PodFacts {
+            component,
+            ready,
+            ended,
+            ..PodFacts::default()
+        };
+        let (api, migration) = (PodComponent::Api, PodComponent::Migration);
+        for (component, ready, ended, asked) in [
+            (api, true, false, true),
+            (api, false, false, true),
+            (api, false, true, false),
+            (migration, false, false, true),
+            (migration, true, false, false),
+            (migration, false, true, false),
+        ] {
+            let pod = pod(component, ready, ended);
+            assert_eq!(has_news(&pod), asked, "{pod:?}");
+        }
     }
 
     #[test]

@@ -33,6 +33,11 @@ pub struct Observed {
     pub redis_secret: Option<SecretSource>,
     /// The Secret that `spec.bootstrapAdmin.secretRef` names, when the spec has one.
     pub bootstrap_secret: Option<SecretSource>,
+    /// The Secret that `spec.mail.credentialsSecretRef` names; none as well while it was not looked at,
+    /// since all pods are ready.
+    pub mail_secret: Option<SecretSource>,
+    /// The keys that `adminSecretRef` names, where a Job that mounts one has not succeeded.
+    pub login_admins: BTreeMap<LoginKey, SecretSource>,
     /// The secret set in its backend.
     pub secret_set: SecretSetState,
     /// Whether the Secret `NAME-control` is there.
@@ -170,6 +175,8 @@ pub struct PodFacts {
     pub ip: Option<IpAddr>,
     /// What it belongs to.
     pub component: PodComponent,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
     /// Whether it is ready.
     pub ready: bool,
     /// Whether it is being deleted.

@@ -141,16 +141,19 @@ pub fn bootstrap(app: &ValidErpGo, seen: &Observed) -> Option<Waiting> {
     )
 }
 
-fn source(field: &str, name: &str, key: &str, found: &SecretSource) -> Option<Waiting> {
+pub(super) fn source(field: &str, name: &str, key: &str, found: &SecretSource) -> Option<Waiting> {
     let (cause, way_out) = match found {
         SecretSource::Present => return None,
         SecretSource::Missing => (
             format!("the Secret {name} that {field} names does not exist"),
             format!("create it with the key {key}"),
         ),
-        SecretSource::KeyMissing { key } => (
-            format!("the Secret {name} that {field} names has no key {key}"),
-            format!("add the key {key}, or name another one in {field}.key"),
+        SecretSource::KeyMissing { key: lacking } => (
+            format!("the Secret {name} that {field} names has no key {lacking}"),
+            match lacking == key {
+                true => format!("add the key {key}, or name another one in {field}.key"),
+                false => format!("add the key {lacking}"),
+            },
         ),
         SecretSource::Invalid { reason } => (
             format!("the Secret {name} that {field} names cannot be used: {reason}"),
@@ -163,10 +166,19 @@ fn source(field: &str, name: &str, key: &str, found: &SecretSource) -> Option<Wa
 /// What the pods of `component` wait on.
 #[must_use]
 pub fn pods(seen: &Observed, component: PodComponent, image: &str) -> Option<Waiting> {
-    let concerned = |pod: &&PodFacts| {
+    beginning(seen, component, image).find_map(pod)
+}
+
+/// The pods of `component` and `image` that are not ready.
+pub(super) fn beginning<'a>(
+    seen: &'a Observed,
+    component: PodComponent,
+    image: &'a str,
+) -> impl Iterator<Item = &'a PodFacts> {
+    let concerned = move |pod: &&PodFacts| {
         pod.component == component && !pod.terminating && !pod.ready && pod.image == image
     };
-    seen.pods.iter().filter(concerned).find_map(pod)
+    seen.pods.iter().filter(concerned)
 }
 
 fn pod(pod: &PodFacts) -> Option<Waiting> {

@@ -25,6 +25,7 @@ use super::refused;
 use super::rotation;
 use super::sidecar;
 use super::stale;
+use super::unready;
 use super::valid::{Bootstrap, ValidErpGo};
 use super::validate::{Invalid, validate};
 use crate::rotation::{Decision, Write};
@@ -172,7 +173,7 @@ fn decide(
     let desired = build::desired(app, &decided);
     let rolling = serving_image
         .as_ref()
-        .and_then(|image| rollout(seen, image, &desired));
+        .and_then(|image| rollout(app, seen, image, &desired, now));
     // A backend that goes away later takes nothing from pods that hold the last good set.
     let prepared = missing.is_none() || standing.migration == Migration::Succeeded;
     let phase = phase::phase(prepared, standing.migration, rolling.is_none());
@@ -188,6 +189,7 @@ fn decide(
         .or(standing.waiting)
         .or(rolling.clone().filter(|rolling| rolling.fault))
         .or(phase::dependencies(app, seen))
+        .or(unready::login_admins(app, seen))
         .or(least(app, seen, rotation.as_ref(), rolling, now));
     checked(Plan {
         phase,
@@ -330,14 +332,22 @@ fn made_with(app: &ValidErpGo, seen: &Observed) -> String {
     format!("{generation}-{}", short_hash(&[&settings]))
 }
 
-fn rollout(seen: &Observed, image: &str, desired: &Desired) -> Option<Waiting> {
+fn rollout(
+    app: &ValidErpGo,
+    seen: &Observed,
+    image: &str,
+    desired: &Desired,
+    now: Timestamp,
+) -> Option<Waiting> {
     let annotations = desired
         .deployment
         .as_ref()
         .and_then(|d| d.metadata.annotations.as_ref());
     let hash = annotations.and_then(|annotations| annotations.get(SPEC_HASH));
     let rolling = phase::rollout(seen, image, hash)?;
-    let trouble = phase::pods(seen, PodComponent::Api, image);
+    let trouble = phase::pods(seen, PodComponent::Api, image)
+        .or_else(|| unready::mail(app, seen))
+        .or_else(|| unready::sidecar(seen, PodComponent::Api, image, now));
     Some(trouble.unwrap_or(rolling))
 }
 
