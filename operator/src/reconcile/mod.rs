@@ -4,6 +4,7 @@
 //! means to a person before it is returned; waiting is no failure.
 
 pub mod apply;
+pub mod autoscaler;
 pub mod backoff;
 pub mod build;
 pub mod check;

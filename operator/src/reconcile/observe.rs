@@ -28,8 +28,8 @@ use super::live::Live;
 use super::memory::Heard;
 use super::names::{self, Component, Names};
 use super::observed::{
-    AckFacts, Complaint, HpaFacts, MAX_MESSAGE_BYTES, MAX_PODS, Observed, PodComponent, PodFacts,
-    SecretSetState,
+    AckFacts, Blindness, Complaint, HpaFacts, MAX_MESSAGE_BYTES, MAX_PODS, Observed, PodComponent,
+    PodFacts, SecretSetState,
 };
 use super::text::bounded_to;
 use crate::acks;
@@ -296,11 +296,19 @@ fn hpa_facts(hpa: &HorizontalPodAutoscaler) -> HpaFacts {
         return HpaFacts::default();
     };
     let mut conditions = status.conditions.iter().flatten();
-    let inactive = conditions.find(|c| c.type_ == "ScalingActive" && c.status == "False");
+    // No pods are wanted by whoever set their number to 0: that is no blindness.
+    let inactive = conditions.find(|c| {
+        c.type_ == "ScalingActive"
+            && c.status == "False"
+            && c.reason.as_deref() != Some("ScalingDisabled")
+    });
     HpaFacts {
         current: status.current_replicas.unwrap_or(0),
         desired: status.desired_replicas,
-        blind: inactive.map(|c| bounded(c.message.as_deref().unwrap_or_default())),
+        blind: inactive.map(|c| Blindness {
+            since: c.last_transition_time.as_ref().map(|time| time.0),
+            message: bounded(c.message.as_deref().unwrap_or_default()),
+        }),
     }
 }
 
@@ -328,6 +336,26 @@ mod tests {
             pod(serves),
         ];
         assert_eq!(serving(&pods), [serves]);
+    }
+
+    #[test]
+    fn an_autoscaler_is_blind_when_it_has_no_numbers_and_not_when_nothing_is_to_be_scaled() {
+        let facts = |status: &str, reason: &str| {
+            let condition = serde_json::json!({"type": "ScalingActive", "status": status, "reason": reason,
+                "message": "no metrics", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+            let hpa = serde_json::json!({"metadata": {}, "status": {
+                "currentReplicas": 2, "desiredReplicas": 3, "conditions": [condition]}});
+            hpa_facts(&serde_json::from_value(hpa).unwrap())
+        };
+        let blind = Blindness {
+            since: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+            message: "no metrics".into(),
+        };
+        let found = facts("False", "FailedGetResourceMetric");
+        assert_eq!(found.blind, Some(blind));
+        assert_eq!((found.current, found.desired), (2, 3));
+        assert_eq!(facts("True", "ValidMetricFound").blind, None);
+        assert_eq!(facts("False", "ScalingDisabled").blind, None);
     }
 
     #[test]

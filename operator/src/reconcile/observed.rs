@@ -326,8 +326,18 @@ pub struct HpaFacts {
     pub current: i32,
     /// `status.desiredReplicas`.
     pub desired: i32,
-    /// Message of ScalingActive=False: it cannot see the load.
-    pub blind: Option<String>,
+    /// That it cannot see the load.
+    pub blind: Option<Blindness>,
+}
+
+/// The condition ScalingActive=False.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Blindness {
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Why, in the controller's words.
+    pub message: String,
 }
 
 /// Which optional APIs the cluster serves.

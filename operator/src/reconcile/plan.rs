@@ -10,6 +10,7 @@ use std::time::Duration;
 use erpgo_crds::{ErpGo, ErpGoStatus, ServingSidecar};
 use jiff::Timestamp;
 
+use super::autoscaler;
 use super::build::deployment::Images;
 use super::build::migration_job::MigrationRun;
 use super::build::{self, Decided, Desired};
@@ -220,8 +221,9 @@ fn least(
 ) -> Option<Waiting> {
     // A rollout may take the pods along of which it would be told.
     let rests = rolling.is_none();
-    let stale = rests.then(|| stale::waiting(seen, now)).flatten();
-    worse(rolling, worse(stale, redis::waiting(app, seen, rotation)))
+    let lasting = || stale::waiting(seen, now).or_else(|| autoscaler::waiting(app, seen, now));
+    let lasting = rests.then(lasting).flatten();
+    worse(rolling, worse(lasting, redis::waiting(app, seen, rotation)))
 }
 
 // What a person must mend is told before what passes by itself.
