@@ -4,7 +4,7 @@
 
 use erpgo_crds::ErpGoStatus;
 
-use super::migrate::Migration;
+use super::migrate::{self, Migration};
 use super::observed::{
     Complaint, Dependency, DeploymentFacts, JobFacts, Observed, PodComponent, PodFacts,
     SecretSetState, SecretSource,
@@ -70,6 +70,30 @@ impl Waiting {
     pub fn message(&self) -> String {
         format!("{}; {}", self.cause, self.way_out)
     }
+}
+
+/// What must be there before migrations can run.
+#[must_use]
+pub fn missing(app: &ValidErpGo, status: Option<&ErpGoStatus>, seen: &Observed) -> Option<Waiting> {
+    inputs(app, seen)
+        .or_else(|| lost(status, seen))
+        .or_else(|| first_administrator(app, status, seen))
+}
+
+// Only the first migration makes one, whoever made the secret set.
+fn first_administrator(
+    app: &ValidErpGo,
+    status: Option<&ErpGoStatus>,
+    seen: &Observed,
+) -> Option<Waiting> {
+    let is_made = migrate::succeeded(app, status, seen) || has_served(status, seen);
+    bootstrap(app, seen).filter(|_| !is_made)
+}
+
+/// Whether any image has ever served.
+#[must_use]
+pub fn has_served(status: Option<&ErpGoStatus>, seen: &Observed) -> bool {
+    seen.deployment.is_some() || status.is_some_and(|status| status.serving_image.is_some())
 }
 
 /// What the secret set and its inputs wait on.

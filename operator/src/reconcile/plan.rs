@@ -150,7 +150,7 @@ fn decide(
     config: &Config,
     now: Timestamp,
 ) -> Plan {
-    let missing = phase::inputs(app, seen).or_else(|| phase::lost(status, seen));
+    let missing = phase::missing(app, status, seen);
     let made_with = made_with(app, seen);
     let standing = match &missing {
         None => migrate::standing(app, seen, status, &made_with, now),
@@ -364,8 +364,7 @@ fn preparations(
         effects.push(Effect::EnsureControlToken);
     }
     // Whoever removed it after the first start knows the password, or wants no one to.
-    let first =
-        seen.deployment.is_none() && status.is_none_or(|status| status.serving_image.is_none());
+    let first = !phase::has_served(status, seen);
     if app.bootstrap == Bootstrap::Generated && !seen.admin_secret && first {
         effects.push(Effect::EnsureAdminSecret);
     }
