@@ -3,9 +3,7 @@
 
 mod situation;
 
-use erpgo_crds::{
-    ConditionState, ConditionType, ErpGo, ErpGoStatus, RotatingKeyStatus, RotationStatus,
-};
+use erpgo_crds::{ConditionType, ErpGo, ErpGoStatus, RotatingKeyStatus, RotationStatus};
 use erpgo_operator::reconcile::observed::{
     ApiPresence, Complaint, ContainerWaiting, Dependency, JobFacts, JobState, MAX_TAIL_BYTES,
     MigrationOutcome, MigrationReport, Observed, PodComponent, PodFacts, SecretSetState,
@@ -15,23 +13,7 @@ use erpgo_operator::reconcile::plan::Effect;
 use erpgo_operator::reconcile::status::status;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use situation::{example, planned, prepared, serving};
-
-fn condition(erpgo: &ErpGo, seen: &Observed, type_: ConditionType) -> Condition {
-    let plan = planned(erpgo, seen);
-    let (status, _) = status(erpgo, &plan, seen, Timestamp::UNIX_EPOCH);
-    let mut all = status.conditions.into_iter();
-    all.find(|c| c.type_ == type_.as_str()).unwrap()
-}
-
-fn degraded(erpgo: &ErpGo, seen: &Observed, reason: &str, words: &[&str]) {
-    let found = condition(erpgo, seen, ConditionType::Degraded);
-    assert_eq!(found.status, ConditionState::True.as_str(), "{found:?}");
-    assert_eq!(found.reason, reason, "{found:?}");
-    for word in words {
-        assert!(found.message.contains(word), "{word}: {}", found.message);
-    }
-}
+use situation::{condition, degraded, example, planned, prepared, serving};
 
 fn shop() -> ErpGo {
     let mut erpgo = example("production");

@@ -19,6 +19,7 @@ mod api {
     mod refused;
     mod requests;
     mod scale;
+    mod sidecars;
     mod ssa_ownership;
     mod traces;
     mod zero_writes;

@@ -17,6 +17,7 @@ use super::plan::{Effect, JobDeletion, Plan};
 use super::reason;
 use super::success;
 use super::text::bounded_to;
+use super::unready;
 use super::valid::ValidErpGo;
 
 const FIRST_RETRY_SECONDS: u64 = 30;
@@ -68,14 +69,14 @@ pub fn standing(
 ) -> Standing {
     let mut standing = match &seen.migration_job {
         None if success::is_recorded(&app.image, status, seen) => plain(Migration::Succeeded, None),
-        None => running(app, seen, 1),
+        None => running(app, seen, 1, now),
         Some(job) => match job.state {
             JobState::Succeeded if success::counts(&app.image, job, status, seen) => {
                 done(app, job, seen)
             }
             JobState::Succeeded => moved(app, job),
             JobState::Running if is_outdated(job, made_with) => again_at_once(job),
-            JobState::Running => running(app, seen, job.attempt),
+            JobState::Running => running(app, seen, job.attempt, now),
             JobState::Failed => failed(app, job, made_with, now),
         },
     };
@@ -167,8 +168,10 @@ fn moved(app: &ValidErpGo, job: &JobFacts) -> Standing {
     }
 }
 
-fn running(app: &ValidErpGo, seen: &Observed, attempt: u32) -> Standing {
-    let trouble = phase::pods(seen, PodComponent::Migration, &app.image)
+fn running(app: &ValidErpGo, seen: &Observed, attempt: u32, now: Timestamp) -> Standing {
+    let (pods, image) = (PodComponent::Migration, &app.image);
+    let trouble = phase::pods(seen, pods, image)
+        .or_else(|| unready::sidecar(seen, pods, image, now))
         .or_else(|| phase::pods_refused(seen.migration_job.as_ref()?))
         .or_else(|| last_end(seen.migration_job.as_ref()?));
     let usual = || {

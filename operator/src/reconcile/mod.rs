@@ -4,6 +4,7 @@
 //! published as what it means to a person before it is returned; waiting is no failure.
 
 pub mod apply;
+pub mod autoscaler;
 pub mod backoff;
 pub mod build;
 pub mod check;
@@ -18,6 +19,7 @@ pub mod error;
 pub mod finalize;
 mod handover;
 pub mod live;
+mod measure;
 pub mod memory;
 pub mod migrate;
 pub mod names;
@@ -31,6 +33,7 @@ mod prune;
 pub mod publish;
 pub mod reason;
 pub mod redis;
+pub mod refused;
 pub mod rotation;
 mod rotation_condition;
 pub mod rotation_log;
@@ -40,6 +43,8 @@ pub mod stale;
 pub mod status;
 mod success;
 pub(crate) mod text;
+pub mod unready;
+mod untold;
 pub mod valid;
 pub mod validate;
 mod write_secrets;
@@ -118,7 +123,8 @@ pub async fn reconcile(key: &Key, context: &Context) -> Result<Done, ReconcileEr
         intent.rotation = intent.rotation.map(unlogged);
     }
     publish(context, key, &erpgo, &intent, &seen).await?;
-    measure(context, key, &erpgo, &intent);
+    let metrics = &context.health.metrics;
+    measure::measure(metrics, key, &erpgo, &intent, Timestamp::now());
     applied.and(logged)?;
     context.memory.succeeded(key);
     Ok(again(&intent))
@@ -219,39 +225,6 @@ fn forget_metrics(context: &Context, key: &Key) {
     let keys = KeyName::ALL.map(KeyName::as_str);
     let metrics = &context.health.metrics;
     metrics.forget(&key.namespace, &key.name, &keys);
-}
-
-fn measure(context: &Context, key: &Key, erpgo: &ErpGo, plan: &Plan) {
-    let Some(decided) = &plan.rotation else {
-        return;
-    };
-    let (metrics, now) = (&context.health.metrics, Timestamp::now());
-    let since = |then: Timestamp| now.duration_since(then).as_secs().max(0);
-    for record in &decided.record.keys {
-        let (name, age) = (record.key.as_str(), since(record.created_at));
-        metrics.set_secret_age(&key.namespace, &key.name, name, age);
-    }
-    let is_gone = |name: &KeyName| decided.record.key(*name).is_none();
-    for name in KeyName::ALL.into_iter().filter(is_gone) {
-        metrics.forget_secret_age(&key.namespace, &key.name, name.as_str());
-    }
-    let active = decided.record.active.as_ref();
-    let step = active.map_or(0, |active| active.step.number());
-    metrics.set_rotation_step(&key.namespace, &key.name, step);
-    let fault = decided.wait.as_ref().is_some_and(|wait| wait.fault);
-    metrics.set_rotation_fault(&key.namespace, &key.name, fault);
-    let before = erpgo
-        .status
-        .as_ref()
-        .and_then(|status| status.rotation.as_ref());
-    let before = before.and_then(|status| status.active.as_ref());
-    if let (Some(before), Some(last), None) = (before, &decided.record.last, active)
-        && before.id == last.id
-        && last.ran_its_course(&before.reason)
-    {
-        let took = last.at.duration_since(before.begun_at.0);
-        metrics.rotated(took.unsigned_abs());
-    }
 }
 
 fn again(plan: &Plan) -> Done {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use erpgo_crds::{ErpGo, ErpGoStatus, ServingSidecar};
 use jiff::Timestamp;
 
+use super::autoscaler;
 use super::build::deployment::Images;
 use super::build::migration_job::MigrationRun;
 use super::build::{self, Decided, Desired};
@@ -20,11 +21,13 @@ use super::names::{SPEC_HASH, short_hash};
 use super::observed::{JobFacts, JobState, Observed, PodComponent, SecretSetState, SecretSource};
 use super::phase::{self, Phase, Waiting};
 use super::redis;
+use super::refused;
 use super::rotation;
 use super::sidecar;
 use super::sources;
 use super::stale;
 use super::success;
+use super::unready;
 use super::valid::{Bootstrap, ValidErpGo};
 use super::validate::{Invalid, validate};
 use crate::audience::Audience;
@@ -152,7 +155,7 @@ fn decide(
     config: &Config,
     now: Timestamp,
 ) -> Plan {
-    let missing = phase::inputs(app, seen).or_else(|| phase::lost(status, seen));
+    let missing = phase::missing(app, status, seen);
     let made_with = made_with(app, seen);
     let standing = match &missing {
         None => migrate::standing(app, seen, status, &made_with, now),
@@ -176,7 +179,7 @@ fn decide(
     let desired = build::desired(app, &decided);
     let rolling = serving_image
         .as_ref()
-        .and_then(|image| rollout(seen, image, &desired));
+        .and_then(|image| rollout(app, seen, image, &desired, now));
     // A backend that goes away later takes nothing from pods that hold the last good set.
     let prepared = missing.is_none() || standing.migration == Migration::Succeeded;
     let phase = phase::phase(prepared, standing.migration, rolling.is_none());
@@ -188,10 +191,12 @@ fn decide(
     effects.extend(rotation::effect(rotation.as_ref(), seen));
     let waiting = missing
         .or(phase::refusal(seen))
+        .or(refused::waiting(seen))
         .or(standing.waiting)
         .or(rolling.clone().filter(|rolling| rolling.fault))
         .or(phase::dependencies(app, seen))
         .or(sources::unusable(app, seen))
+        .or(unready::login_admins(app, seen))
         .or(least(app, seen, rotation.as_ref(), rolling, now));
     checked(Plan {
         phase,
@@ -222,8 +227,9 @@ fn least(
 ) -> Option<Waiting> {
     // A rollout may take the pods along of which it would be told.
     let rests = rolling.is_none();
-    let stale = rests.then(|| stale::waiting(seen, now)).flatten();
-    worse(rolling, worse(stale, redis::waiting(app, seen, rotation)))
+    let lasting = || stale::waiting(seen, now).or_else(|| autoscaler::waiting(app, seen, now));
+    let lasting = rests.then(lasting).flatten();
+    worse(rolling, worse(lasting, redis::waiting(app, seen, rotation)))
 }
 
 // What a person must mend is told before what passes by itself.
@@ -335,14 +341,22 @@ fn made_with(app: &ValidErpGo, seen: &Observed) -> String {
     format!("{generation}-{}", short_hash(&[&settings]))
 }
 
-fn rollout(seen: &Observed, image: &str, desired: &Desired) -> Option<Waiting> {
+fn rollout(
+    app: &ValidErpGo,
+    seen: &Observed,
+    image: &str,
+    desired: &Desired,
+    now: Timestamp,
+) -> Option<Waiting> {
     let annotations = desired
         .deployment
         .as_ref()
         .and_then(|d| d.metadata.annotations.as_ref());
     let hash = annotations.and_then(|annotations| annotations.get(SPEC_HASH));
     let rolling = phase::rollout(seen, image, hash)?;
-    let trouble = phase::pods(seen, PodComponent::Api, image);
+    let trouble = phase::pods(seen, PodComponent::Api, image)
+        .or_else(|| unready::mail(app, seen))
+        .or_else(|| unready::sidecar(seen, PodComponent::Api, image, now));
     Some(trouble.unwrap_or(rolling))
 }
 
@@ -357,8 +371,7 @@ fn preparations(
         effects.push(Effect::EnsureControlToken);
     }
     // Whoever removed it after the first start knows the password, or wants no one to.
-    let first =
-        seen.deployment.is_none() && status.is_none_or(|status| status.serving_image.is_none());
+    let first = !phase::has_served(status, seen);
     if app.bootstrap == Bootstrap::Generated && !seen.admin_secret && first {
         effects.push(Effect::EnsureAdminSecret);
     }

@@ -48,6 +48,8 @@ pub const UNSCHEDULABLE: &str = "Unschedulable";
 pub const WRITE_REFUSED: &str = "WriteRefused";
 /// The rollout does not come forward.
 pub const ROLLOUT_STUCK: &str = "RolloutStuck";
+/// The autoscaler has no numbers, so that nothing is scaled.
+pub const AUTOSCALER_BLIND: &str = "AutoscalerBlind";
 /// Pods cannot use their database.
 pub const DATABASE_UNAVAILABLE: &str = "DatabaseUnavailable";
 /// Pods cannot use Redis; the database answers instead.

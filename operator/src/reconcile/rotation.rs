@@ -14,11 +14,13 @@ use super::build::credentials_job::ErrandRun;
 use super::observed::{Observed, PodComponent, PodFacts};
 use super::plan::Effect;
 use super::redis;
+use super::refused;
 use super::valid::{ValidErpGo, ValidTurns};
 use crate::audience::Audience;
 pub use crate::rotation::ACCEPTANCE;
 use crate::rotation::{
-    Decision, Edit, Errand, HASTE, LoginKey, Logins, PodView, Policy, Record, Situation, decide,
+    Decision, Edit, Errand, HASTE, LoginKey, Logins, PodView, Policy, Record, Situation, Wait, Write,
+    decide,
 };
 
 /// Keys whose values the operator draws in any case.
@@ -49,11 +51,13 @@ pub fn rotation(
     }
     offered.extend(&changed);
     let pods: Vec<PodView> = api_pods(seen).map(pod).collect();
-    Some(decide(&Situation {
+    let mut policy = policy(app);
+    policy.paused |= refused::waiting(seen).is_some();
+    let decided = decide(&Situation {
         document,
         pods: &pods,
         record: &record,
-        policy: &policy(app),
+        policy: &policy,
         triggers: &app.triggers,
         offered: &offered,
         changed: &changed,
@@ -61,11 +65,34 @@ pub fn rotation(
         logins: &logins,
         errands: &seen.errands,
         now,
-    }))
+    });
+    Some(held(decided, status, refused::is_altered(seen)))
 }
 
-/// `decided` without what the rotation log could not take: it is neither told nor remembered, so that the
-/// next reconcile comes to it again.
+// Each write makes a generation of what lies there, which every pod would then take up. What leaked does
+// not wait for that.
+fn held(decided: Decision, status: Option<&ErpGoStatus>, is_altered: bool) -> Decision {
+    let active = decided.record.active.as_ref();
+    let revokes = active.is_some_and(|active| active.revoke);
+    let waits = |write: &Write| !revokes && !matches!(write.edit, Edit::Revoke(..));
+    let is_held = is_altered && decided.write.as_ref().is_some_and(waits);
+    if !is_held {
+        return decided;
+    }
+    let message = "nothing is written while pods refuse the secret set".to_owned();
+    Decision {
+        write: None,
+        wait: Some(Wait {
+            message,
+            fault: true,
+        }),
+        again: None,
+        ..unlogged(decided, status)
+    }
+}
+
+/// `decided` without what did not come to be or could not be logged: it is neither told nor remembered, so
+/// that the next reconcile comes to it again.
 #[must_use]
 pub fn unlogged(decided: Decision, status: Option<&ErpGoStatus>) -> Decision {
     Decision {

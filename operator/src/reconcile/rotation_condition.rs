@@ -13,7 +13,7 @@ use crate::rotation::{Active, Decision, Outcome, Step};
 pub(super) fn told(plan: &Plan) -> Verdict {
     let type_ = ConditionType::RotationInProgress;
     let Some(decided) = &plan.rotation else {
-        let message = "there is no secret set to rotate";
+        let message = "no rotation has begun";
         return status::told(type_, false, reason::NOT_ROTATING, message);
     };
     if let Some(active) = &decided.record.active {

@@ -10,35 +10,25 @@ use jiff::{SignedDuration, Timestamp};
 use super::observed::{Observed, PodComponent, PodFacts};
 use super::phase::Waiting;
 use super::reason;
-use super::text::bounded_to;
+use super::text::listed;
 
 /// By then a sidecar has tried several times.
 const LET_PASS: SignedDuration = SignedDuration::from_secs(120);
-/// Most pods that are named; the rest only count.
-const MAX_NAMED: usize = 5;
-const MAX_CLASS: usize = 32;
 
 /// Which pods have read nothing for too long.
 #[must_use]
 pub fn waiting(seen: &Observed, now: Timestamp) -> Option<Waiting> {
     let asked = || seen.pods.iter().filter(|pod| counts(pod));
-    let mut stale: Vec<String> = asked().filter_map(|pod| told(pod, now)).collect();
+    let stale: Vec<String> = asked().filter_map(|pod| told(pod, now)).collect();
     if stale.is_empty() {
         return None;
     }
-    // In whatever order they were read.
-    stale.sort_unstable();
     let (count, total) = (stale.len(), asked().count());
-    stale.truncate(MAX_NAMED);
-    let others = count - stale.len();
-    if others > 0 {
-        stale.push(format!("{others} more"));
-    }
     Some(Waiting::fault(
         reason::SECRETS_STALE,
         format!(
             "{count} of {total} pods cannot read the secret set and serve with the last good one: {}",
-            stale.join(", ")
+            listed(stale)
         ),
         "see kubectl logs POD -c secrets; a pod takes it up by itself when it can read it again",
     ))
@@ -50,10 +40,9 @@ fn counts(pod: &PodFacts) -> bool {
 
 // A sidecar that was just started has not failed yet, however old the set is that it found.
 fn told(pod: &PodFacts, now: Timestamp) -> Option<String> {
-    let backend = &pod.secrets.as_ref()?.backend;
-    let class = backend.error_class.as_deref()?;
-    let lasts = now.duration_since(backend.stale_since?);
-    (lasts >= LET_PASS).then(|| format!("{} ({})", pod.name, bounded_to(class, MAX_CLASS)))
+    let class = pod.failure()?;
+    let lasts = now.duration_since(pod.secrets.as_ref()?.backend.stale_since?);
+    (lasts >= LET_PASS).then(|| format!("{} ({class})", pod.name))
 }
 
 #[cfg(test)]

@@ -3,14 +3,16 @@
 
 use std::path::Path;
 
-use erpgo_crds::ErpGo;
+use erpgo_crds::{ConditionType, ErpGo};
 use erpgo_operator::reconcile::config::Config;
 use erpgo_operator::reconcile::names::SPEC_HASH;
 use erpgo_operator::reconcile::observed::{
     ApiPresence, DeploymentFacts, JobFacts, JobState, Observed, SecretSetState, SecretSource,
 };
 use erpgo_operator::reconcile::plan::{Plan, plan};
+use erpgo_operator::reconcile::status::status;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// `manifests/examples/<name>.yaml`, as the API server would give it.
 pub(crate) fn example(name: &str) -> ErpGo {
@@ -32,6 +34,24 @@ pub(crate) fn config() -> Config {
 
 pub(crate) fn planned(erpgo: &ErpGo, seen: &Observed) -> Plan {
     plan(erpgo, seen, &config(), Timestamp::UNIX_EPOCH)
+}
+
+/// The condition that is told.
+pub(crate) fn condition(erpgo: &ErpGo, seen: &Observed, type_: ConditionType) -> Condition {
+    let plan = planned(erpgo, seen);
+    let (status, _) = status(erpgo, &plan, seen, Timestamp::UNIX_EPOCH);
+    let mut all = status.conditions.into_iter();
+    all.find(|c| c.type_ == type_.as_str()).unwrap()
+}
+
+/// It is degraded for this reason, and the message has these words.
+pub(crate) fn degraded(erpgo: &ErpGo, seen: &Observed, reason: &str, words: &[&str]) {
+    let found = condition(erpgo, seen, ConditionType::Degraded);
+    assert_eq!(found.status, "True", "{found:?}");
+    assert_eq!(found.reason, reason, "{found:?}");
+    for word in words {
+        assert!(found.message.contains(word), "{word}: {}", found.message);
+    }
 }
 
 /// All inputs are there; nothing has run yet.
