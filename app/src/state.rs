@@ -13,6 +13,7 @@ use crate::cache::Redis;
 use crate::config::{LiveSettings, Settings};
 use crate::db::Database;
 use crate::limits::{LoginLimits, RateLimits};
+use crate::products::{Products, products};
 use crate::secrets::Keyring;
 use crate::shutdown::Lifecycle;
 
@@ -30,6 +31,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// PostgreSQL.
     pub database: Database,
+    /// Reads of single products.
+    pub(crate) products: Products,
     /// Redis, which may be away.
     pub redis: Redis,
     /// Sessions and permissions.
@@ -56,6 +59,7 @@ impl AppState {
             logins: LoginLimits::new(redis.clone(), Arc::clone(&live)),
             rates: RateLimits::new(redis.clone(), Arc::clone(&live)),
             lifecycle: Lifecycle::default(),
+            products: products(&database, settings.http.request_timeout),
             settings,
             live,
             keyring,

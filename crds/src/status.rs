@@ -83,6 +83,11 @@ pub struct MigrationStatus {
     pub image: String,
     /// `Running`, `Succeeded` or `Failed`.
     pub state: String,
+    /// Version of the database that a success counts for: where another is current, the migrations run
+    /// again. Absent before a success, and from the moment at which each pod has the image: pods prove
+    /// every later version themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
 }
 
 /// The secret set, in numbers.

@@ -12,7 +12,7 @@ use erpgo_test_kit::moto::{self, REGION, TestMoto};
 use erpgo_test_kit::tools::tool;
 use erpgo_test_kit::vault::{self, TestVault};
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::Stage;
@@ -29,6 +29,15 @@ pub enum Backend {
     Vault(TestVault),
     /// In AWS Secrets Manager.
     Aws(TestMoto),
+}
+
+/// How a document is deleted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// So that it can be brought back, which a Secret cannot.
+    ForNow,
+    /// With its history.
+    ForGood,
 }
 
 /// What somebody at a terminal needs to reach a backend.
@@ -171,6 +180,51 @@ impl Backend {
             Self::Aws(moto) => put(moto, &path(stage), &text).await,
         }
         Ok(())
+    }
+
+    /// Deletes the document past the operator, as a person does by mistake.
+    ///
+    /// # Errors
+    /// When the API server refuses, or nothing that is deleted there can be brought back.
+    pub async fn delete(&self, stage: &Stage, deletion: Deletion) -> Result<()> {
+        let for_good = deletion == Deletion::ForGood;
+        match self {
+            Self::Kubernetes => {
+                ensure!(for_good, "a Secret that is deleted is gone");
+                let secrets: Api<Secret> = stage.api();
+                secrets.delete(SET, &DeleteParams::default()).await?;
+            }
+            Self::Vault(vault) => {
+                let area = if for_good { "metadata" } else { "data" };
+                let path = format!("secret/{area}/{}", path(stage));
+                vault.delete(&path).await;
+            }
+            Self::Aws(moto) => {
+                let asked =
+                    json!({"SecretId": path(stage), "ForceDeleteWithoutRecovery": for_good});
+                moto.secrets("DeleteSecret", &asked).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is a document.
+    ///
+    /// # Errors
+    /// When the backend cannot be asked.
+    pub async fn has_document(&self, stage: &Stage) -> Result<bool> {
+        Ok(match self {
+            Self::Kubernetes => {
+                let secrets: Api<Secret> = stage.api();
+                secrets.get_opt(SET).await?.is_some()
+            }
+            Self::Vault(vault) => vault.kv_get(&path(stage)).await.is_some(),
+            Self::Aws(moto) => {
+                let all = moto.secrets("ListSecrets", &json!({})).await;
+                let all = all["SecretList"].as_array().context("no list of secrets")?;
+                all.iter().any(|secret| secret["Name"] == path(stage))
+            }
+        })
     }
 
     /// Removes what this set up outside the namespace.

@@ -47,14 +47,22 @@ impl Node {
     /// # Errors
     /// When there is no node with an IPv4 address.
     pub async fn address(&self) -> Result<Ipv4Addr> {
-        let nodes: Api<k8s_openapi::api::core::v1::Node> = Api::all(self.client.clone());
-        let list = nodes.list(&ListParams::default().limit(1)).await?;
-        let node = list.items.into_iter().next().context("there is no node")?;
+        let node = self.object().await?;
         let addresses = node.status.and_then(|status| status.addresses);
         let mut addresses = addresses.into_iter().flatten();
         let internal = addresses.find(|address| address.type_ == "InternalIP");
         let internal = internal.context("the node has no address")?;
         Ok(internal.address.parse()?)
+    }
+
+    /// What the API server knows of it.
+    ///
+    /// # Errors
+    /// When there is no node.
+    pub async fn object(&self) -> Result<k8s_openapi::api::core::v1::Node> {
+        let nodes: Api<k8s_openapi::api::core::v1::Node> = Api::all(self.client.clone());
+        let list = nodes.list(&ListParams::default().limit(1)).await?;
+        list.items.into_iter().next().context("there is no node")
     }
 
     /// The way in for its administrator.
@@ -111,6 +119,15 @@ pub(crate) fn given_kubectl() -> Option<OsString> {
 pub fn services(word: &str) -> Result<String> {
     let script = repository().join("e2e/cluster/bin/services");
     output(Command::new(script).arg(word), &format!("services {word}"))
+}
+
+/// Runs `e2e/cluster/bin/smoke`, which proves what the product relies on.
+///
+/// # Errors
+/// When something is not as it should be, with what the script said.
+pub fn smoke() -> Result<()> {
+    let script = repository().join("e2e/cluster/bin/smoke");
+    output(&mut Command::new(script), "smoke").map(drop)
 }
 
 fn output(command: &mut Command, what: &str) -> Result<String> {

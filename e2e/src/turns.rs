@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
-use crate::roles::{self, Roles};
+use crate::roles;
 use crate::stage::{self, Stage};
 use crate::users::{self, acl, redis_admin};
 
@@ -21,9 +21,10 @@ pub struct Credentials {
     redis: String,
 }
 
-/// Who has the turn.
+/// Who has the turn, and who had it before.
 pub struct Turns {
     present: Credentials,
+    former: Option<Credentials>,
 }
 
 impl Turns {
@@ -39,7 +40,10 @@ impl Turns {
         let present = Credentials::make(stage, "a")?;
         present.grant(&mut admin).await?;
         present.write(stage).await?;
-        Ok(Self { present })
+        Ok(Self {
+            present,
+            former: None,
+        })
     }
 
     /// Who has the turn now.
@@ -48,14 +52,24 @@ impl Turns {
         &self.present
     }
 
-    /// Gives the idle ones new passwords and writes their URLs into the Secrets; returns the others.
+    /// Gives the idle ones new passwords and writes their URLs into the Secrets.
     ///
     /// # Errors
     /// When PostgreSQL, Redis or the API server refuses.
-    pub async fn turn(&mut self, stage: &Stage) -> Result<Credentials> {
+    pub async fn turn(&mut self, stage: &Stage) -> Result<()> {
         let next = self.prepare(stage).await?;
         next.write(stage).await?;
-        Ok(std::mem::replace(&mut self.present, next))
+        self.former = Some(std::mem::replace(&mut self.present, next));
+        Ok(())
+    }
+
+    /// Takes the passwords of those before away, as a person does when the old versions are retired.
+    ///
+    /// # Errors
+    /// When nobody had the turn before, or PostgreSQL or Redis refuses.
+    pub async fn clear(&self) -> Result<()> {
+        let former = self.former.as_ref();
+        former.context("nobody had the turn before")?.clear().await
     }
 
     /// Gives the idle ones new passwords; no Secret has their URLs yet.
@@ -108,28 +122,7 @@ impl Credentials {
         })
     }
 
-    /// Whether PostgreSQL takes them.
-    ///
-    /// # Errors
-    /// When it refuses for another reason than the login.
-    pub async fn database_connects(&self) -> Result<bool> {
-        Roles::connects(&self.database).await
-    }
-
-    /// Whether Redis takes them.
-    ///
-    /// # Errors
-    /// When the URL is none.
-    pub async fn redis_connects(&self) -> Result<bool> {
-        let client = redis::Client::open(self.redis.as_str())?;
-        Ok(client.get_multiplexed_async_connection().await.is_ok())
-    }
-
-    /// Takes both passwords away, as a person does when the old versions are retired.
-    ///
-    /// # Errors
-    /// When PostgreSQL or Redis refuses.
-    pub async fn clear(&self) -> Result<()> {
+    async fn clear(&self) -> Result<()> {
         let mut admin = stage::admin_connection().await?;
         let clear = format!("ALTER ROLE \"{}\" PASSWORD NULL", self.role);
         admin.execute(AssertSqlSafe(clear)).await?;

@@ -2,22 +2,23 @@
 //!
 //! Owns the question `GET /v1/state` to each pod's sidecar, and the nudge that makes it read at once.
 //! It decides nothing: a pod that does not answer within a second has said nothing. At most
-//! sixteen pods are asked at once, and answers are bounded (I-12). Generation numbers come back,
-//! never values (I-04).
+//! sixteen pods are asked at once, beside as many that were silent, and answers are bounded (I-12).
+//! Generation numbers come back, never values (I-04).
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use erpgo_secret_set::{Ack, Generation, PodState, Secret, Verdict};
+use futures::future::{Either, select};
 use futures::{StreamExt as _, stream};
-use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Method, RequestBuilder, Response};
 
+use crate::audience::Audience;
 use crate::pod_port::{AT_ONCE, DEADLINE, PodPort, bounded};
 
 const CONTROL_PORT: u16 = 8790;
-/// How long a nudge waits for a pod.
-const NUDGE: Duration = Duration::from_secs(5);
 
 /// The client for the control ports.
 pub struct Acks {
@@ -50,49 +51,53 @@ impl Acks {
             .await
     }
 
-    /// Tells `pods` to take up `generation` at once; comes back when each has answered it, be it with
-    /// a refusal, or five seconds are over.
-    pub async fn nudge(&self, token: &Secret, pods: &[IpAddr], generation: Generation) {
-        let seconds = NUDGE.as_secs();
+    /// Tells `pods` to take up `generation` at once; comes back when each that was heard before has answered
+    /// it, be it with a refusal, or their patience is over. One on a dead node costs the others nothing; where
+    /// none was heard, all are waited for.
+    pub async fn nudge(&self, token: &Secret, pods: &Audience, generation: Generation) {
+        let silent = pin!(self.tell(token, &pods.silent, generation, pods.patience));
+        if pods.heard.is_empty() {
+            return silent.await;
+        }
+        let heard = pin!(self.tell(token, &pods.heard, generation, pods.patience));
+        if let Either::Right(((), heard)) = select(heard, silent).await {
+            heard.await;
+        }
+    }
+
+    async fn tell(
+        &self,
+        token: &Secret,
+        pods: &[IpAddr],
+        generation: Generation,
+        patience: Duration,
+    ) {
+        let seconds = patience.as_secs();
         let path = format!("/v1/generation/{generation}?timeout_seconds={seconds}");
+        let limit = patience + self.deadline;
         stream::iter(pods.iter().copied())
             .for_each_concurrent(AT_ONCE, |pod| {
-                let asked = self.ask(Method::PUT, &path, token, pod);
+                let request = self.port.request(Method::PUT, pod, &path);
+                let asked = ask(request.timeout(limit), token);
                 async move { drop(asked.await) }
             })
             .await;
     }
 
     async fn state(&self, token: &Secret, pod: IpAddr) -> Option<PodState> {
-        let answer = self.ask(Method::GET, "/v1/state", token, pod).await?;
+        let request = self.port.request(Method::GET, pod, "/v1/state");
+        let answer = ask(request.timeout(self.deadline), token).await?;
         if !answer.status().is_success() {
             return None;
         }
         serde_json::from_slice(&bounded(answer).await?).ok()
     }
+}
 
-    async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        token: &Secret,
-        pod: IpAddr,
-    ) -> Option<reqwest::Response> {
-        let mut bearer =
-            HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).ok()?;
-        bearer.set_sensitive(true);
-        let wait = if method == Method::PUT {
-            NUDGE
-        } else {
-            Duration::ZERO
-        };
-        let request = self
-            .port
-            .request(method, pod, path)
-            .timeout(wait + self.deadline)
-            .header(AUTHORIZATION, bearer);
-        request.send().await.ok()
-    }
+async fn ask(request: RequestBuilder, token: &Secret) -> Option<Response> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).ok()?;
+    bearer.set_sensitive(true);
+    request.header(AUTHORIZATION, bearer).send().await.ok()
 }
 
 /// Whether the pod has acknowledged the very `generation`.
@@ -204,8 +209,43 @@ mod tests {
         assert_eq!(count(&acks, &token, &[ip; PODS], 3).await, PODS);
         assert_eq!(asked.counted(), (PODS, AT_ONCE));
         let (acks, ip, nudged) = crowd().await;
-        acks.nudge(&token, &[ip; PODS], Generation(3)).await;
+        acks.nudge(&token, &audience(&[ip; PODS], &[]), Generation(3))
+            .await;
         assert_eq!(nudged.counted(), (PODS, AT_ONCE));
+    }
+
+    // What is said counts here, and not how busy the machine is.
+    fn audience(heard: &[IpAddr], silent: &[IpAddr]) -> Audience {
+        Audience {
+            heard: heard.to_vec(),
+            silent: silent.to_vec(),
+            patience: Duration::from_secs(60),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pod_that_was_not_heard_before_is_waited_for_only_while_others_are() {
+        let token = Secret::new("right".into());
+        let told = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&told);
+        let router = Router::new().fallback(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { ACKED }
+        });
+        let (acks, answers) = serve(router).await;
+        // At the same port, and it accepts and says nothing.
+        let nobody: IpAddr = "127.0.0.92".parse().unwrap();
+        let _silent = std::net::TcpListener::bind((nobody, acks.port.number())).unwrap();
+        let pods = audience(&[answers], &[nobody]);
+        let nudge = acks.nudge(&token, &pods, Generation(3));
+        let ended = tokio::time::timeout(Duration::from_secs(45), nudge).await;
+        assert!(ended.is_ok(), "it waits for the one that is silent");
+        assert_eq!(told.load(Ordering::SeqCst), 1);
+        // Where there is nobody else, it may be slow and not gone.
+        let pods = audience(&[], &[nobody]);
+        let nudge = acks.nudge(&token, &pods, Generation(3));
+        let ended = tokio::time::timeout(Duration::from_millis(300), nudge).await;
+        assert!(ended.is_err(), "it is not waited for at all");
     }
 
     #[tokio::test]

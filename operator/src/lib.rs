@@ -14,6 +14,7 @@
 //! [`secrets`] alone, for the length of a call.
 
 pub mod acks;
+pub mod audience;
 pub mod cli;
 pub mod complaints;
 mod pod_port;

@@ -37,6 +37,11 @@ impl PodPort {
         Ok(Self { http, port })
     }
 
+    #[cfg(test)]
+    pub(crate) const fn number(&self) -> u16 {
+        self.port
+    }
+
     /// A request for `path` of `pod`, not yet sent.
     pub(crate) fn request(&self, method: Method, pod: IpAddr, path: &str) -> RequestBuilder {
         let address = SocketAddr::new(pod, self.port);

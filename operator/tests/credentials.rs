@@ -226,6 +226,35 @@ fn what_has_its_password_is_staged_and_needs_no_job_any_more() {
 }
 
 #[test]
+fn a_job_that_is_tried_again_is_waited_for_and_says_why() {
+    for Case { key, .. } in CASES {
+        let tried_again = |kid: &str| ErrandView {
+            errand: format!("set {key} erp_b {key}-{kid}").parse().unwrap(),
+            state: ErrandState::Retrying {
+                reason: "it is away".into(),
+            },
+        };
+        let (erpgo, mut seen) = prepared(&[key]);
+        let view = tried_again("8-1");
+        let whose = view.errand.whose();
+        seen.errands = vec![view];
+        assert_eq!(write(&erpgo, &seen), None);
+        job(&erpgo, &seen);
+        let wait = planned(&erpgo, &seen).rotation.unwrap().wait.unwrap();
+        let told = format!("a Job gives {whose} its next password: it is away");
+        assert_eq!((wait.message, wait.fault), (told, false));
+
+        // One of an earlier rotation may yet change the password.
+        let (erpgo, mut seen) = begun(&[key], |key| json!({"current": version(key, "1")}));
+        seen.errands = vec![tried_again("5-1")];
+        assert_eq!(write(&erpgo, &seen), None);
+        let wait = planned(&erpgo, &seen).rotation.unwrap().wait.unwrap();
+        let told = format!("an earlier Job for {whose} has not ended yet");
+        assert_eq!((wait.message, wait.fault), (told, false));
+    }
+}
+
+#[test]
 fn the_old_password_goes_by_a_job_without_a_verifier_before_the_old_version_does() {
     for case in CASES {
         let turned = |key| json!({"current": version(key, "8-1"), "previous": version(key, "1")});

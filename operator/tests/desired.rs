@@ -6,9 +6,11 @@ mod situation;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use erpgo_operator::reconcile::plan::Effect;
+use erpgo_crds::ErpGo;
+use erpgo_operator::reconcile::observed::{JobFacts, JobState, Observed, SecretSource};
+use erpgo_operator::reconcile::plan::{Effect, Plan};
 use serde_json::Value;
-use situation::{example, planned, succeeded};
+use situation::{degraded, example, planned, prepared, serving, succeeded};
 
 fn snapshot(name: &str) {
     let erpgo = example(name);
@@ -200,4 +202,69 @@ fn an_administrator_is_made_only_before_the_first_start() {
             .effects
             .contains(&Effect::EnsureAdminSecret)
     );
+}
+
+/// The Secret of the first administrator is not there yet; all else is.
+fn without_administrator(erpgo: &ErpGo) -> Observed {
+    Observed {
+        bootstrap_secret: Some(SecretSource::Missing),
+        ..prepared(erpgo)
+    }
+}
+
+fn migrates(plan: &Plan) -> bool {
+    let desired = plan.desired.as_ref().unwrap();
+    desired.migration_job.is_some()
+}
+
+#[test]
+fn the_first_migration_waits_for_its_administrator_though_there_is_a_secret_set() {
+    let erpgo = example("production");
+    let failed = JobFacts {
+        state: JobState::Failed,
+        exit_code: Some(75),
+        attempt: 1,
+        ..JobFacts::default()
+    };
+    for job in [None, Some(failed)] {
+        let mut seen = Observed {
+            migration_job: job,
+            ..without_administrator(&erpgo)
+        };
+        let words = ["shop-first-admin", "spec.bootstrapAdmin.secretRef"];
+        degraded(&erpgo, &seen, "SecretMissing", &words);
+        let waits = planned(&erpgo, &seen);
+        assert!(!migrates(&waits), "it makes no administrator");
+        let goes = |effect: &Effect| matches!(effect, Effect::DeleteMigrationJob { .. });
+        assert!(!waits.effects.iter().any(goes));
+
+        seen.bootstrap_secret = Some(SecretSource::Present);
+        let begins = planned(&erpgo, &seen);
+        assert!(migrates(&begins));
+        let made = begins.desired.unwrap().migration_job.unwrap();
+        let volumes = made.spec.unwrap().template.spec.unwrap().volumes;
+        let mut volumes = volumes.unwrap().into_iter();
+        assert!(volumes.any(|volume| volume.name == "bootstrap"));
+    }
+}
+
+#[test]
+fn an_administrator_who_was_made_is_waited_for_no_more() {
+    let mut erpgo = example("production");
+    let migrated = Observed {
+        bootstrap_secret: Some(SecretSource::Missing),
+        ..succeeded(&erpgo)
+    };
+    let plan = planned(&erpgo, &migrated);
+    assert!(plan.desired.unwrap().deployment.is_some());
+
+    let served = Observed {
+        migration_job: None,
+        bootstrap_secret: Some(SecretSource::Missing),
+        ..serving(&erpgo)
+    };
+    erpgo.spec.image = "registry.example.com/erpgo:0.2.0".into();
+    let plan = planned(&erpgo, &served);
+    assert!(migrates(&plan));
+    assert_eq!(plan.waiting.unwrap().reason, "Migrating");
 }

@@ -4,6 +4,7 @@
 mod situation;
 
 use erpgo_crds::{ConditionType, ErpGo, FinishedRotation, RotationStatus};
+use erpgo_operator::reconcile::effects::around_apply;
 use erpgo_operator::reconcile::observed::{Complaint, Dependency, Observed, SecretSource};
 use erpgo_operator::reconcile::plan::{Effect, Plan};
 use erpgo_operator::rotation::Edit;
@@ -82,6 +83,10 @@ fn one_that_is_removed_leaves_and_is_missed_by_nobody() {
     }];
     let plan = planned(&erpgo, &seen);
     assert_eq!(write(&plan), Some(Edit::Leave));
+    // Objects need the one and must not wait for the other.
+    let (before, after) = around_apply(&plan.effects);
+    assert_eq!(before, [Effect::EnsureControlToken]);
+    assert!(matches!(after, [Effect::WriteSecrets { .. }]), "{after:?}");
     assert_eq!(plan.desired.unwrap().deployment, with);
     let [ready, degraded] = told(&erpgo, &seen);
     assert!(ready.starts_with("True Serving redis leaves"), "{ready}");

@@ -14,10 +14,9 @@ use erpgo_test_kit::moto::{self, TestMoto};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use support::faulty::{Fault, Faulty};
-use support::{AWS_KEY, LIMIT, Pod, ack, document, rendered};
+use support::{AWS_KEY, LIMIT, LOGINS, Pod, ack, document, rendered};
 
 const NAME: &str = "erpgo/shop";
-const LOGINS: &str = "erpgo_sidecar_logins_total{result=\"ok\"}";
 
 async fn store() -> (TestMoto, Pod) {
     let moto = moto::server().await;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 use support::faulty::{Fault, Faulty};
 use support::kubernetes::Store;
-use support::{LIMIT, Pod, Sidecar, ack, document, rendered};
+use support::{LIMIT, Pod, Sidecar, UNREACHABLE, ack, document, rendered};
 
 // Reads until the first attempt has failed, and checks that it left nothing behind.
 async fn class(pod: &Pod) -> (Sidecar, String) {
@@ -73,6 +73,11 @@ async fn each_fault_of_a_vault_has_its_class() {
     );
     assert_eq!(
         vault_class(Fault::Status("472 Standby")).await,
+        "unreachable"
+    );
+    let nobody = r#"{"errors":["no active Vault instance found"]}"#.to_owned();
+    assert_eq!(
+        vault_class(Fault::Answer("503 Service Unavailable", nobody)).await,
         "unreachable"
     );
     assert_eq!(
@@ -200,8 +205,7 @@ async fn an_api_server_that_goes_away_leaves_the_last_good_set_in_use() {
         .await;
     assert_eq!(started.status, 200);
     store.put(&document(2, "-b")).await;
-    let failed = "erpgo_sidecar_reads_total{result=\"failed\",class=\"unreachable\"}";
-    sidecar.counts(failed, 2).await;
+    sidecar.counts(UNREACHABLE, 2).await;
     let still = sidecar.state().await;
     assert_eq!(
         (

@@ -15,15 +15,13 @@ use erpgo_test_kit::proxy;
 use erpgo_test_kit::vault::{self, TestVault};
 use serde_json::{Value, json};
 use support::kubernetes::Store;
-use support::{LIMIT, Pod, ack, document, rendered};
+use support::{LIMIT, LOGINS, Pod, UNREACHABLE, ack, document, rendered};
 
 const PATH: &str = "erpgo/shop";
-const LOGINS: &str = "erpgo_sidecar_logins_total{result=\"ok\"}";
 const FAILED_LOGINS: &str = "erpgo_sidecar_logins_total{result=\"failed\"}";
 const RENEWALS: &str = "erpgo_sidecar_token_renewals_total{result=\"ok\"}";
 const FAILED_RENEWALS: &str = "erpgo_sidecar_token_renewals_total{result=\"failed\"}";
 const THROTTLED: &str = "erpgo_sidecar_reads_total{result=\"failed\",class=\"throttled\"}";
-const UNREACHABLE: &str = "erpgo_sidecar_reads_total{result=\"failed\",class=\"unreachable\"}";
 
 async fn put(vault: &TestVault, document: &str) {
     vault.kv_put(PATH, &json!({"document": document})).await;

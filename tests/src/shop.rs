@@ -242,6 +242,14 @@ impl Shop {
         .await
     }
 
+    /// The secret set as it lies in its Secret.
+    pub async fn document(&self) -> anyhow::Result<Value> {
+        let secret: Secret = self.get("shop-secret-set").await?;
+        let data = secret.data.unwrap_or_default();
+        let text = data.get("document.json").context("no document")?;
+        Ok(serde_json::from_slice(&text.0)?)
+    }
+
     /// Deletes the `ErpGo` and waits for its end.
     pub async fn delete(&self) -> anyhow::Result<()> {
         let api: Api<ErpGo> = self.api();

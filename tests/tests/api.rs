@@ -11,12 +11,15 @@ mod api {
     #[path = "../crashes/http.rs"]
     mod http;
     mod lease;
+    mod moves;
     mod otlp;
     mod pause;
     mod rbac;
     mod redis;
+    mod refused;
     mod requests;
     mod scale;
+    mod sidecars;
     mod ssa_ownership;
     mod traces;
     mod zero_writes;

@@ -8,11 +8,15 @@ mod backends {
     mod aws;
     mod aws_faults;
     mod bench;
+    #[path = "../crashes/http.rs"]
+    mod http;
     mod kubernetes;
+    mod middleman;
     mod suite;
     mod unruly;
     mod vault;
     mod vault_faults;
+    mod vault_standby;
 
     suite::conformance!(in_kubernetes, kubernetes::Kubernetes);
     suite::conformance!(in_vault, vault::Vault<vault::ByAppRole>);

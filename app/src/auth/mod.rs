@@ -26,6 +26,7 @@ use utoipa_axum::routes;
 use crate::state::AppState;
 
 pub use principal::{Authenticated, Authorized, Credential, InPerson, Principal};
+pub(crate) use store::permissions;
 
 /// The routes of this noun.
 pub fn routes() -> OpenApiRouter<AppState> {

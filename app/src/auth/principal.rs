@@ -47,6 +47,20 @@ impl Principal {
         &self.grant.permissions
     }
 
+    /// The caller's sign-in: what concerns the account itself is not done with an API key.
+    ///
+    /// # Errors
+    /// INSUFFICIENT_SCOPE when it is one.
+    pub fn in_person(&self) -> Result<SessionId, Error> {
+        match self.credential {
+            Credential::Session(session) => Ok(session),
+            Credential::ApiKey(_) => Err(Error::refused(
+                Code::InsufficientScope,
+                "this takes a sign-in; no API key reaches that far",
+            )),
+        }
+    }
+
     fn lacks(&self, permission: &str) -> Error {
         if self.grant.owner_allows(permission) {
             Error::refused(
@@ -88,13 +102,8 @@ impl FromRequestParts<AppState> for InPerson {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let Authenticated(principal) = Authenticated::from_request_parts(parts, state).await?;
-        match principal.credential {
-            Credential::Session(session) => Ok(Self { principal, session }),
-            Credential::ApiKey(_) => Err(Error::refused(
-                Code::InsufficientScope,
-                "this takes a sign-in; no API key reaches that far",
-            )),
-        }
+        let session = principal.in_person()?;
+        Ok(Self { principal, session })
     }
 }
 

@@ -12,6 +12,7 @@ use super::token::{Claims, Issued};
 use crate::db::{DbTime, QueryType, observed};
 use crate::error::{Error, Result};
 use crate::extract::Device;
+use crate::limits::Identifier;
 use crate::roles::permission::{Permission, PermissionSet};
 use crate::users::{SessionId, TokenId, UserId};
 
@@ -23,7 +24,8 @@ pub(super) struct Credentials {
     pub(super) hash: StoredHash,
 }
 
-/// The user behind what was typed as e-mail.
+/// The user behind what was typed as e-mail. Nobody where PostgreSQL finds them by letters that their
+/// failures are not counted under: it folds `İ` to `i`, and each way to write them would have its own tries.
 pub(super) async fn credentials(
     connection: &mut PgConnection,
     email: &str,
@@ -34,7 +36,12 @@ pub(super) async fn credentials(
     let row = observed(QueryType::Select, "auth.credentials", query)
         .await
         .map_err(fail)?;
-    let read = |row: sqlx::postgres::PgRow| {
+    let Some(row) = row else { return Ok(None) };
+    let stored: String = row.try_get("email").map_err(fail)?;
+    if Identifier::of(&stored) != Identifier::of(email) {
+        return Ok(None);
+    }
+    let read = || {
         Ok(Credentials {
             user: row.try_get("id")?,
             is_active: row.try_get("is_active")?,
@@ -45,13 +52,13 @@ pub(super) async fn credentials(
             },
         })
     };
-    row.map(read).transpose().map_err(fail)
+    read().map(Some).map_err(fail)
 }
 
 fn look_up(prefix: &'static str, email: &str) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(prefix);
     sql.push(
-        "SELECT id, is_active, password_hash, pepper_kid, EXISTS (
+        "SELECT id, email, is_active, password_hash, pepper_kid, EXISTS (
                     SELECT 1 FROM second_factors f
                     WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL) AS second_factor
          FROM users WHERE lower(email) = lower(",
@@ -279,7 +286,7 @@ pub(super) async fn touch(connection: &mut PgConnection, session: SessionId) -> 
 }
 
 /// Everything that the user's roles allow, in one join (R6.3).
-pub(super) async fn permissions(
+pub(crate) async fn permissions(
     connection: &mut PgConnection,
     user: UserId,
 ) -> Result<PermissionSet> {

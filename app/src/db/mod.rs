@@ -6,6 +6,7 @@
 
 mod connect;
 mod count;
+pub mod gather;
 mod lease;
 mod observe;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use connect::{ConnectError, connect, lazy_pool, prove};
 pub use count::{Total, count};
 pub use lease::Lease;
 pub use observe::{QueryType, observed};
+pub(crate) use observe::{measured, traced};
 pub use timestamp::DbTime;
 pub use transaction::Transaction;
 

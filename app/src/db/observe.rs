@@ -1,6 +1,6 @@
 //! A span, a count and a duration around each query.
 //!
-//! Owns [`observed`] (R6.4, R12.2). The name is the query's name, never its text or its values.
+//! Owns [`observed`] and its two halves (R6.4, R12.2). The name is the query's name, never its text or its values.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -38,12 +38,21 @@ impl QueryType {
     }
 }
 
-/// Runs one query under its name.
+/// Runs one query under its name, for one request.
 pub async fn observed<T>(
     query_type: QueryType,
     name: &'static str,
     query: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
+    traced(query_type, name, measured(query_type, name, query)).await
+}
+
+/// The request's part of a query: a span. What it asks for may come with what others ask for.
+pub(crate) async fn traced<T, E>(
+    query_type: QueryType,
+    name: &'static str,
+    query: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     let span = tracing::info_span!(
         "db.query",
         otel.kind = "client",
@@ -52,11 +61,21 @@ pub async fn observed<T>(
         db.query = name,
         db.operation = query_type.as_str()
     );
-    let begun = Instant::now();
     let outcome = query.instrument(span.clone()).await;
     if outcome.is_err() {
         span.record("otel.status_code", "ERROR");
     }
+    outcome
+}
+
+/// The server's part: a count and a duration, once a statement.
+pub(crate) async fn measured<T>(
+    query_type: QueryType,
+    name: &'static str,
+    query: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let begun = Instant::now();
+    let outcome = query.await;
     let took = begun.elapsed();
     let labels = [query_type.as_str()];
     METRICS.queries.with_label_values(&labels).inc();

@@ -3,6 +3,8 @@
 //! Owns [`classify`] (P6: not found, constraint, connection or internal) and [`constraint`], which
 //! lets a store turn the name of a violated constraint into a refusal of its own.
 
+use std::sync::Arc;
+
 use super::Error;
 
 /// What kind of failure a database error is.
@@ -64,18 +66,13 @@ impl Error {
     ///
     /// Stores that expect a missing row or a violated constraint handle it before they come here.
     #[must_use]
-    pub fn database(operation: &'static str, source: sqlx::Error) -> Self {
+    pub fn database(operation: &'static str, source: impl Into<Arc<sqlx::Error>>) -> Self {
+        let source = source.into();
         match classify(&source) {
-            DatabaseFailure::Connection => Self::Unavailable {
-                operation,
-                source: Box::new(source),
-            },
+            DatabaseFailure::Connection => Self::Unavailable { operation, source },
             DatabaseFailure::NotFound
             | DatabaseFailure::Constraint(_)
-            | DatabaseFailure::Internal => Self::Internal {
-                operation,
-                source: Box::new(source),
-            },
+            | DatabaseFailure::Internal => Self::Internal { operation, source },
         }
     }
 }

@@ -11,6 +11,7 @@ mod database;
 mod problem;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -20,11 +21,11 @@ pub use code::Code;
 pub use database::{DatabaseFailure, classify, constraint};
 pub use problem::{FieldError, Problem, ProblemSeed};
 
-/// A foreign error kept as the source of ours.
-pub type Source = Box<dyn std::error::Error + Send + Sync>;
+/// A foreign error kept as the source of ours. What failed for several requests at once has one source.
+pub type Source = Arc<dyn std::error::Error + Send + Sync>;
 
 /// Why a request was not fulfilled.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The client asked for what cannot be done.
     #[error("{0}")]
@@ -53,7 +54,7 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// One refusal, as the client is told of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Refusal {
     /// The documented code.
     pub code: Code,
@@ -123,10 +124,13 @@ impl Error {
     }
 
     /// A failure of ours while doing `operation`.
-    pub fn internal(operation: &'static str, source: impl Into<Source>) -> Self {
+    pub fn internal(
+        operation: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         Self::Internal {
             operation,
-            source: source.into(),
+            source: Arc::from(source.into()),
         }
     }
 

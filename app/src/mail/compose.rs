@@ -46,11 +46,12 @@ pub(super) async fn compose(
         }
     }
     let letter = text::write(&mail.message, token.as_deref(), site);
-    Ok(Some(Composed {
-        to: contact.email,
-        letter,
-        token,
-    }))
+    let to = match mail.message {
+        // Whoever knows nothing of the change reads the old address.
+        Message::EmailChanged => mail.address.clone(),
+        _ => contact.email,
+    };
+    Ok(Some(Composed { to, letter, token }))
 }
 
 fn is_due(mail: &Claimed, contact: &Contact) -> bool {
@@ -58,6 +59,9 @@ fn is_due(mail: &Claimed, contact: &Contact) -> bool {
     match mail.message {
         Message::EmailVerification => same && !contact.verified,
         Message::PasswordReset => contact.is_active,
-        Message::PasswordChanged | Message::Lockout { .. } | Message::SecondFactor { .. } => true,
+        Message::PasswordChanged
+        | Message::EmailChanged
+        | Message::Lockout { .. }
+        | Message::SecondFactor { .. } => true,
     }
 }

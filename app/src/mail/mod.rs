@@ -23,7 +23,7 @@ use crate::users::UserId;
 
 pub use deliver::run;
 pub(crate) use outbox::enqueue;
-pub(crate) use token::{Purpose, find as find_token, redeem};
+pub(crate) use token::{Purpose, find as find_token, redeem, spend};
 
 /// What a mail tells, with what its text names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub enum Message {
     PasswordChanged,
     /// Does this address belong to its user?
     EmailVerification,
+    /// The user has another address now; this goes to the one before.
+    EmailChanged,
     /// Sign-in is paused (R5.5).
     Lockout {
         /// When it opens.
@@ -57,6 +59,7 @@ impl Message {
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
             Self::EmailVerification => "email_verification",
+            Self::EmailChanged => "email_changed",
             Self::Lockout { .. } => "lockout",
             Self::SecondFactor { .. } => "second_factor",
         }
@@ -67,9 +70,10 @@ impl Message {
         match self {
             Self::PasswordReset => SignedDuration::from_mins(30),
             Self::Lockout { .. } => SignedDuration::from_hours(24),
-            Self::PasswordChanged | Self::EmailVerification | Self::SecondFactor { .. } => {
-                SignedDuration::from_hours(7 * 24)
-            }
+            Self::PasswordChanged
+            | Self::EmailVerification
+            | Self::EmailChanged
+            | Self::SecondFactor { .. } => SignedDuration::from_hours(7 * 24),
         }
     }
 }

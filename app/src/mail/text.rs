@@ -39,6 +39,12 @@ pub(super) fn write(message: &Message, token: Option<&str>, site: Option<&Url>) 
                 proof("verify-email", token, site)
             ),
         ),
+        Message::EmailChanged => (
+            "The e-mail address of your account was changed",
+            "Your account has another e-mail address now: no more mails about it come to this one.\n\n\
+             If you know nothing of it, tell your administrator at once.\n"
+                .to_owned(),
+        ),
         Message::Lockout { unlock_at, address } => (
             "Sign-in to your account is paused",
             format!(

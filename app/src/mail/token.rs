@@ -142,12 +142,22 @@ pub(crate) async fn redeem(
     let Some(used) = row.as_ref().map(redeemed).transpose().map_err(fail)? else {
         return Ok(None);
     };
+    spend(connection, purpose, used.user).await?;
+    Ok(Some(used))
+}
+
+/// Uses every token of the user and purpose up.
+pub(crate) async fn spend(
+    connection: &mut PgConnection,
+    purpose: Purpose,
+    user: UserId,
+) -> Result<()> {
     let query = sqlx::query("DELETE FROM email_tokens WHERE user_id = $1 AND purpose = $2")
-        .bind(used.user)
+        .bind(user)
         .bind(purpose.as_str())
         .execute(connection);
     observed(QueryType::Delete, "email_tokens.spend", query)
         .await
-        .map_err(fail)?;
-    Ok(Some(used))
+        .map(drop)
+        .map_err(|error| Error::database("use e-mail tokens up", error))
 }

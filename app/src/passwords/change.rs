@@ -8,6 +8,7 @@ use erpgo_secret_set::Secret;
 use http::StatusCode;
 use sqlx::PgConnection;
 
+use super::proof::{Proven, overtaken};
 use super::wire::{ChangePassword, check};
 use crate::audit::{self, Action, Event};
 use crate::auth::hash::{StoredHash, Verdict};
@@ -15,14 +16,14 @@ use crate::auth::{InPerson, revoke};
 use crate::error::{Code, Error, Result};
 use crate::extract::{ApiJson, Origin};
 use crate::limits::Identifier;
-use crate::mail::{self, Message, To};
+use crate::mail::{self, Message, Purpose, To};
 use crate::state::AppState;
 use crate::tx::{self, Work};
 use crate::users::domain::User;
 use crate::users::password::PasswordRules;
 use crate::users::{SessionId, UserId, hashes, store as users};
 
-/// Change your password; every other session of yours ends.
+/// Change your password; every other session of yours ends, and every code to reset it.
 #[utoipa::path(post, path = "/auth/change-password", tag = "passwords", request_body = ChangePassword,
     security(("bearer" = [])),
     responses((status = 204, description = "The password is changed")))]
@@ -33,13 +34,14 @@ pub(super) async fn change_password(
     ApiJson(body): ApiJson<ChangePassword>,
 ) -> Result<StatusCode> {
     let id = caller.principal.user;
-    let user = prove(&state, id, body.current_password).await?;
+    let proven = prove(&state, id, body.current_password).await?;
     let rules = PasswordRules::of(&state.settings.auth);
-    let new = check(body.new_password, &user, rules)?;
+    let new = check(body.new_password, &proven.user, rules)?;
     let set = state.keyring.current();
     let hash = state.hasher.hash(set, new.into_secret()).await?;
     let work = Change {
-        user: &user,
+        user: &proven.user,
+        verified: Some(&proven.hash),
         keep: Some(caller.session),
         hash: &hash,
         event: Event::of(Action::PasswordChanged, &origin)
@@ -53,7 +55,7 @@ pub(super) async fn change_password(
 }
 
 /// The user, if `password` is theirs; failures lock like those of a sign-in.
-pub(crate) async fn prove(state: &AppState, id: UserId, password: Secret) -> Result<User> {
+pub(crate) async fn prove(state: &AppState, id: UserId, password: Secret) -> Result<Proven> {
     let (user, stored) = {
         let mut connection = state.database.acquire().await?;
         let user = users::find(&mut connection, id).await?;
@@ -65,26 +67,29 @@ pub(crate) async fn prove(state: &AppState, id: UserId, password: Secret) -> Res
     let attempt = state.logins.attempt(&identifier).await;
     let stored = stored.filter(|_| attempt.allowed);
     let set = state.keyring.current();
-    match state.hasher.verify(set, password, stored).await {
-        Ok(Verdict::Right | Verdict::RightAndStale(_)) => {
+    let verdict = state.hasher.verify(set, password, stored.clone()).await;
+    match (verdict, stored) {
+        (Ok(Verdict::Right | Verdict::RightAndStale(_)), Some(hash)) => {
             state.logins.forgive(&identifier).await;
-            Ok(user)
+            Ok(Proven { user, hash })
         }
-        Ok(Verdict::Wrong) => Err(Error::refused(
+        (Ok(_), _) => Err(Error::refused(
             Code::InvalidCredentials,
             "the current password is wrong; after too many failures it is not asked until unlock_at",
         )
         .unlock_at(attempt.unlock_at)),
-        Err(error) => {
+        (Err(error), _) => {
             state.logins.release(&identifier).await;
             Err(error)
         }
     }
 }
 
-/// The new hash, the end of the sessions and the notice: all or none.
+/// The new hash, the end of codes and sessions, and the notice: all or none.
 pub(super) struct Change<'a> {
     pub(super) user: &'a User,
+    /// The hash that the password of before was right for, if it was asked for.
+    pub(super) verified: Option<&'a StoredHash>,
     pub(super) keep: Option<SessionId>,
     pub(super) hash: &'a StoredHash,
     pub(super) event: Event,
@@ -93,8 +98,13 @@ pub(super) struct Change<'a> {
 impl Work<()> for Change<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
         let id = self.user.id;
-        if !hashes::set_password(connection, id, self.hash).await? {
-            return Err(Error::not_found("user"));
+        // Before the user's row, as a reset locks them: whoever reads a mail of before has no say in it any more.
+        mail::spend(connection, Purpose::PasswordReset, id).await?;
+        if !hashes::set_password(connection, id, self.hash, self.verified).await? {
+            return Err(match self.verified {
+                Some(_) => overtaken(),
+                None => Error::not_found("user"),
+            });
         }
         revoke::all_but(connection, id, self.keep, revoke::Reason::Password).await?;
         audit::record(connection, &self.event).await?;

@@ -5,6 +5,7 @@
 
 mod change;
 mod forgot;
+mod proof;
 mod reset;
 mod wire;
 
@@ -14,6 +15,7 @@ use utoipa_axum::routes;
 use crate::state::AppState;
 
 pub(crate) use change::prove;
+pub(crate) use proof::Proven;
 
 /// The routes of this noun.
 pub fn routes() -> OpenApiRouter<AppState> {

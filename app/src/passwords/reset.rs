@@ -18,7 +18,8 @@ use crate::users::domain::User;
 use crate::users::password::PasswordRules;
 use crate::users::store as users;
 
-/// Set a new password with the code from a mail; every session ends. The code is good once.
+/// Set a new password with the code from a mail; every session ends. The code is good once, while the address
+/// that it was sent to is yours and until the password is changed.
 #[utoipa::path(post, path = "/auth/reset-password", tag = "passwords", request_body = ResetPassword,
     responses((status = 204, description = "The password is set; sign in with it")))]
 pub(super) async fn reset_password(
@@ -81,10 +82,13 @@ impl Work<()> for Reset<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
         let used = mail::redeem(connection, Purpose::PasswordReset, self.token).await?;
         let used = used.ok_or_else(spent)?;
-        // Whoever read the mail has the address.
-        users::verify_email(connection, used.user, &used.address).await?;
+        // Whoever read the mail has the address that it went to, which may be the user's no longer.
+        if !users::verify_email(connection, used.user, &used.address).await? {
+            return Err(spent());
+        }
         let mut change = Change {
             user: self.user,
+            verified: None,
             keep: None,
             hash: self.hash,
             event: self.event.clone(),

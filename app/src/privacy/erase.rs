@@ -10,11 +10,11 @@ use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, InPerson};
 use crate::error::{Code, Error, Result};
 use crate::extract::{ApiJson, ApiPath, Origin};
-use crate::passwords;
+use crate::passwords::{self, Proven};
 use crate::state::AppState;
 use crate::subjects;
 use crate::tx::{self, Work};
-use crate::users::UserId;
+use crate::users::{UserId, administrators};
 
 /// Erase your account for good. Your records stay where the law asks for them, without your name.
 #[utoipa::path(post, path = "/profile/erase", tag = "auth", request_body = EraseBody,
@@ -27,9 +27,13 @@ pub(super) async fn erase_profile(
     ApiJson(body): ApiJson<EraseBody>,
 ) -> Result<StatusCode> {
     let user = caller.principal.user;
-    passwords::prove(&state, user, body.password).await?;
+    let proven = passwords::prove(&state, user, body.password).await?;
     let event = Event::of(Action::UserErased, &origin).by(user);
-    erase(&state, Erase::new(user, event)).await
+    let work = Erase {
+        proven: Some(proven),
+        ..Erase::new(user, event)
+    };
+    erase(&state, work).await
 }
 
 /// Erase a user for good.
@@ -62,6 +66,8 @@ async fn erase(state: &AppState, work: Erase) -> Result<StatusCode> {
 
 struct Erase {
     user: UserId,
+    /// That they have asked for it themselves.
+    proven: Option<Proven>,
     event: Event,
 }
 
@@ -69,18 +75,21 @@ impl Erase {
     fn new(user: UserId, event: Event) -> Self {
         // Written after the key is gone, and without anything to be sealed: it would make a new key.
         let event = event.without_personal().on("user", user);
-        Self { user, event }
+        Self {
+            user,
+            proven: None,
+            event,
+        }
     }
 }
 
 impl Work<()> for Erase {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
-        if !store::another_administrator(connection, self.user).await? {
-            return Err(Error::refused(
-                Code::Conflict,
-                "this is the last administrator; make somebody else one first",
-            ));
+        administrators::lock(connection).await?;
+        if let Some(proven) = &self.proven {
+            proven.hold(connection).await?;
         }
+        administrators::one_stays(connection, self.user).await?;
         if !store::forget(connection, self.user).await? {
             return Err(Error::not_found("user"));
         }

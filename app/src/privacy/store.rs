@@ -8,7 +8,6 @@ use sqlx::PgConnection;
 use crate::db::{DbTime, QueryType, observed};
 use crate::error::{Error, Result};
 use crate::users::UserId;
-use crate::users::bootstrap::ADMIN_ROLE;
 
 /// Leaves of a user the row that others refer to, and nothing that tells of a person; false when there
 /// is none.
@@ -56,31 +55,4 @@ pub(super) async fn forget(connection: &mut PgConnection, user: UserId) -> Resul
             .map_err(|error| Error::database("erase what a user has left", error))?;
     }
     Ok(true)
-}
-
-/// Whether somebody else can administer the installation; waits for others who are leaving too.
-pub(super) async fn another_administrator(
-    connection: &mut PgConnection,
-    leaving: UserId,
-) -> Result<bool> {
-    let fail = |error| Error::database("look for another administrator", error);
-    let lock = sqlx::query("SELECT 1 FROM roles WHERE name = $1 FOR UPDATE")
-        .bind(ADMIN_ROLE)
-        .execute(&mut *connection);
-    observed(QueryType::Select, "roles.lock_admin", lock)
-        .await
-        .map_err(fail)?;
-    let query = sqlx::query_scalar(
-        "WITH administrators AS (
-             SELECT u.id FROM users u JOIN user_roles ur ON ur.user_id = u.id
-             JOIN roles r ON r.id = ur.role_id WHERE r.name = $1 AND u.is_active)
-         SELECT NOT EXISTS (SELECT 1 FROM administrators WHERE id = $2)
-             OR EXISTS (SELECT 1 FROM administrators WHERE id <> $2)",
-    )
-    .bind(ADMIN_ROLE)
-    .bind(leaving)
-    .fetch_one(connection);
-    observed(QueryType::Select, "users.another_administrator", query)
-        .await
-        .map_err(fail)
 }

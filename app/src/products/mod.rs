@@ -21,6 +21,7 @@ use utoipa_axum::routes;
 use crate::state::AppState;
 
 pub use domain::ProductId;
+pub(crate) use store::{Products, products};
 
 crate::permissions! {
     /// See products.

@@ -28,9 +28,7 @@ pub(super) async fn read_product(
     ApiPath(id): ApiPath<ProductId>,
     known: IfNoneMatch,
 ) -> Result<Response> {
-    let mut connection = state.database.acquire().await?;
-    let product = store::find(&mut connection, id).await?;
-    connection.done();
+    let product = store::one(&state.products, id).await?;
     let product = product.ok_or_else(|| Error::not_found("product"))?;
     let tag = ETag::of(product.version);
     let headers = [(header::ETAG, String::from(tag.clone()))];

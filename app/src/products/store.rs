@@ -3,23 +3,37 @@
 //! Owns every statement that changes `products`. Prices travel as text, which PostgreSQL and the
 //! decimal type both read exactly.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
+use futures::future::BoxFuture;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use super::ProductId;
 use super::domain::{Draft, Product};
-use crate::db::{DbTime, QueryType, observed};
+use crate::db::gather::{Found, Gather};
+use crate::db::{Database, DbTime, QueryType, measured, observed, traced};
 use crate::error::{Code, DatabaseFailure, Error, Result, classify, constraint};
+
+const NAME: &str = "products.find";
 
 pub(super) const COLUMNS: &str = "id, sku, name, description, price::text AS price, currency, \
                                   active, version, created_at, updated_at";
 
-static FIND: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {COLUMNS} FROM products WHERE id = $1"));
+pub(super) static FIND: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {COLUMNS} FROM products WHERE id = ANY($1)"));
 
-static LOCK: LazyLock<String> = LazyLock::new(|| format!("{} FOR UPDATE", *FIND));
+static LOCK: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {COLUMNS} FROM products WHERE id = $1 FOR UPDATE"));
+
+/// Reads of single products.
+pub(crate) type Products = Gather<ProductId, Product>;
+
+/// Reads of single products from `database`, none of which takes longer than `deadline`.
+pub(crate) fn products(database: &Database, deadline: Duration) -> Products {
+    Gather::new(database.clone(), "read a product", find, deadline)
+}
 
 pub(super) fn product(row: &PgRow) -> Result<Product, sqlx::Error> {
     Ok(Product {
@@ -49,24 +63,32 @@ where
     })
 }
 
+fn find<'c>(
+    connection: &'c mut PgConnection,
+    ids: &'c [ProductId],
+) -> BoxFuture<'c, Result<Found<ProductId, Product>, sqlx::Error>> {
+    Box::pin(async move {
+        let query = sqlx::query(FIND.as_str()).bind(ids).fetch_all(connection);
+        let rows = measured(QueryType::Select, NAME, query).await?;
+        let found = rows
+            .iter()
+            .map(|row| Ok((row.try_get("id")?, product(row).map_err(Arc::new))));
+        found.collect()
+    })
+}
+
 /// The product called `id`.
-pub(super) async fn find(connection: &mut PgConnection, id: ProductId) -> Result<Option<Product>> {
-    one(connection, FIND.as_str(), id).await
+pub(super) async fn one(products: &Products, id: ProductId) -> Result<Option<Product>> {
+    traced(QueryType::Select, NAME, products.one(id)).await
 }
 
-/// As [`find`], and nobody else changes it until the transaction ends.
+/// The product called `id`, which nobody else changes until the transaction ends.
 pub(super) async fn lock(connection: &mut PgConnection, id: ProductId) -> Result<Option<Product>> {
-    one(connection, LOCK.as_str(), id).await
-}
-
-async fn one(
-    connection: &mut PgConnection,
-    sql: &'static str,
-    id: ProductId,
-) -> Result<Option<Product>> {
     let fail = |error| Error::database("read a product", error);
-    let query = sqlx::query(sql).bind(id).fetch_optional(connection);
-    let row = observed(QueryType::Select, "products.find", query)
+    let query = sqlx::query(LOCK.as_str())
+        .bind(id)
+        .fetch_optional(connection);
+    let row = observed(QueryType::Select, NAME, query)
         .await
         .map_err(fail)?;
     row.as_ref().map(product).transpose().map_err(fail)

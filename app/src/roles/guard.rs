@@ -1,18 +1,46 @@
 //! Against handing out more than one has.
 //!
-//! Owns [`may_hand_out`]: without it, whoever may assign roles would be an administrator; and
-//! [`changeable`], which asks it of a role that is to change or to go.
+//! Owns [`may_hand_out`]: without it, whoever may assign roles would be an administrator; [`changeable`],
+//! which asks it of a role that is to change or to go; and [`may_overrule`], which asks it of a user.
 
 use sqlx::PgConnection;
 
 use super::domain::Role;
 use super::permission::{Permission, PermissionSet};
 use super::store;
+use crate::auth;
 use crate::error::{Code, Error, Result};
-use crate::users::RoleId;
+use crate::users::{RoleId, UserId};
 
 /// Refuses when `wanted` has a permission that `held` does not allow.
 pub(crate) fn may_hand_out(held: &PermissionSet, wanted: &[Permission]) -> Result<()> {
+    within(
+        held,
+        wanted,
+        "you can hand out only permissions that you hold",
+    )
+}
+
+/// Refuses when the user holds a permission that `held` does not allow: who takes over an account, or bars it,
+/// has as much power as it has. Their row is locked, or they could gain one meanwhile.
+pub(crate) async fn may_overrule(
+    connection: &mut PgConnection,
+    held: &PermissionSet,
+    user: UserId,
+) -> Result<()> {
+    let theirs = auth::permissions(connection, user).await?;
+    within(
+        held,
+        theirs.iter(),
+        "you can give another e-mail to, bar and delete only those whose permissions you hold",
+    )
+}
+
+fn within<'a>(
+    held: &PermissionSet,
+    wanted: impl IntoIterator<Item = &'a Permission>,
+    rule: &str,
+) -> Result<()> {
     let lacking = held.lacking(wanted);
     if lacking.is_empty() {
         return Ok(());
@@ -25,7 +53,7 @@ pub(crate) fn may_hand_out(held: &PermissionSet, wanted: &[Permission]) -> Resul
         .join(", ");
     Err(Error::refused(
         Code::Forbidden,
-        format!("you can hand out only permissions that you hold; you lack {names}"),
+        format!("{rule}; you lack {names}"),
     ))
 }
 

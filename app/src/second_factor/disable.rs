@@ -9,10 +9,9 @@ use super::{confirm, store};
 use crate::auth::InPerson;
 use crate::error::{Error, Result};
 use crate::extract::{ApiJson, Origin};
-use crate::passwords;
+use crate::passwords::{self, Proven};
 use crate::state::AppState;
 use crate::tx::{self, Work};
-use crate::users::UserId;
 
 /// Switch your second factor off; the recovery codes go with it.
 #[utoipa::path(post, path = "/auth/second-factor/disable", tag = "second-factor",
@@ -24,26 +23,29 @@ pub(super) async fn disable_second_factor(
     State(state): State<AppState>,
     ApiJson(body): ApiJson<WithPassword>,
 ) -> Result<StatusCode> {
-    let user = passwords::prove(&state, caller.principal.user, body.password).await?;
+    let proven = passwords::prove(&state, caller.principal.user, body.password).await?;
     let work = Disable {
-        user: user.id,
+        proven: &proven,
         origin: &origin,
     };
     tx::transaction(&state.database, "disable a second factor", work).await?;
-    tracing::info!(user_id = %user.id, "a second factor was switched off");
+    tracing::info!(user_id = %proven.user.id, "a second factor was switched off");
     Ok(StatusCode::NO_CONTENT)
 }
 
 struct Disable<'a> {
-    user: UserId,
+    proven: &'a Proven,
     origin: &'a Origin,
 }
 
 impl Work<()> for Disable<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
-        if !store::remove(connection, self.user).await? {
+        let user = self.proven.user.id;
+        if !store::remove(connection, user).await? {
             return Err(Error::not_found("second factor"));
         }
-        confirm::tell(connection, self.user, self.origin, false).await
+        // After the factor, as a sign-in locks them.
+        self.proven.hold(connection).await?;
+        confirm::tell(connection, user, self.origin, false).await
     }
 }

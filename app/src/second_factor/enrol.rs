@@ -20,7 +20,8 @@ pub(super) async fn enrol_second_factor(
     State(state): State<AppState>,
     ApiJson(body): ApiJson<WithPassword>,
 ) -> Result<Json<Enrolment>> {
-    let user = passwords::prove(&state, caller.principal.user, body.password).await?;
+    let proven = passwords::prove(&state, caller.principal.user, body.password);
+    let user = proven.await?.user;
     let mut secret = [0; totp::SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(|error| Error::internal("draw a second factor", error))?;
     let mut connection = state.database.acquire().await?;

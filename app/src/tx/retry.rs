@@ -2,6 +2,7 @@
 //!
 //! Owns [`RETRY_AFTER`], [`is_conflict`] and [`Contended`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Source};
@@ -42,10 +43,10 @@ pub fn is_conflict(error: &Error) -> bool {
 pub(super) fn contended(name: &'static str, last: Error) -> Error {
     Error::Unavailable {
         operation: name,
-        source: Box::new(Contended {
+        source: Arc::new(Contended {
             name,
             attempts: RETRY_AFTER.len() + 1,
-            source: Box::new(last),
+            source: Arc::new(last),
         }),
     }
 }

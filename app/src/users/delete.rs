@@ -4,16 +4,17 @@ use axum::extract::State;
 use http::StatusCode;
 use sqlx::PgConnection;
 
-use super::{UserId, UsersDelete, store};
+use super::{UserId, UsersDelete, administrators, store};
 use crate::audit::{self, Action, Event};
-use crate::auth::Authorized;
+use crate::auth::{Authorized, Principal};
 use crate::error::{Code, Error, Result};
 use crate::extract::{ApiPath, Origin};
+use crate::roles::guard;
 use crate::state::AppState;
 use crate::subjects;
 use crate::tx::{self, Work};
 
-/// Delete a user with all sessions.
+/// Delete a user with all sessions. You must hold every permission that they hold.
 #[utoipa::path(delete, path = "/users/{id}", tag = "users", params(("id" = UserId, Path, description = "Id of the user")),
     security(("bearer" = ["users.delete"])),
     responses((status = 204, description = "The user is gone")))]
@@ -31,7 +32,7 @@ pub(super) async fn delete_user(
     }
     let work = Delete {
         id,
-        by: caller.principal.user,
+        caller: &caller.principal,
         origin: &origin,
     };
     tx::transaction(&state.database, "delete a user", work).await?;
@@ -41,19 +42,23 @@ pub(super) async fn delete_user(
 
 struct Delete<'a> {
     id: UserId,
-    by: UserId,
+    caller: &'a Principal,
     origin: &'a Origin,
 }
 
 impl Work<()> for Delete<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
-        if !store::delete(connection, self.id).await? {
+        administrators::lock(connection).await?;
+        if store::lock(connection, self.id).await?.is_none() {
             return Err(Error::not_found("user"));
         }
+        guard::may_overrule(connection, self.caller.permissions(), self.id).await?;
+        administrators::one_stays(connection, self.id).await?;
+        store::delete(connection, self.id).await?;
         // The row is gone, and what the audit log has sealed of the person goes with it.
         subjects::destroy(connection, self.id.into()).await?;
         let event = Event::of(Action::UserDeleted, self.origin)
-            .by(self.by)
+            .by(self.caller.user)
             .on("user", self.id);
         audit::record(connection, &event).await
     }

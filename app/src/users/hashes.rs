@@ -26,22 +26,44 @@ pub async fn password_hash(
         .map_err(|error| Error::database("read a password hash", error))
 }
 
-/// Puts `hash` in the place of the user's password hash; false when they may not sign in. From here on the user's
-/// row is held: sessions and sign-ins of the password before it are ended in the next statement.
+/// Whether the user may sign in and their hash still is the one that was `verified`; both stay so until the
+/// transaction ends.
+pub async fn hold(
+    connection: &mut PgConnection,
+    id: UserId,
+    verified: &StoredHash,
+) -> Result<bool> {
+    let query = sqlx::query(
+        "SELECT 1 FROM users WHERE id = $1 AND is_active AND password_hash = $2 FOR NO KEY UPDATE",
+    )
+    .bind(id)
+    .bind(&verified.phc)
+    .fetch_optional(connection);
+    observed(QueryType::Select, "users.hold", query)
+        .await
+        .map(|row| row.is_some())
+        .map_err(|error| Error::database("hold a password hash", error))
+}
+
+/// Puts `hash` in the place of the user's password hash; false when they may not sign in, or that is no longer the
+/// one that was `verified`. From here on the user's row is held: sessions and sign-ins of the password before it
+/// are ended in the next statement.
 pub async fn set_password(
     connection: &mut PgConnection,
     id: UserId,
     hash: &StoredHash,
+    verified: Option<&StoredHash>,
 ) -> Result<bool> {
     let query = sqlx::query(
         "UPDATE users SET password_hash = $2, pepper_kid = $3, auth_epoch = auth_epoch + 1,
                 updated_at = $4
-         WHERE id = $1 AND is_active",
+         WHERE id = $1 AND is_active AND ($5::text IS NULL OR password_hash = $5)",
     )
     .bind(id)
     .bind(&hash.phc)
     .bind(&hash.pepper_kid)
     .bind(DbTime::now())
+    .bind(verified.map(|hash| hash.phc.as_str()))
     .execute(connection);
     observed(QueryType::Update, "users.set_password", query)
         .await

@@ -3,6 +3,7 @@
 //! Owns the noun: routes, JSON, domain and SQL. A password hash never leaves this folder but to be
 //! verified, and no answer carries one (I-04).
 
+pub(crate) mod administrators;
 pub mod bootstrap;
 mod create;
 mod delete;

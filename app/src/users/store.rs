@@ -75,6 +75,41 @@ pub async fn find(connection: &mut PgConnection, id: UserId) -> Result<Option<Us
     row.as_ref().map(user).transpose().map_err(fail)
 }
 
+/// What a change of a user begins from.
+pub struct Locked {
+    /// E-mail.
+    pub email: String,
+    /// First name.
+    pub first_name: String,
+    /// Last name.
+    pub last_name: String,
+    /// Whether the user may sign in.
+    pub is_active: bool,
+}
+
+/// The user, whom nobody else changes and to whom nobody gives a role until the transaction ends.
+pub async fn lock(connection: &mut PgConnection, id: UserId) -> Result<Option<Locked>> {
+    let fail = |error| Error::database("lock a user", error);
+    let query = sqlx::query(
+        "SELECT email, first_name, last_name, is_active FROM users WHERE id = $1 FOR UPDATE",
+    )
+    .bind(id)
+    .fetch_optional(connection);
+    let row = observed(QueryType::Select, "users.lock", query)
+        .await
+        .map_err(fail)?;
+    row.as_ref().map(locked).transpose().map_err(fail)
+}
+
+fn locked(row: &PgRow) -> Result<Locked, sqlx::Error> {
+    Ok(Locked {
+        email: row.try_get("email")?,
+        first_name: row.try_get("first_name")?,
+        last_name: row.try_get("last_name")?,
+        is_active: row.try_get("is_active")?,
+    })
+}
+
 fn refused(operation: &'static str, error: sqlx::Error) -> Error {
     match constraint(&error) {
         Some("users_email_key") => Error::refused(Code::DuplicateEmail, "choose another e-mail"),

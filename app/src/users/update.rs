@@ -6,17 +6,20 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::domain::User;
+use super::store::Locked;
 use super::wire::{UpdateUser, UserOut};
-use super::{UserId, UsersUpdate, store};
+use super::{UserId, UsersUpdate, administrators, store};
 use crate::audit::{self, Action, Event};
-use crate::auth::{Authorized, revoke};
+use crate::auth::{Authorized, Principal, revoke};
 use crate::error::{Code, Error, Problem, Result};
 use crate::extract::{ApiJson, ApiPath, Origin};
 use crate::mail::{self, Message, To};
+use crate::roles::guard;
 use crate::state::AppState;
 use crate::tx::{self, Work};
 
-/// Change a user; deactivating one ends every session of theirs at once.
+/// Change a user; deactivating one ends every session of theirs at once. To give them another e-mail or
+/// another `is_active` you must hold every permission that they hold; the e-mail of before is told.
 #[utoipa::path(put, path = "/users/{id}", tag = "users", params(("id" = UserId, Path, description = "Id of the user")),
     request_body = UpdateUser,
     security(("bearer" = ["users.update"])),
@@ -32,11 +35,14 @@ pub(super) async fn update_user(
     ApiJson(body): ApiJson<UpdateUser>,
 ) -> Result<Json<UserOut>> {
     let change = body.check()?;
-    if id == caller.principal.user && !change.is_active {
-        return Err(Error::refused(
-            Code::Conflict,
-            "you cannot deactivate yourself; ask another administrator",
-        ));
+    if id == caller.principal.user {
+        caller.principal.in_person()?;
+        if !change.is_active {
+            return Err(Error::refused(
+                Code::Conflict,
+                "you cannot deactivate yourself; ask another administrator",
+            ));
+        }
     }
     let update = store::Update {
         email: &change.email,
@@ -47,7 +53,7 @@ pub(super) async fn update_user(
     let work = Change {
         id,
         update,
-        by: caller.principal.user,
+        caller: &caller.principal,
         origin: &origin,
     };
     let user = tx::transaction(&state.database, "change a user", work).await?;
@@ -58,26 +64,24 @@ pub(super) async fn update_user(
 struct Change<'a> {
     id: UserId,
     update: store::Update<'a>,
-    by: UserId,
+    caller: &'a Principal,
     origin: &'a Origin,
 }
 
 impl Work<User> for Change<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<User> {
-        let before = find(connection, self.id).await?;
+        let before = self.allowed(connection).await?;
         if !store::update(connection, self.id, &self.update).await? {
             return Err(Error::not_found("user"));
         }
         if !self.update.is_active {
             revoke::all(connection, self.id, revoke::Reason::Deactivated).await?;
         }
-        let user = find(connection, self.id).await?;
-        if !before.email.eq_ignore_ascii_case(&user.email) {
-            let to = To::User(self.id, &user.email);
-            mail::enqueue(connection, to, &Message::EmailVerification).await?;
-        }
+        let user = store::find(connection, self.id).await?;
+        let user = user.ok_or_else(|| Error::not_found("user"))?;
+        write(connection, &before, &user).await?;
         let event = Event::of(Action::UserChanged, self.origin)
-            .by(self.by)
+            .by(self.caller.user)
             .on("user", self.id)
             .with(json!({"changed": changed(&before, &user), "is_active": user.is_active}));
         audit::record(connection, &event).await?;
@@ -85,13 +89,39 @@ impl Work<User> for Change<'_> {
     }
 }
 
-async fn find(connection: &mut PgConnection, id: UserId) -> Result<User> {
-    let user = store::find(connection, id).await?;
-    user.ok_or_else(|| Error::not_found("user"))
+impl Change<'_> {
+    /// The user as they are until this is done, if the caller may change them so.
+    async fn allowed(&self, connection: &mut PgConnection) -> Result<Locked> {
+        if !self.update.is_active {
+            administrators::lock(connection).await?;
+        }
+        let before = store::lock(connection, self.id).await?;
+        let before = before.ok_or_else(|| Error::not_found("user"))?;
+        let update = &self.update;
+        // To whoever has the address a reset gives the account.
+        if before.email != update.email.as_str() || before.is_active != update.is_active {
+            guard::may_overrule(connection, self.caller.permissions(), self.id).await?;
+        }
+        if !update.is_active {
+            administrators::one_stays(connection, self.id).await?;
+        }
+        Ok(before)
+    }
+}
+
+/// Asks for a proof of another address, and tells the one before.
+async fn write(connection: &mut PgConnection, before: &Locked, user: &User) -> Result<()> {
+    if before.email.eq_ignore_ascii_case(&user.email) {
+        return Ok(());
+    }
+    let to = To::User(user.id, &user.email);
+    mail::enqueue(connection, to, &Message::EmailVerification).await?;
+    let to = To::User(user.id, &before.email);
+    mail::enqueue(connection, to, &Message::EmailChanged).await
 }
 
 /// Which fields differ: their names, for the audit log. Their values are personal data.
-fn changed(before: &User, after: &User) -> Vec<&'static str> {
+fn changed(before: &Locked, after: &User) -> Vec<&'static str> {
     let fields = [
         ("email", before.email != after.email),
         ("first_name", before.first_name != after.first_name),

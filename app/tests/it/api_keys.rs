@@ -4,7 +4,7 @@ mod ends;
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{ADMIN, World};
 
 /// Makes a key; the answer is its id and text.
 pub async fn key(world: &World, token: &str, scopes: &[&str]) -> (String, String) {
@@ -244,6 +244,37 @@ async fn the_account_itself_is_out_of_a_keys_reach() {
     }
     world.get("/api/v1/users", &text).await.expect(200);
     world.refresh(&text).await.refused(401, "TOKEN_INVALID");
+}
+
+/// The address of an account is the way to a new password, and so to all that its owner may do.
+#[tokio::test]
+async fn a_key_takes_over_neither_its_owner_nor_who_may_do_more() {
+    let world = World::new().await;
+    let owner = world.signed_in(ADMIN).await;
+    let token = crate::world::access(&owner);
+    let own = owner["user"]["id"].as_str().unwrap();
+    let (_, all) = key(&world, &token, &["*"]).await;
+    let (_, some) = key(&world, &token, &["users.update"]).await;
+    let (seller, _) = world.user("seller@example.org", &["products.write"]).await;
+    let (plain, _) = world.user("plain@example.org", &[]).await;
+    let put = async |id: &str, token: &str, email: &str| {
+        let body = json!({"email": email, "first_name": "A", "last_name": "B", "is_active": true});
+        let path = format!("/api/v1/users/{id}");
+        world.put(&path, token, body).await
+    };
+    for key in [&all, &some] {
+        for email in ["thief@example.org", ADMIN] {
+            let answer = put(own, key, email).await;
+            answer.refused(403, "INSUFFICIENT_SCOPE");
+        }
+    }
+    put(&seller, &some, "thief@example.org")
+        .await
+        .refused(403, "FORBIDDEN");
+    put(&plain, &some, "plain2@example.org").await.expect(200);
+    put(&seller, &all, "seller2@example.org").await.expect(200);
+    // In person one has another address.
+    put(own, &token, "chief@example.org").await.expect(200);
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod dashboards;
 mod database;
 mod dependencies;
 mod errors;
+mod gather;
 mod health;
 mod limits;
 mod locks;

@@ -1,8 +1,11 @@
 //! Users through the API.
 
+use http::Method;
 use serde_json::json;
+use sqlx::Connection as _;
 
-use crate::world::{ADMIN, PASSWORD, World};
+use crate::locks::waits_for_locks;
+use crate::world::{ADMIN, PASSWORD, World, access};
 
 fn body(email: &str) -> serde_json::Value {
     json!({"email": email, "first_name": "Kim", "last_name": "Doe", "password": PASSWORD})
@@ -206,7 +209,7 @@ async fn deactivation_ends_every_session_at_once_and_blocks_the_next() {
 async fn nobody_deactivates_or_deletes_themselves() {
     let world = World::new().await;
     let answer = world.signed_in(ADMIN).await;
-    let token = crate::world::access(&answer);
+    let token = access(&answer);
     let path = format!("/api/v1/users/{}", answer["user"]["id"].as_str().unwrap());
     let change = json!({"email": ADMIN, "first_name": "A", "last_name": "B", "is_active": false});
     world
@@ -215,6 +218,80 @@ async fn nobody_deactivates_or_deletes_themselves() {
         .refused(409, "CONFLICT");
     world.delete(&path, &token).await.refused(409, "CONFLICT");
     world.get(&path, &token).await.expect(200);
+}
+
+/// The path of the first administrator, and their access token.
+async fn administrator(world: &World) -> (String, String) {
+    let answer = world.signed_in(ADMIN).await;
+    let id = answer["user"]["id"].as_str().unwrap();
+    (format!("/api/v1/users/{id}"), access(&answer))
+}
+
+/// Gives the role of administrators to the user.
+async fn promote(world: &World, admin: &str, user: &str) {
+    let roles = world.get("/api/v1/roles?limit=1000", admin).await.json();
+    let mut roles = roles["roles"].as_array().unwrap().iter();
+    let role = roles.find(|role| role["name"] == "admin").unwrap();
+    let body = json!({"user_id": user, "role_id": role["id"]});
+    world
+        .post("/api/v1/roles/assign", admin, body)
+        .await
+        .expect(204);
+}
+
+#[tokio::test]
+async fn the_last_administrator_is_neither_barred_nor_deleted() {
+    let world = World::new().await;
+    let (path, admin) = administrator(&world).await;
+    // Who may do as much by another role.
+    let (officer, token) = world.user("officer@example.org", &["*"]).await;
+    let barred = json!({"email": ADMIN, "first_name": "A", "last_name": "B", "is_active": false});
+    let ways = [(Method::PUT, Some(barred)), (Method::DELETE, None)];
+    for (method, body) in &ways {
+        let answer = world
+            .call(method.clone(), &path, &token, body.clone())
+            .await;
+        answer.refused(409, "CONFLICT");
+        assert!(
+            answer.text.contains("last administrator"),
+            "{}",
+            answer.text
+        );
+    }
+    world.get("/api/v1/profile", &admin).await.expect(200);
+    promote(&world, &admin, &officer).await;
+    for ((method, body), status) in ways.into_iter().zip([200, 204]) {
+        world.call(method, &path, &token, body).await.expect(status);
+    }
+}
+
+#[tokio::test]
+async fn of_two_administrators_who_delete_each_other_one_stays() {
+    let world = World::new().await;
+    let (path, admin) = administrator(&world).await;
+    let (kim, token) = world.user("kim@example.org", &[]).await;
+    promote(&world, &admin, &kim).await;
+    let mut holder = sqlx::PgConnection::connect(&world.database.url())
+        .await
+        .unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM roles WHERE name = 'admin' FOR UPDATE")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let released = async {
+        waits_for_locks(&world.database, 2).await;
+        held.rollback().await.unwrap();
+    };
+    let of_kim = format!("/api/v1/users/{kim}");
+    let (one, other, ()) = tokio::join!(
+        world.delete(&of_kim, &admin),
+        world.delete(&path, &token),
+        released
+    );
+    let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [204, 409], "{} {}", one.text, other.text);
 }
 
 #[tokio::test]
@@ -233,7 +310,6 @@ async fn an_id_that_is_none_names_nothing() {
 async fn the_first_administrator_is_created_once() {
     use erpgo::users::bootstrap::{Bootstrap, bootstrap_admin};
     use erpgo_secret_set::Secret;
-    use sqlx::Connection as _;
     let world = World::new().await;
     let mut connection = sqlx::PgConnection::connect(&world.database.url())
         .await

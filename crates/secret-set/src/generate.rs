@@ -1,6 +1,6 @@
 //! The first generation of an ErpGo's secrets.
 //!
-//! Owns [`first_generation`]: pure, so the random bytes and the time are arguments. Values are 64
+//! Owns [`first_generation`] and [`first_kid`]: pure, so the random bytes and the time are arguments. Values are 64
 //! bytes of randomness in base64url, twice what a signing key needs.
 
 use std::collections::BTreeMap;
@@ -58,7 +58,9 @@ fn version(key: KeyName, now: Timestamp, value: Secret) -> Version {
     }
 }
 
-fn first_kid(key: KeyName) -> Kid {
+/// The kid of `key` in generation 1.
+#[must_use]
+pub fn first_kid(key: KeyName) -> Kid {
     let text = match key {
         KeyName::Jwt => "jwt-1",
         KeyName::Refresh => "refresh-1",

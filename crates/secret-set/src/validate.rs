@@ -128,6 +128,14 @@ pub fn validate(keys: &Keys) -> Vec<Fault> {
     faults
 }
 
+/// Whether `value` alone could be a version of `key`.
+#[must_use]
+pub fn is_valid(key: KeyName, value: &Secret) -> bool {
+    let mut faults = Vec::new();
+    check_value(key, Slot::Current, value, &mut faults);
+    faults.is_empty()
+}
+
 fn check_value(key: KeyName, slot: Slot, value: &Secret, faults: &mut Vec<Fault>) {
     match key {
         KeyName::Jwt | KeyName::Refresh => faults.extend(signing_key_fault(key, slot, value)),

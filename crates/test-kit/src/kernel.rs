@@ -22,7 +22,15 @@ pub fn status(pid: impl Display, field: &str) -> anyhow::Result<u64> {
 ///
 /// # Errors
 /// When the process has ended.
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 pub fn rss_mib(pid: u32) -> anyhow::Result<f64> {
-    Ok(status(pid, "VmRSS")? as f64 / 1024.0)
+    memory_mib(pid, "VmRSS")
+}
+
+/// The memory in this field of a process' status, in MiB.
+///
+/// # Errors
+/// When the process has ended, and when its status has no such field.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+pub fn memory_mib(pid: u32, field: &str) -> anyhow::Result<f64> {
+    Ok(status(pid, field)? as f64 / 1024.0)
 }

@@ -32,12 +32,21 @@ struct Record {
 impl Private {
     /// Sweeps what dead owners left, and makes a directory for a process of this `kind`.
     pub(crate) fn new(kind: &str) -> anyhow::Result<Self> {
+        Self::create(kind, State::data)
+    }
+
+    /// The same with a directory in memory, where there is enough, for a process that stores all the time.
+    pub(crate) fn in_memory(kind: &str) -> anyhow::Result<Self> {
+        Self::create(kind, State::fast)
+    }
+
+    fn create(kind: &str, place: fn(&State, &str) -> PathBuf) -> anyhow::Result<Self> {
         let state = State::open()?;
         let records = state.record("private");
         fs::create_dir_all(&records)?;
         sweep(&records);
         let id = format!("{kind}-{}", uuid::Uuid::new_v4().simple());
-        let dir = state.data(&id);
+        let dir = place(&state, &id);
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let private = Self {
             record: records.join(format!("{id}.json")),
@@ -69,6 +78,11 @@ impl Private {
     /// The running child, for conditions that watch whether it has ended.
     pub(crate) fn still_running(&mut self) -> anyhow::Result<()> {
         process::still_running(self.child.as_mut().context("the process was not started")?)
+    }
+
+    /// Whether the process runs.
+    pub(crate) fn runs(&self) -> bool {
+        self.process().is_some()
     }
 
     /// Sends a signal to the process, when it runs.

@@ -1,19 +1,22 @@
-//! A Vault server of one's own in development mode: unsealed, in memory, KV version 2 at `secret/`.
+//! A Vault server of one's own in development mode, unsealed and in memory, or a [`cluster()`] of servers.
+//! Both have KV version 2 at `secret/`.
 
 mod auth;
+mod cluster;
 mod http;
+mod program;
 
 use crate::private::Private;
-use crate::tools::tool;
 use crate::{fail, port, wait};
 use anyhow::Context;
+use program::Role;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::Command;
 use std::time::Duration;
 
 pub use auth::AppRole;
+pub use cluster::{Elected, VaultCluster, cluster};
 
 const START: Duration = Duration::from_secs(60);
 const KUBERNETES_PLUGIN: &str = "vault-plugin-auth-kubernetes";
@@ -24,6 +27,7 @@ pub struct TestVault {
     private: Private,
     host: Ipv4Addr,
     port: u16,
+    role: Role,
     root_token: String,
 }
 
@@ -34,7 +38,7 @@ pub async fn server() -> TestVault {
 
 /// The same on another address of this machine: that of the node, which pods reach.
 pub async fn server_at(host: Ipv4Addr) -> TestVault {
-    fail::unless(fail::blocking(move || TestVault::launch(host)).await)
+    fail::unless(fail::blocking(move || TestVault::launch(Role::Alone, host)).await)
 }
 
 impl TestVault {
@@ -75,6 +79,16 @@ impl TestVault {
             .filter(|data| !data.is_null())
     }
 
+    /// How often a KV secret below `secret/` was written.
+    pub async fn kv_versions(&self, path: &str) -> u64 {
+        let path = format!("secret/metadata/{path}");
+        let answer = http::call(self, reqwest::Method::GET, &path, None).await;
+        let metadata = fail::unless(answer).unwrap_or_default();
+        metadata["data"]["current_version"]
+            .as_u64()
+            .unwrap_or_default()
+    }
+
     /// Seals the server: every read and login is refused with 503 until it is unsealed.
     pub async fn seal(&self) {
         self.write("sys/seal", &json!({})).await;
@@ -88,7 +102,10 @@ impl TestVault {
 
     /// What unseals the server.
     pub fn unseal_key(&self) -> String {
-        fail::unless(self.printed_key())
+        match &self.role {
+            Role::Alone => fail::unless(self.printed_key()),
+            Role::Member(member) => member.unseal_key.clone(),
+        }
     }
 
     /// Writes to a path below `/v1/` as root, and returns the answer.
@@ -112,13 +129,13 @@ impl TestVault {
         fail::unless(self.private.signal(Signal::CONT));
     }
 
-    fn launch(host: Ipv4Addr) -> anyhow::Result<Self> {
-        let root_token = uuid::Uuid::new_v4().simple().to_string();
+    fn launch(role: Role, host: Ipv4Addr) -> anyhow::Result<Self> {
         let mut vault = Self {
-            private: Private::new("vault")?,
+            private: role.private()?,
             host,
             port: 0,
-            root_token,
+            role,
+            root_token: uuid::Uuid::new_v4().simple().to_string(),
         };
         port::retry(|| {
             vault.port = port::free()?;
@@ -128,25 +145,13 @@ impl TestVault {
     }
 
     fn run(&mut self) -> anyhow::Result<()> {
-        let plugin = tool(KUBERNETES_PLUGIN)?;
-        let plugins = self.private.dir().join("plugins");
-        std::fs::create_dir_all(&plugins)?;
-        std::fs::copy(&plugin, plugins.join(KUBERNETES_PLUGIN))
-            .context("cannot copy the plugin")?;
-        let mut command = Command::new(tool("vault")?);
-        command.args(["server", "-dev", "-dev-no-store-token"]);
-        command.arg(format!("-dev-listen-address={}", self.address()));
-        command.arg(format!("-dev-plugin-dir={}", plugins.display()));
-        command
-            .env("VAULT_DEV_ROOT_TOKEN_ID", &self.root_token)
-            .env("HOME", self.private.dir());
+        let command = self.command()?;
         self.private.spawn(command)?;
-        let log = self.private.log().to_owned();
+        let (log, ready) = (self.private.log().to_owned(), self.role.ready());
         wait::until("starting Vault", START, &log, || {
             self.private.still_running()?;
-            let printed = std::fs::read_to_string(&log)?;
-            let unsealed = printed.contains("Root Token: ");
-            Ok((unsealed && TcpStream::connect(self.address()).is_ok()).then_some(()))
+            let is_ready = std::fs::read_to_string(&log)?.contains(ready);
+            Ok((is_ready && TcpStream::connect(self.address()).is_ok()).then_some(()))
         })
     }
 

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What runs inside the cluster besides our own product: CoreDNS, metrics-server, and the monitoring CRDs.
+# What is inside the cluster besides our own product: CoreDNS, metrics-server, a priority below all
+# others, and the monitoring CRDs.
 
 import_addon_images() {
   import_image "$PAUSE_IMAGE" 65535:65535 /pause "$(tool pause)=/pause"
@@ -25,6 +26,7 @@ apply_addons() {
   sed "s|@FORWARD@|$forward|" "$CLUSTER_DIR/manifests/coredns.yaml" >"$CONF/coredns.yaml"
   apply_once coredns "$CONF/coredns.yaml"
   apply_once metrics-server "$CLUSTER_DIR/manifests/metrics-server.yaml"
+  apply_once priorities "$CLUSTER_DIR/manifests/priorities.yaml"
 }
 
 coredns_ready() {

@@ -2,9 +2,13 @@
 # kubelet and kube-proxy: what makes the machine a node.
 
 start_kubelet() {
+  local before
+  before=$(cat "$CONF/kubelet.yaml" 2>/dev/null || true)
   kubeconfig "$CONF/kubelet.kubeconfig" kubelet
   write_resolv_conf
   write_kubelet_config
+  # Settings are read at the start alone; pods run on meanwhile.
+  [[ $before = "$(cat "$CONF/kubelet.yaml")" ]] || stop kubelet
   start kubelet "$(tool kubelet)" --config "$CONF/kubelet.yaml" --kubeconfig "$CONF/kubelet.kubeconfig" \
     --root-dir "$STATE/kubelet" --hostname-override "$NODE_NAME" --node-ip "$NODE_IP" --v 1
 }
@@ -12,7 +16,10 @@ start_kubelet() {
 # cgroupfs and failCgroupV1: no systemd is needed, and cgroup v1 and v2 both do.
 # No eviction or image collection by disk usage: images are imported, not pulled, so a collected
 # image could not come back.
+# A node that is short of process ids lets pods end in order, and has recovered soon: journeys make it so.
 write_kubelet_config() {
+  local pids
+  pids=$(pids_to_keep)
   put "$CONF/kubelet.yaml" <<YAML
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -39,9 +46,28 @@ staticPodPath: ""
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
 evictionHard: {memory.available: 100Mi, nodefs.available: 1Gi, imagefs.available: 1Gi}
+evictionSoft: {pid.available: "$pids"}
+evictionSoftGracePeriod: {pid.available: 5s}
+evictionMaxPodGracePeriod: 60
+evictionPressureTransitionPeriod: 10s
 nodeStatusUpdateFrequency: 5s
 maxPods: 110
 YAML
+}
+
+# With fewer process ids left the node is short of them, which it never is by itself: beside what the
+# machine ran when the node first came up, 110 pods take 4000 at most, and compilers some for each core.
+pids_to_keep() {
+  local file=$CONF/tasks tasks most keep
+  if [[ ! -s $file ]]; then
+    read -r _ _ _ tasks _ </proc/loadavg
+    put "$file" <<<"$((${tasks#*/} + 4000 + 32 * $(nproc)))"
+  fi
+  # As the kubelet does.
+  most=$(sort -n /proc/sys/kernel/pid_max /proc/sys/kernel/threads-max | head -n 1)
+  keep=$((most - $(cat "$file")))
+  # One that may run no more than that is short when nothing is left.
+  printf '%s' $((keep > 0 ? keep : 1))
 }
 
 # A resolver on the loopback address of the host is out of a pod's reach: leave those out.

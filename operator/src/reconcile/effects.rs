@@ -15,6 +15,13 @@ use super::plan::Effect;
 use super::{prune, write_secrets};
 use crate::secrets::{Ensured, SecretsError};
 
+/// Those of `effects` that objects need, and those that wait for no object and that none waits for.
+#[must_use]
+pub fn around_apply(effects: &[Effect]) -> (&[Effect], &[Effect]) {
+    let needed = |effect: &Effect| !matches!(effect, Effect::WriteSecrets { .. });
+    effects.split_at(effects.partition_point(needed))
+}
+
 /// Carries out `effects` in their order.
 ///
 /// # Errors

@@ -2,19 +2,22 @@
 //!
 //! Owns [`Migration`] and the retry rules of its Job: a temporary failure is tried again, later each
 //! time; an SQL error and a refusal stay until the spec changes; a configuration fault stays until
-//! what the Job was made with changes. Pure.
+//! what the Job was made with changes. For which database a success counts, `success.rs` says. Pure.
 
 use std::time::Duration;
 
-use erpgo_crds::ErpGoStatus;
+use erpgo_crds::{ErpGo, ErpGoStatus, MigrationStatus};
 use jiff::Timestamp;
 
 use super::build::migration_job::{EXIT_CONFIG, EXIT_REFUSED, EXIT_SQL};
+use super::names;
 use super::observed::{JobFacts, JobState, MigrationReport, Observed, PodComponent};
 use super::phase::{self, Waiting};
-use super::plan::{Effect, JobDeletion};
+use super::plan::{Effect, JobDeletion, Plan};
 use super::reason;
+use super::success;
 use super::text::bounded_to;
+use super::unready;
 use super::valid::ValidErpGo;
 
 const FIRST_RETRY_SECONDS: u64 = 30;
@@ -65,20 +68,23 @@ pub fn standing(
     now: Timestamp,
 ) -> Standing {
     let mut standing = match &seen.migration_job {
-        None if succeeded_before(app, status) => plain(Migration::Succeeded, None),
-        None => running(app, seen, 1),
+        None if success::is_recorded(&app.image, status, seen) => plain(Migration::Succeeded, None),
+        None => running(app, seen, 1, now),
         Some(job) => match job.state {
-            JobState::Succeeded => plain(Migration::Succeeded, Some(job.attempt)),
+            JobState::Succeeded if success::counts(&app.image, job, status, seen) => {
+                done(app, job, seen)
+            }
+            JobState::Succeeded => moved(app, job),
             JobState::Running if is_outdated(job, made_with) => again_at_once(job),
-            JobState::Running => running(app, seen, job.attempt),
+            JobState::Running => running(app, seen, job.attempt, now),
             JobState::Failed => failed(app, job, made_with, now),
         },
     };
-    let done = standing.migration == Migration::Succeeded;
+    let is_done = standing.migration == Migration::Succeeded;
     standing.effects.extend(
         seen.other_migration_jobs
             .iter()
-            .filter_map(|job| superseded(job, done)),
+            .filter_map(|job| superseded(job, is_done)),
     );
     standing
 }
@@ -96,18 +102,76 @@ fn plain(migration: Migration, attempt: Option<u32>) -> Standing {
 /// Whether the migrations of `app`'s image are known to have succeeded.
 #[must_use]
 pub fn succeeded(app: &ValidErpGo, status: Option<&ErpGoStatus>, seen: &Observed) -> bool {
-    let job = seen.migration_job.as_ref();
-    job.is_some_and(|job| job.state == JobState::Succeeded) || succeeded_before(app, status)
+    let counts = |job: &JobFacts| {
+        job.state == JobState::Succeeded && success::counts(&app.image, job, status, seen)
+    };
+    seen.migration_job.as_ref().is_some_and(counts)
+        || success::is_recorded(&app.image, status, seen)
 }
 
-// The Job may have been removed since; it need not run twice.
-fn succeeded_before(app: &ValidErpGo, status: Option<&ErpGoStatus>) -> bool {
-    let recorded = status.and_then(|status| status.migration.as_ref());
-    recorded.is_some_and(|m| m.image == app.image && m.state == "Succeeded")
+/// What the status is to say of them.
+#[must_use]
+pub fn told(
+    erpgo: &ErpGo,
+    plan: &Plan,
+    seen: &Observed,
+    old: &ErpGoStatus,
+) -> Option<MigrationStatus> {
+    let image = &erpgo.spec.image;
+    let (state, database) = match plan.migration {
+        Migration::Pending => return old.migration.clone(),
+        Migration::Running | Migration::Retrying => ("Running", None),
+        Migration::Succeeded => (success::WORD, success::version(image, plan, seen, old)),
+        Migration::Stopped => ("Failed", None),
+    };
+    Some(MigrationStatus {
+        job: names::migration_job(erpgo),
+        image: image.clone(),
+        state: state.to_owned(),
+        database,
+    })
 }
 
-fn running(app: &ValidErpGo, seen: &Observed, attempt: u32) -> Standing {
-    let trouble = phase::pods(seen, PodComponent::Migration, &app.image)
+fn done(app: &ValidErpGo, job: &JobFacts, seen: &Observed) -> Standing {
+    let done = plain(Migration::Succeeded, Some(job.attempt));
+    if !success::is_at_stake(&app.image, seen) {
+        return done;
+    }
+    let cause = format!(
+        "the migrations of {} have succeeded, and the URL of the database is being changed",
+        app.image
+    );
+    Standing {
+        migration: Migration::Running,
+        waiting: Some(Waiting::passing(
+            reason::MIGRATING,
+            cause,
+            "nothing to do, pods begin when it is settled; the version that serves goes on",
+        )),
+        ..done
+    }
+}
+
+fn moved(app: &ValidErpGo, job: &JobFacts) -> Standing {
+    let cause = format!(
+        "the URL of the database has changed since the migrations of {} ran",
+        app.image
+    );
+    Standing {
+        waiting: Some(Waiting::passing(
+            reason::MIGRATING,
+            cause,
+            "nothing to do, they run once more; the version that serves goes on",
+        )),
+        effects: vec![delete(job, JobDeletion::Moved)],
+        ..plain(Migration::Running, Some(1))
+    }
+}
+
+fn running(app: &ValidErpGo, seen: &Observed, attempt: u32, now: Timestamp) -> Standing {
+    let (pods, image) = (PodComponent::Migration, &app.image);
+    let trouble = phase::pods(seen, pods, image)
+        .or_else(|| unready::sidecar(seen, pods, image, now))
         .or_else(|| phase::pods_refused(seen.migration_job.as_ref()?))
         .or_else(|| last_end(seen.migration_job.as_ref()?));
     let usual = || {

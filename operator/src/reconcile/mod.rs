@@ -1,9 +1,10 @@
 //! One reconcile: observe, plan, apply, publish.
 //!
-//! Owns the order of the four steps and nothing else. A failure of apply is published as what it
-//! means to a person before it is returned; waiting is no failure.
+//! Owns the order of the four steps and nothing else. A failure of apply or of the rotation log is
+//! published as what it means to a person before it is returned; waiting is no failure.
 
 pub mod apply;
+pub mod autoscaler;
 pub mod backoff;
 pub mod build;
 pub mod check;
@@ -19,6 +20,7 @@ pub mod finalize;
 mod handover;
 pub mod inputs;
 pub mod live;
+mod measure;
 pub mod memory;
 pub mod migrate;
 pub mod names;
@@ -32,12 +34,18 @@ mod prune;
 pub mod publish;
 pub mod reason;
 pub mod redis;
+pub mod refused;
 pub mod rotation;
 mod rotation_condition;
 pub mod rotation_log;
 pub mod sidecar;
+pub mod sources;
+pub mod stale;
 pub mod status;
+mod success;
 pub(crate) mod text;
+pub mod unready;
+mod untold;
 pub mod valid;
 pub mod validate;
 mod write_secrets;
@@ -107,9 +115,18 @@ pub async fn reconcile(key: &Key, context: &Context) -> Result<Done, ReconcileEr
     if note_outcome(context, key, &mut seen, &applied) {
         intent = plan(&erpgo, &seen, &context.config, Timestamp::now());
     }
+    // First, so that what the status says to have happened is in the log.
+    let logged = log(context, &erpgo, &intent).await;
+    if logged.is_err() {
+        note_outcome(context, key, &mut seen, &logged);
+        intent = plan(&erpgo, &seen, &context.config, Timestamp::now());
+        let unlogged = |decided| rotation::unlogged(decided, erpgo.status.as_ref());
+        intent.rotation = intent.rotation.map(unlogged);
+    }
     publish(context, key, &erpgo, &intent, &seen).await?;
-    measure(context, key, &erpgo, &intent);
-    applied?;
+    let metrics = &context.health.metrics;
+    measure::measure(metrics, key, &erpgo, &intent, Timestamp::now());
+    applied.and(logged)?;
     context.memory.succeeded(key);
     Ok(again(&intent))
 }
@@ -135,11 +152,37 @@ async fn carry_out(
         return Ok(());
     };
     finalize::ensure(context, erpgo).await?;
-    effects::carry_out(context, erpgo, &plan.effects).await?;
-    apply::apply(context, erpgo, desired, live).await
+    let (before, after) = effects::around_apply(&plan.effects);
+    effects::carry_out(context, erpgo, before).await?;
+    let applied = apply::apply(context, erpgo, desired, live).await;
+    // Neither holds the other up: a backend that refuses a rotation stops no rollout, and an object that
+    // is refused stops no revocation.
+    let written = write(context, erpgo, plan, after).await;
+    applied.and(written)
 }
 
-/// Turns what apply met into an observation; tells whether that changed anything.
+async fn write(
+    context: &Context,
+    erpgo: &ErpGo,
+    plan: &Plan,
+    effects: &[plan::Effect],
+) -> Result<(), ReconcileError> {
+    let decided = plan.rotation.as_ref();
+    if decided.is_some_and(|decided| decided.write.is_some()) {
+        // A document that is written shows no more what led to it: after a crash nobody could tell it again.
+        log(context, erpgo, plan).await?;
+    }
+    effects::carry_out(context, erpgo, effects).await
+}
+
+async fn log(context: &Context, erpgo: &ErpGo, plan: &Plan) -> Result<(), ReconcileError> {
+    match &plan.rotation {
+        Some(decided) => rotation_log::write(context, erpgo, &decided.notes).await,
+        None => Ok(()),
+    }
+}
+
+/// Turns what a write met into an observation; tells whether that changed anything.
 fn note_outcome(
     context: &Context,
     key: &Key,
@@ -168,10 +211,6 @@ async fn publish(
     plan: &Plan,
     seen: &Observed,
 ) -> Result<(), ReconcileError> {
-    // First, so that what the status says to have happened is in the log.
-    if let Some(decided) = &plan.rotation {
-        rotation_log::write(context, erpgo, &decided.notes).await?;
-    }
     let (status, notes) = status::status(erpgo, plan, seen, Timestamp::now());
     publish::status(context, erpgo, &status).await?;
     publish::events(context, key, erpgo, &notes).await;
@@ -187,39 +226,6 @@ fn forget_metrics(context: &Context, key: &Key) {
     let keys = KeyName::ALL.map(KeyName::as_str);
     let metrics = &context.health.metrics;
     metrics.forget(&key.namespace, &key.name, &keys);
-}
-
-fn measure(context: &Context, key: &Key, erpgo: &ErpGo, plan: &Plan) {
-    let Some(decided) = &plan.rotation else {
-        return;
-    };
-    let (metrics, now) = (&context.health.metrics, Timestamp::now());
-    let since = |then: Timestamp| now.duration_since(then).as_secs().max(0);
-    for record in &decided.record.keys {
-        let (name, age) = (record.key.as_str(), since(record.created_at));
-        metrics.set_secret_age(&key.namespace, &key.name, name, age);
-    }
-    let is_gone = |name: &KeyName| decided.record.key(*name).is_none();
-    for name in KeyName::ALL.into_iter().filter(is_gone) {
-        metrics.forget_secret_age(&key.namespace, &key.name, name.as_str());
-    }
-    let active = decided.record.active.as_ref();
-    let step = active.map_or(0, |active| active.step.number());
-    metrics.set_rotation_step(&key.namespace, &key.name, step);
-    let fault = decided.wait.as_ref().is_some_and(|wait| wait.fault);
-    metrics.set_rotation_fault(&key.namespace, &key.name, fault);
-    let before = erpgo
-        .status
-        .as_ref()
-        .and_then(|status| status.rotation.as_ref());
-    let before = before.and_then(|status| status.active.as_ref());
-    if let (Some(before), Some(last), None) = (before, &decided.record.last, active)
-        && before.id == last.id
-        && last.ran_its_course(&before.reason)
-    {
-        let took = last.at.duration_since(before.begun_at.0);
-        metrics.rotated(took.unsigned_abs());
-    }
 }
 
 fn again(plan: &Plan) -> Done {

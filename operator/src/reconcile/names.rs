@@ -25,6 +25,8 @@ pub const SPEC_HASH: &str = "erpgo.io/spec-hash";
 pub const ATTEMPT: &str = "erpgo.io/attempt";
 /// Annotation of a migration Job: secret generation and settings that it was made with.
 pub const MADE_WITH: &str = "erpgo.io/made-with";
+/// Annotation of a migration Job: version of the database that it was made for.
+pub const DATABASE: &str = "erpgo.io/database";
 /// Annotation of a Job that changes the password of a login: its errand, `TASK KEY LOGIN KID`.
 pub const ERRAND: &str = "erpgo.io/errand";
 /// Annotation of the secret set's Secret: id of the write that it came from.

@@ -28,8 +28,8 @@ use super::live::Live;
 use super::memory::Heard;
 use super::names::{self, Component, Names};
 use super::observed::{
-    AckFacts, Complaint, HpaFacts, MAX_MESSAGE_BYTES, MAX_PODS, Observed, PodComponent, PodFacts,
-    SecretSetState,
+    AckFacts, Blindness, Complaint, HpaFacts, MAX_MESSAGE_BYTES, MAX_PODS, Observed, PodComponent,
+    PodFacts, SecretSetState,
 };
 use super::text::bounded_to;
 use crate::acks;
@@ -78,6 +78,7 @@ pub async fn observe(
     if let Some(job) = &mut migration_job {
         job.pods_refused = refusals::of_pods(context, key, job, &pods).await?;
     }
+    let login_admins = sources::login_admins(context, erpgo, &errands).await?;
     let mut pods = pods::facts(&pods, &wanted_job);
     let serving = serving(&pods);
     let (acks, complaints) = tokio::join!(
@@ -92,6 +93,8 @@ pub async fn observe(
         database_secret: sources.database,
         redis_secret: sources.redis,
         bootstrap_secret: sources.bootstrap,
+        mail_secret: sources.mail,
+        login_admins,
         secret_set,
         control_token: own.control_token,
         admin_secret: own.admin,
@@ -137,6 +140,12 @@ fn serving(pods: &[PodFacts]) -> Vec<IpAddr> {
     let mut all: Vec<IpAddr> = pods.iter().filter(alive).filter_map(|pod| pod.ip).collect();
     all.sort_unstable();
     all
+}
+
+// Of a migration it is told until its sidecar has rendered the set: why it has not.
+fn has_news(pod: &PodFacts) -> bool {
+    let waits = pod.component == PodComponent::Api || !pod.ready;
+    waits && !pod.ended
 }
 
 struct Reader<'a> {
@@ -207,10 +216,9 @@ impl Reader<'_> {
         let SecretSetState::Present { generation } = set else {
             return None;
         };
-        let api = |pod: &&mut PodFacts| pod.component == PodComponent::Api && !pod.ended;
         let (mut pods, addresses): (Vec<&mut PodFacts>, Vec<IpAddr>) = pods
             .iter_mut()
-            .filter(api)
+            .filter(|pod| has_news(pod))
             .filter_map(|pod| pod.ip.map(|ip| (pod, ip)))
             .unzip();
         if pods.is_empty() {
@@ -223,7 +231,8 @@ impl Reader<'_> {
         for (pod, state) in pods.iter_mut().zip(states) {
             pod.secrets = state;
         }
-        let serving = || pods.iter().filter(|pod| !pod.terminating);
+        let api = |pod: &&&mut PodFacts| pod.component == PodComponent::Api;
+        let serving = || pods.iter().filter(api).filter(|pod| !pod.terminating);
         let holds = |pod: &&&mut PodFacts| {
             let state = pod.secrets.as_ref();
             state.is_some_and(|state| acks::holds(state, *generation))
@@ -287,11 +296,19 @@ fn hpa_facts(hpa: &HorizontalPodAutoscaler) -> HpaFacts {
         return HpaFacts::default();
     };
     let mut conditions = status.conditions.iter().flatten();
-    let inactive = conditions.find(|c| c.type_ == "ScalingActive" && c.status == "False");
+    // No pods are wanted by whoever set their number to 0: that is no blindness.
+    let inactive = conditions.find(|c| {
+        c.type_ == "ScalingActive"
+            && c.status == "False"
+            && c.reason.as_deref() != Some("ScalingDisabled")
+    });
     HpaFacts {
         current: status.current_replicas.unwrap_or(0),
         desired: status.desired_replicas,
-        blind: inactive.map(|c| bounded(c.message.as_deref().unwrap_or_default())),
+        blind: inactive.map(|c| Blindness {
+            since: c.last_transition_time.as_ref().map(|time| time.0),
+            message: bounded(c.message.as_deref().unwrap_or_default()),
+        }),
     }
 }
 
@@ -319,6 +336,48 @@ mod tests {
             pod(serves),
         ];
         assert_eq!(serving(&pods), [serves]);
+    }
+
+    #[test]
+    fn an_autoscaler_is_blind_when_it_has_no_numbers_and_not_when_nothing_is_to_be_scaled() {
+        let facts = |status: &str, reason: &str| {
+            let condition = serde_json::json!({"type": "ScalingActive", "status": status, "reason": reason,
+                "message": "no metrics", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+            let hpa = serde_json::json!({"metadata": {}, "status": {
+                "currentReplicas": 2, "desiredReplicas": 3, "conditions": [condition]}});
+            hpa_facts(&serde_json::from_value(hpa).unwrap())
+        };
+        let blind = Blindness {
+            since: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+            message: "no metrics".into(),
+        };
+        let found = facts("False", "FailedGetResourceMetric");
+        assert_eq!(found.blind, Some(blind));
+        assert_eq!((found.current, found.desired), (2, 3));
+        assert_eq!(facts("True", "ValidMetricFound").blind, None);
+        assert_eq!(facts("False", "ScalingDisabled").blind, None);
+    }
+
+    #[test]
+    fn the_pod_of_a_migration_is_asked_until_its_sidecar_has_rendered_the_set() {
+        let pod = |component, ready, ended| PodFacts {
+            component,
+            ready,
+            ended,
+            ..PodFacts::default()
+        };
+        let (api, migration) = (PodComponent::Api, PodComponent::Migration);
+        for (component, ready, ended, asked) in [
+            (api, true, false, true),
+            (api, false, false, true),
+            (api, false, true, false),
+            (migration, false, false, true),
+            (migration, true, false, false),
+            (migration, false, true, false),
+        ] {
+            let pod = pod(component, ready, ended);
+            assert_eq!(has_news(&pod), asked, "{pod:?}");
+        }
     }
 
     #[test]

@@ -11,12 +11,15 @@ use erpgo_secret_set::{KeyName, Kid, PodState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::text::bounded_to;
 use crate::rotation::{DocumentView, ErrandView, LoginKey};
 
 /// Longest message of a pod or a report that is kept, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4096;
 /// Longest end of the log of a migration without a report that is kept, in bytes.
 pub const MAX_TAIL_BYTES: usize = 600;
+/// Longest class of a failure that is kept, in bytes.
+const MAX_CLASS_BYTES: usize = 32;
 /// Most pods that are kept; the rest only count.
 pub const MAX_PODS: usize = 256;
 
@@ -30,6 +33,11 @@ pub struct Observed {
     pub redis_secret: Option<SecretSource>,
     /// The Secret that `spec.bootstrapAdmin.secretRef` names, when the spec has one.
     pub bootstrap_secret: Option<SecretSource>,
+    /// The Secret that `spec.mail.credentialsSecretRef` names; none as well while it was not looked at,
+    /// since all pods are ready.
+    pub mail_secret: Option<SecretSource>,
+    /// The keys that `adminSecretRef` names, where a Job that mounts one has not succeeded.
+    pub login_admins: BTreeMap<LoginKey, SecretSource>,
     /// The secret set in its backend.
     pub secret_set: SecretSetState,
     /// Whether the Secret `NAME-control` is there.
@@ -167,6 +175,8 @@ pub struct PodFacts {
     pub ip: Option<IpAddr>,
     /// What it belongs to.
     pub component: PodComponent,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
     /// Whether it is ready.
     pub ready: bool,
     /// Whether it is being deleted.
@@ -183,6 +193,15 @@ pub struct PodFacts {
     pub terminated: Option<ContainerTerminated>,
     /// Message of PodScheduled=False, when no node takes it.
     pub unschedulable: Option<String>,
+}
+
+impl PodFacts {
+    /// The class of its sidecar's last failure to read the secret set; none when it has read it.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let class = self.secrets.as_ref()?.backend.error_class.as_deref()?;
+        Some(bounded_to(class, MAX_CLASS_BYTES))
+    }
 }
 
 /// Why a container does not start.
@@ -252,6 +271,8 @@ pub struct JobFacts {
     pub attempt: u32,
     /// Annotation [`super::names::MADE_WITH`].
     pub made_with: Option<String>,
+    /// Annotation [`super::names::DATABASE`].
+    pub database: Option<String>,
     /// When it failed or completed.
     pub finished_at: Option<Timestamp>,
     /// Why the API server refuses its pods, while it has none.
@@ -307,8 +328,18 @@ pub struct HpaFacts {
     pub current: i32,
     /// `status.desiredReplicas`.
     pub desired: i32,
-    /// Message of ScalingActive=False: it cannot see the load.
-    pub blind: Option<String>,
+    /// That it cannot see the load.
+    pub blind: Option<Blindness>,
+}
+
+/// The condition ScalingActive=False.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Blindness {
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Why, in the controller's words.
+    pub message: String,
 }
 
 /// Which optional APIs the cluster serves.

@@ -4,7 +4,7 @@
 
 use erpgo_crds::ErpGoStatus;
 
-use super::migrate::Migration;
+use super::migrate::{self, Migration};
 use super::observed::{
     Complaint, Dependency, DeploymentFacts, JobFacts, Observed, PodComponent, PodFacts,
     SecretSetState, SecretSource,
@@ -72,6 +72,30 @@ impl Waiting {
     }
 }
 
+/// What must be there before migrations can run.
+#[must_use]
+pub fn missing(app: &ValidErpGo, status: Option<&ErpGoStatus>, seen: &Observed) -> Option<Waiting> {
+    inputs(app, seen)
+        .or_else(|| lost(status, seen))
+        .or_else(|| first_administrator(app, status, seen))
+}
+
+// Only the first migration makes one, whoever made the secret set.
+fn first_administrator(
+    app: &ValidErpGo,
+    status: Option<&ErpGoStatus>,
+    seen: &Observed,
+) -> Option<Waiting> {
+    let is_made = migrate::succeeded(app, status, seen) || has_served(status, seen);
+    bootstrap(app, seen).filter(|_| !is_made)
+}
+
+/// Whether any image has ever served.
+#[must_use]
+pub fn has_served(status: Option<&ErpGoStatus>, seen: &Observed) -> bool {
+    seen.deployment.is_some() || status.is_some_and(|status| status.serving_image.is_some())
+}
+
 /// What the secret set and its inputs wait on.
 #[must_use]
 pub fn inputs(app: &ValidErpGo, seen: &Observed) -> Option<Waiting> {
@@ -107,15 +131,22 @@ pub fn lost(status: Option<&ErpGoStatus>, seen: &Observed) -> Option<Waiting> {
 }
 
 fn sources(app: &ValidErpGo, seen: &Observed) -> Option<Waiting> {
-    let database = source(
-        "spec.database.secretRef",
-        &app.database.name,
-        &app.database.key,
-        &seen.database_secret,
-    );
-    database
+    database_source(app, seen)
         .or_else(|| redis_source(app, seen))
         .or_else(|| bootstrap(app, seen))
+}
+
+/// What the URL of the database waits on.
+#[must_use]
+pub fn database_source(app: &ValidErpGo, seen: &Observed) -> Option<Waiting> {
+    let database = &app.database;
+    let found = &seen.database_secret;
+    source(
+        "spec.database.secretRef",
+        &database.name,
+        &database.key,
+        found,
+    )
 }
 
 /// What the URL of Redis waits on.
@@ -141,16 +172,19 @@ pub fn bootstrap(app: &ValidErpGo, seen: &Observed) -> Option<Waiting> {
     )
 }
 
-fn source(field: &str, name: &str, key: &str, found: &SecretSource) -> Option<Waiting> {
+pub(super) fn source(field: &str, name: &str, key: &str, found: &SecretSource) -> Option<Waiting> {
     let (cause, way_out) = match found {
         SecretSource::Present => return None,
         SecretSource::Missing => (
             format!("the Secret {name} that {field} names does not exist"),
             format!("create it with the key {key}"),
         ),
-        SecretSource::KeyMissing { key } => (
-            format!("the Secret {name} that {field} names has no key {key}"),
-            format!("add the key {key}, or name another one in {field}.key"),
+        SecretSource::KeyMissing { key: lacking } => (
+            format!("the Secret {name} that {field} names has no key {lacking}"),
+            match lacking == key {
+                true => format!("add the key {key}, or name another one in {field}.key"),
+                false => format!("add the key {lacking}"),
+            },
         ),
         SecretSource::Invalid { reason } => (
             format!("the Secret {name} that {field} names cannot be used: {reason}"),
@@ -163,10 +197,19 @@ fn source(field: &str, name: &str, key: &str, found: &SecretSource) -> Option<Wa
 /// What the pods of `component` wait on.
 #[must_use]
 pub fn pods(seen: &Observed, component: PodComponent, image: &str) -> Option<Waiting> {
-    let concerned = |pod: &&PodFacts| {
+    beginning(seen, component, image).find_map(pod)
+}
+
+/// The pods of `component` and `image` that are not ready.
+pub(super) fn beginning<'a>(
+    seen: &'a Observed,
+    component: PodComponent,
+    image: &'a str,
+) -> impl Iterator<Item = &'a PodFacts> {
+    let concerned = move |pod: &&PodFacts| {
         pod.component == component && !pod.terminating && !pod.ready && pod.image == image
     };
-    seen.pods.iter().filter(concerned).find_map(pod)
+    seen.pods.iter().filter(concerned)
 }
 
 fn pod(pod: &PodFacts) -> Option<Waiting> {

@@ -4,12 +4,12 @@
 //! observation give the same plan, so that a restart resumes where it was (I-10) and rest stays rest
 //! (I-05).
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use erpgo_crds::{ErpGo, ErpGoStatus, ServingSidecar};
 use jiff::Timestamp;
 
+use super::autoscaler;
 use super::build::deployment::Images;
 use super::build::migration_job::MigrationRun;
 use super::build::{self, Decided, Desired};
@@ -21,10 +21,16 @@ use super::names::{SPEC_HASH, short_hash};
 use super::observed::{JobFacts, JobState, Observed, PodComponent, SecretSetState, SecretSource};
 use super::phase::{self, Phase, Waiting};
 use super::redis;
+use super::refused;
 use super::rotation;
 use super::sidecar;
+use super::sources;
+use super::stale;
+use super::success;
+use super::unready;
 use super::valid::{Bootstrap, ValidErpGo};
 use super::validate::{Invalid, validate};
+use crate::audience::Audience;
 use crate::rotation::{Decision, Write};
 
 /// One reconcile's intentions.
@@ -44,7 +50,8 @@ pub struct Plan {
     pub serving_sidecar: Option<ServingSidecar>,
     /// Every object that is wanted. `None`: write nothing and prune nothing.
     pub desired: Option<Desired>,
-    /// To be done before `desired` is applied, in this order.
+    /// To be done in this order: the write of secrets, which comes last, after `desired` is applied, and
+    /// all others before.
     pub effects: Vec<Effect>,
     /// When to look again if no watch fires.
     pub requeue: Requeue,
@@ -73,7 +80,7 @@ pub enum Effect {
         /// What changes.
         write: Write,
         /// Who is told.
-        pods: Vec<IpAddr>,
+        pods: Audience,
     },
     /// Delete a migration Job, with its pods in the background. Jobs are deleted by this effect
     /// alone: prune leaves them be.
@@ -94,6 +101,8 @@ pub enum Effect {
 pub enum JobDeletion {
     /// It failed and may be tried again.
     Retry,
+    /// It succeeded, and the URL of the database has changed since.
+    Moved,
     /// Another image is wanted and this one is unfinished or failed.
     Superseded,
     /// Another image's Job has succeeded.
@@ -146,7 +155,7 @@ fn decide(
     config: &Config,
     now: Timestamp,
 ) -> Plan {
-    let missing = phase::inputs(app, seen).or_else(|| phase::lost(status, seen));
+    let missing = phase::missing(app, status, seen);
     let made_with = made_with(app, seen);
     let standing = match &missing {
         None => migrate::standing(app, seen, status, &made_with, now),
@@ -170,7 +179,7 @@ fn decide(
     let desired = build::desired(app, &decided);
     let rolling = serving_image
         .as_ref()
-        .and_then(|image| rollout(seen, image, &desired));
+        .and_then(|image| rollout(app, seen, image, &desired, now));
     // A backend that goes away later takes nothing from pods that hold the last good set.
     let prepared = missing.is_none() || standing.migration == Migration::Succeeded;
     let phase = phase::phase(prepared, standing.migration, rolling.is_none());
@@ -182,10 +191,13 @@ fn decide(
     effects.extend(rotation::effect(rotation.as_ref(), seen));
     let waiting = missing
         .or(phase::refusal(seen))
+        .or(refused::waiting(seen))
         .or(standing.waiting)
         .or(rolling.clone().filter(|rolling| rolling.fault))
         .or(phase::dependencies(app, seen))
-        .or(worse(rolling, redis::waiting(app, seen, rotation.as_ref())));
+        .or(sources::unusable(app, seen))
+        .or(unready::login_admins(app, seen))
+        .or(least(app, seen, rotation.as_ref(), rolling, now));
     checked(Plan {
         phase,
         requeue: sooner(
@@ -203,6 +215,21 @@ fn decide(
         desired: Some(desired),
         effects,
     })
+}
+
+// What is told when nothing else is in the way.
+fn least(
+    app: &ValidErpGo,
+    seen: &Observed,
+    rotation: Option<&Decision>,
+    rolling: Option<Waiting>,
+    now: Timestamp,
+) -> Option<Waiting> {
+    // A rollout may take the pods along of which it would be told.
+    let rests = rolling.is_none();
+    let lasting = || stale::waiting(seen, now).or_else(|| autoscaler::waiting(app, seen, now));
+    let lasting = rests.then(lasting).flatten();
+    worse(rolling, worse(lasting, redis::waiting(app, seen, rotation)))
 }
 
 // What a person must mend is told before what passes by itself.
@@ -228,7 +255,7 @@ fn checked(plan: Plan) -> Plan {
     }
 }
 
-// Without a usable secret set no Job is begun; one that has succeeded counts all the same.
+// Without a usable secret set no Job is begun; one that has succeeded counts for what is rolled out.
 fn unprepared(app: &ValidErpGo, status: Option<&ErpGoStatus>, seen: &Observed) -> Standing {
     let done = migrate::succeeded(app, status, seen);
     let migration = if done {
@@ -255,6 +282,7 @@ fn migration_run(
     MigrationRun {
         attempt,
         made_with,
+        database: success::made_for(seen).map(String::from),
         bootstrap: bootstrap_secret(app, seen),
         sidecar_image,
     }
@@ -313,14 +341,22 @@ fn made_with(app: &ValidErpGo, seen: &Observed) -> String {
     format!("{generation}-{}", short_hash(&[&settings]))
 }
 
-fn rollout(seen: &Observed, image: &str, desired: &Desired) -> Option<Waiting> {
+fn rollout(
+    app: &ValidErpGo,
+    seen: &Observed,
+    image: &str,
+    desired: &Desired,
+    now: Timestamp,
+) -> Option<Waiting> {
     let annotations = desired
         .deployment
         .as_ref()
         .and_then(|d| d.metadata.annotations.as_ref());
     let hash = annotations.and_then(|annotations| annotations.get(SPEC_HASH));
     let rolling = phase::rollout(seen, image, hash)?;
-    let trouble = phase::pods(seen, PodComponent::Api, image);
+    let trouble = phase::pods(seen, PodComponent::Api, image)
+        .or_else(|| unready::mail(app, seen))
+        .or_else(|| unready::sidecar(seen, PodComponent::Api, image, now));
     Some(trouble.unwrap_or(rolling))
 }
 
@@ -335,8 +371,7 @@ fn preparations(
         effects.push(Effect::EnsureControlToken);
     }
     // Whoever removed it after the first start knows the password, or wants no one to.
-    let first =
-        seen.deployment.is_none() && status.is_none_or(|status| status.serving_image.is_none());
+    let first = !phase::has_served(status, seen);
     if app.bootstrap == Bootstrap::Generated && !seen.admin_secret && first {
         effects.push(Effect::EnsureAdminSecret);
     }

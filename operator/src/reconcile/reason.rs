@@ -26,6 +26,8 @@ pub const SECRET_SET_INVALID: &str = "SecretSetInvalid";
 pub const SECRET_SET_LOST: &str = "SecretSetLost";
 /// The secret backend cannot be asked.
 pub const BACKEND_UNREACHABLE: &str = "BackendUnreachable";
+/// Pods cannot read the secret set, which the operator can.
+pub const SECRETS_STALE: &str = "SecretsStale";
 /// The secret set is there.
 pub const SECRET_SET_PRESENT: &str = "SecretSetPresent";
 /// The migrations have succeeded.
@@ -46,6 +48,8 @@ pub const UNSCHEDULABLE: &str = "Unschedulable";
 pub const WRITE_REFUSED: &str = "WriteRefused";
 /// The rollout does not come forward.
 pub const ROLLOUT_STUCK: &str = "RolloutStuck";
+/// The autoscaler has no numbers, so that nothing is scaled.
+pub const AUTOSCALER_BLIND: &str = "AutoscalerBlind";
 /// Pods cannot use their database.
 pub const DATABASE_UNAVAILABLE: &str = "DatabaseUnavailable";
 /// Pods cannot use Redis; the database answers instead.

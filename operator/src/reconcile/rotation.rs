@@ -14,14 +14,20 @@ use super::build::credentials_job::ErrandRun;
 use super::observed::{Observed, PodComponent, PodFacts};
 use super::plan::Effect;
 use super::redis;
+use super::refused;
 use super::valid::{ValidErpGo, ValidTurns};
+use crate::audience::Audience;
 pub use crate::rotation::ACCEPTANCE;
 use crate::rotation::{
-    Decision, Errand, LoginKey, Logins, PodView, Policy, Record, Situation, decide,
+    Decision, Edit, Errand, HASTE, LoginKey, Logins, PodView, Policy, Record, Situation, Wait, Write,
+    decide,
 };
 
 /// Keys whose values the operator draws in any case.
 const DRAWN: [KeyName; 3] = [KeyName::Jwt, KeyName::Refresh, KeyName::Pepper];
+
+/// How long pods have to take up what is written, before it is looked at what they hold.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 const HOUR: u64 = 3600;
 
@@ -34,7 +40,7 @@ pub fn rotation(
     now: Timestamp,
 ) -> Option<Decision> {
     let document = seen.document.as_ref()?;
-    let record = Record::of(status.and_then(|status| status.rotation.as_ref()));
+    let record = remembered(status);
     let logins = logins(app, seen);
     let mut changed = seen.changed.clone();
     let mut offered = BTreeSet::from(DRAWN);
@@ -45,11 +51,13 @@ pub fn rotation(
     }
     offered.extend(&changed);
     let pods: Vec<PodView> = api_pods(seen).map(pod).collect();
-    Some(decide(&Situation {
+    let mut policy = policy(app);
+    policy.paused |= refused::waiting(seen).is_some();
+    let decided = decide(&Situation {
         document,
         pods: &pods,
         record: &record,
-        policy: &policy(app),
+        policy: &policy,
         triggers: &app.triggers,
         offered: &offered,
         changed: &changed,
@@ -57,7 +65,45 @@ pub fn rotation(
         logins: &logins,
         errands: &seen.errands,
         now,
-    }))
+    });
+    Some(held(decided, status, refused::is_altered(seen)))
+}
+
+// Each write makes a generation of what lies there, which every pod would then take up. What leaked does
+// not wait for that.
+fn held(decided: Decision, status: Option<&ErpGoStatus>, is_altered: bool) -> Decision {
+    let active = decided.record.active.as_ref();
+    let revokes = active.is_some_and(|active| active.revoke);
+    let waits = |write: &Write| !revokes && !matches!(write.edit, Edit::Revoke(..));
+    let is_held = is_altered && decided.write.as_ref().is_some_and(waits);
+    if !is_held {
+        return decided;
+    }
+    let message = "nothing is written while pods refuse the secret set".to_owned();
+    Decision {
+        write: None,
+        wait: Some(Wait {
+            message,
+            fault: true,
+        }),
+        again: None,
+        ..unlogged(decided, status)
+    }
+}
+
+/// `decided` without what did not come to be or could not be logged: it is neither told nor remembered, so
+/// that the next reconcile comes to it again.
+#[must_use]
+pub fn unlogged(decided: Decision, status: Option<&ErpGoStatus>) -> Decision {
+    Decision {
+        record: remembered(status),
+        notes: Vec::new(),
+        ..decided
+    }
+}
+
+fn remembered(status: Option<&ErpGoStatus>) -> Record {
+    Record::of(status.and_then(|status| status.rotation.as_ref()))
 }
 
 fn logins(app: &ValidErpGo, seen: &Observed) -> BTreeMap<LoginKey, Logins> {
@@ -74,8 +120,22 @@ fn logins(app: &ValidErpGo, seen: &Observed) -> BTreeMap<LoginKey, Logins> {
 /// The write that `decided` asks for.
 #[must_use]
 pub fn effect(decided: Option<&Decision>, seen: &Observed) -> Option<Effect> {
-    let write = decided?.write.clone()?;
-    let pods = api_pods(seen).filter_map(|pod| pod.ip).collect();
+    let decided = decided?;
+    let write = decided.write.clone()?;
+    let active = decided.record.active.as_ref();
+    let revokes = active.is_some_and(|active| active.revoke);
+    let patience = if revokes || matches!(write.edit, Edit::Revoke(..)) {
+        HASTE
+    } else {
+        PATIENCE
+    };
+    let (heard, silent): (Vec<_>, Vec<_>) = api_pods(seen).partition(|pod| pod.secrets.is_some());
+    let addresses = |pods: Vec<&PodFacts>| pods.into_iter().filter_map(|pod| pod.ip).collect();
+    let pods = Audience {
+        heard: addresses(heard),
+        silent: addresses(silent),
+        patience,
+    };
     Some(Effect::WriteSecrets { write, pods })
 }
 

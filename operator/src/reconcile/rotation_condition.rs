@@ -13,7 +13,7 @@ use crate::rotation::{Active, Decision, Outcome, Step};
 pub(super) fn told(plan: &Plan) -> Verdict {
     let type_ = ConditionType::RotationInProgress;
     let Some(decided) = &plan.rotation else {
-        let message = "there is no secret set to rotate";
+        let message = "no rotation has begun";
         return status::told(type_, false, reason::NOT_ROTATING, message);
     };
     if let Some(active) = &decided.record.active {
@@ -21,7 +21,8 @@ pub(super) fn told(plan: &Plan) -> Verdict {
     }
     let last = decided.record.last.as_ref();
     if let Some(last) = last.filter(|last| last.outcome == Outcome::Aborted) {
-        let message = format!("{} was rolled back: {}", last.id, last.reason);
+        let (id, why, fault) = (&last.id, &last.reason, fault(decided));
+        let message = format!("{id} was rolled back: {why}{fault}");
         return status::told(type_, false, reason::ROTATION_ABORTED, message);
     }
     let old: Vec<&str> = decided
@@ -32,17 +33,19 @@ pub(super) fn told(plan: &Plan) -> Verdict {
         .map(|kid| kid.as_str())
         .collect();
     if old.is_empty() {
-        return status::told(
-            type_,
-            false,
-            reason::NOT_ROTATING,
-            "each key has one version",
-        );
+        let message = format!("each key has one version{}", fault(decided));
+        return status::told(type_, false, reason::NOT_ROTATING, message);
     }
     let wait = decided.wait.as_ref();
     let wait = wait.map_or(String::new(), |wait| format!("; {}", wait.message));
     let message = format!("still accepted for a while: {}{wait}", old.join(", "));
     status::told(type_, false, reason::IN_GRACE, message)
+}
+
+// What a person must look at though nothing is under way.
+fn fault(decided: &Decision) -> String {
+    let fault = decided.wait.as_ref().filter(|wait| wait.fault);
+    fault.map_or(String::new(), |wait| format!("; {}", wait.message))
 }
 
 fn under_way(active: &Active, decided: &Decision) -> String {

@@ -1,8 +1,9 @@
 //! The ConfigMap `NAME-rotation-log`.
 //!
 //! Owns its reading and its writes: one when something happened, none at rest (I-05). It carries the
-//! `ErpGo` as its owner and goes with it. A write that comes too late fails the reconcile, and the next
-//! one finds what the other wrote.
+//! `ErpGo` as its owner and goes with it. What happened is logged before document and status change: what
+//! they show no more is in the log, whenever the operator dies. A write that comes too late or is refused
+//! fails the reconcile: what is not logged is not remembered, and the next one comes to it again.
 
 use std::collections::BTreeMap;
 

@@ -4,21 +4,21 @@
 //! says nothing new is equal to the old one, so that nothing is written at rest (I-05). No value of a
 //! secret can be in it, since none is in what it reads (I-04).
 
-use erpgo_crds::{
-    Acks, ConditionState, ConditionType, ErpGo, ErpGoStatus, MigrationStatus, SecretSetStatus,
-};
+use erpgo_crds::{Acks, ConditionState, ConditionType, ErpGo, ErpGoStatus, SecretSetStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::connections;
-use super::migrate::Migration;
-use super::names::{self, Names};
+use super::migrate::{self, Migration};
+use super::names::Names;
 use super::observed::{Observed, SecretSetState};
 use super::phase::{Phase, Waiting};
 use super::plan::Plan;
 use super::reason;
+use super::refused;
 use super::rotation_condition;
 use super::text::bounded_to;
+use super::untold;
 
 const MAX_CONDITION_MESSAGE: usize = 1024;
 
@@ -37,7 +37,7 @@ pub struct EventNote {
 
 /// One condition before it is compared with the last one.
 pub(super) struct Verdict {
-    type_: ConditionType,
+    pub(super) type_: ConditionType,
     state: ConditionState,
     reason: &'static str,
     message: String,
@@ -52,7 +52,8 @@ pub fn status(
     now: Timestamp,
 ) -> (ErpGoStatus, Vec<EventNote>) {
     let old = erpgo.status.clone().unwrap_or_default();
-    let verdicts = verdicts(erpgo, plan, seen);
+    let mut verdicts = verdicts(erpgo, plan, seen);
+    untold::leave_out(&mut verdicts, erpgo, plan, seen);
     let mut events = events(&old, &verdicts);
     events.extend(rotation_condition::events(plan));
     events.extend(connections::event(&old, plan));
@@ -61,7 +62,7 @@ pub fn status(
         .into_iter()
         .map(|verdict| condition(verdict, &old.conditions, generation, now))
         .collect();
-    keep_untold(&mut conditions, &old.conditions);
+    untold::keep(&mut conditions, &old.conditions);
     let live = seen.deployment.as_ref();
     let status = ErpGoStatus {
         observed_generation: generation,
@@ -70,7 +71,7 @@ pub fn status(
         selector: Names::of(erpgo).selector_text(),
         serving_image: plan.serving_image.clone(),
         serving_sidecar: plan.serving_sidecar.clone(),
-        migration: migration(erpgo, plan, &old),
+        migration: migrate::told(erpgo, plan, seen, &old),
         secret_set: secret_set(seen, &old),
         rotation: match &plan.rotation {
             Some(decided) => Some(decided.record.to_status()),
@@ -84,7 +85,7 @@ pub fn status(
 fn verdicts(erpgo: &ErpGo, plan: &Plan, seen: &Observed) -> Vec<Verdict> {
     let paused = paused(plan);
     if plan.phase == Phase::Paused {
-        // The rest stays as it was when the pause began.
+        // The rest stands as it was told when the pause began.
         return vec![paused];
     }
     vec![
@@ -223,6 +224,9 @@ fn migrations(erpgo: &ErpGo, plan: &Plan) -> Verdict {
 
 fn secrets(plan: &Plan, seen: &Observed) -> Verdict {
     let type_ = ConditionType::SecretsReady;
+    if let Some(refused) = refused::waiting(seen) {
+        return told(type_, false, refused.reason, refused.message());
+    }
     if let SecretSetState::Present { generation } = seen.secret_set {
         return told(
             type_,
@@ -311,36 +315,6 @@ fn condition(
         observed_generation: generation,
         last_transition_time: before.map_or(Time(second), |c| c.last_transition_time.clone()),
     }
-}
-
-// While paused only `Paused` is told; what was told before stands, with its own generation.
-fn keep_untold(conditions: &mut Vec<Condition>, old: &[Condition]) {
-    let missing: Vec<Condition> = old
-        .iter()
-        .filter(|before| conditions.iter().all(|told| told.type_ != before.type_))
-        .cloned()
-        .collect();
-    conditions.extend(missing);
-    let place = |c: &Condition| {
-        ConditionType::ALL
-            .iter()
-            .position(|t| t.as_str() == c.type_)
-    };
-    conditions.sort_by_key(place);
-}
-
-fn migration(erpgo: &ErpGo, plan: &Plan, old: &ErpGoStatus) -> Option<MigrationStatus> {
-    let state = match plan.migration {
-        Migration::Pending => return old.migration.clone(),
-        Migration::Running | Migration::Retrying => "Running",
-        Migration::Succeeded => "Succeeded",
-        Migration::Stopped => "Failed",
-    };
-    Some(MigrationStatus {
-        job: names::migration_job(erpgo),
-        image: erpgo.spec.image.clone(),
-        state: state.to_owned(),
-    })
 }
 
 fn secret_set(seen: &Observed, old: &ErpGoStatus) -> Option<SecretSetStatus> {

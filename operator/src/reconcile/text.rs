@@ -3,6 +3,21 @@
 //! Owns their bounds (I-12): what a pod, a migration or an API server says may be long, and a bound may
 //! fall into the middle of a character.
 
+/// Most names in one message.
+const MAX_NAMED: usize = 5;
+
+/// Some of `names`, in whatever order they were read, and how many there are beside them.
+#[must_use]
+pub fn listed(mut names: Vec<String>) -> String {
+    names.sort_unstable();
+    let others = names.len().saturating_sub(MAX_NAMED);
+    names.truncate(MAX_NAMED);
+    if others > 0 {
+        names.push(format!("{others} more"));
+    }
+    names.join(", ")
+}
+
 /// `text`, cut to `most` bytes between characters.
 #[must_use]
 pub fn bounded_to(text: &str, most: usize) -> String {

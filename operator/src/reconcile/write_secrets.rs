@@ -3,8 +3,6 @@
 //! Owns the way from a decided [`Write`] to the document. It is written on the generation that it was
 //! decided on or not at all; a conflict is no failure, since the next reconcile sees what is there.
 
-use std::net::IpAddr;
-
 use erpgo_crds::ErpGo;
 use erpgo_secret_set::{
     Document, Generation, KeyName, NewValue, RedisUrl, abort, join, leave, prepare, promote,
@@ -16,6 +14,7 @@ use kube::ResourceExt as _;
 use super::context::Context;
 use super::error::ReconcileError;
 use super::names::Names;
+use crate::audience::Audience;
 use crate::rotation::{Edit, Write};
 use crate::secrets::{SecretsError, WriteId, Written, login};
 
@@ -23,7 +22,7 @@ pub(super) async fn carry_out(
     context: &Context,
     erpgo: &ErpGo,
     write: &Write,
-    pods: &[IpAddr],
+    pods: &Audience,
 ) -> Result<(), ReconcileError> {
     let what = "the next secret generation";
     let failed = |source| ReconcileError::Effect { what, source };

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use erpgo_secret_set::{KeyName, Kid};
+use jiff::Timestamp;
 
 use super::decide::{Decision, list};
 use super::errand;
@@ -23,7 +24,7 @@ pub const ACCEPTANCE: Duration = Duration::from_secs(300);
 /// How long they may take to follow.
 pub(super) const PATIENCE: Duration = ACCEPTANCE;
 /// How long a revocation waits for pods to accept the successor.
-const HASTE: Duration = Duration::from_secs(2);
+pub const HASTE: Duration = Duration::from_secs(2);
 const UNDONE: &str = "the document does not hold what was promoted";
 
 /// Where one key is.
@@ -47,6 +48,7 @@ pub(super) fn advance(s: &Situation<'_>, mut decision: Decision) -> Decision {
     let any = |at: &[At]| !keys(s, &active, at).is_empty();
     match active.step {
         Step::Abort if any(&[At::Prepared, At::Staged]) => {
+            errand::note_given(s, &mut decision);
             let edit = Edit::Abort(keys(s, &active, &[At::Prepared, At::Staged]));
             decision.writing(write(s, &active, edit))
         }
@@ -146,14 +148,13 @@ fn accepting(s: &Situation<'_>, mut decision: Decision, active: &Active) -> Deci
     });
     remember(&mut decision, &quorum);
     let late = |patience| after(active.since, patience) <= s.now;
-    if active.revoke && (quorum.is_reached() || late(HASTE)) {
+    if active.revoke && (quorum.is_reached() || after(haste_from(s, active), HASTE) <= s.now) {
         let turn = active.keys.first();
         let Some((key, from)) = turn.and_then(|turn| Some((turn.key, turn.from.clone()?))) else {
             return decision;
         };
         // A password that a Job takes away goes when pods have the next one, which is a moment later.
-        let by_job = LoginKey::of(key).is_some_and(|key| s.logins.contains_key(&key));
-        let edit = if by_job && is_alone(s, key) {
+        let edit = if by_job(s, key) && is_alone(s, key) {
             Edit::Promote(vec![key])
         } else {
             Edit::Revoke(key, from)
@@ -177,6 +178,21 @@ fn accepting(s: &Situation<'_>, mut decision: Decision, active: &Active) -> Deci
             decision
         }
     }
+}
+
+fn by_job(s: &Situation<'_>, key: KeyName) -> bool {
+    LoginKey::of(key).is_some_and(|key| s.logins.contains_key(&key))
+}
+
+// What was drawn when it was staged tells since when pods could know of it: asking one that is silent takes
+// time, and must not be added.
+fn haste_from(s: &Situation<'_>, active: &Active) -> Timestamp {
+    let keys = active.keys.iter().map(|turn| turn.key);
+    let drawn = keys.filter(|key| !by_job(s, *key)).filter_map(|key| {
+        let view = s.document.keys.get(&key)?;
+        view.next.as_ref().map(|next| next.created_at)
+    });
+    drawn.fold(active.since, Ord::min)
 }
 
 fn accepts(s: &Situation<'_>, held: &Holding<'_>, names: &[KeyName]) -> Result<(), String> {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::active::abort;
 use super::decide::Decision;
+use super::errand_view::{ErrandState, ErrandView};
 use super::logins::{LoginKey, Logins};
 use super::record::Active;
 use super::situation::{Edit, Situation};
@@ -105,40 +106,23 @@ impl FromStr for Errand {
     }
 }
 
-/// A Job as it was seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ErrandView {
-    /// What it is for.
-    pub errand: Errand,
-    /// How it stands.
-    pub state: ErrandState,
-}
-
-/// How a Job stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ErrandState {
-    /// It has not ended.
-    Running,
-    /// It is done.
-    Succeeded,
-    /// It was given up.
-    Failed {
-        /// Why, without values.
-        reason: String,
-    },
-}
-
 fn state<'a>(s: &'a Situation<'_>, errand: &Errand) -> Option<&'a ErrandState> {
     let found = s.errands.iter().find(|view| view.errand == *errand);
     found.map(|view| &view.state)
 }
 
+// What its pods have met with so far.
+fn so_far(s: &Situation<'_>, errand: &Errand) -> String {
+    match state(s, errand) {
+        Some(ErrandState::Retrying { reason }) => format!(": {reason}"),
+        _ => String::new(),
+    }
+}
+
 /// Whether a Job that was begun before may yet give or take the password of a login.
 fn busy(s: &Situation<'_>, key: LoginKey, login: &str, except: Option<&Errand>) -> bool {
-    let running = |view: &&ErrandView| view.state == ErrandState::Running;
-    let mut all = s.errands.iter().filter(running).map(|view| &view.errand);
+    let open = |view: &&ErrandView| !view.state.is_ended();
+    let mut all = s.errands.iter().filter(open).map(|view| &view.errand);
     all.any(|errand| errand.key == key && errand.login == login && Some(errand) != except)
 }
 
@@ -224,8 +208,8 @@ fn give(
             return ControlFlow::Break(abort(s, decision, trouble));
         }
     }
-    let is_done = |errand: &Errand| state(s, errand) == Some(&ErrandState::Succeeded);
-    let (done, open): (Vec<_>, Vec<_>) = errands.into_iter().partition(is_done);
+    let is_open = |errand: &Errand| state(s, errand) != Some(&ErrandState::Succeeded);
+    let open: Vec<_> = errands.into_iter().filter(is_open).collect();
     if let Some(errand) = open.first()
         && after(active.since, PATIENCE) <= s.now
     {
@@ -234,16 +218,31 @@ fn give(
     }
     // Told once, when there is nothing to wait for any more.
     if open.is_empty() {
-        for errand in done {
-            let message = format!("{} has its next password", errand.whose());
-            decision.note(set_reason(errand.key), errand.kid.as_str(), message);
-        }
+        note_given(s, &mut decision);
         return ControlFlow::Continue(decision);
     }
     ControlFlow::Break(open.into_iter().fold(decision, |decision, errand| {
-        let wait = format!("a Job gives {} its next password", errand.whose());
+        let met = so_far(s, &errand);
+        let wait = format!("a Job gives {} its next password{met}", errand.whose());
         running(decision, errand, wait, false)
     }))
+}
+
+/// Notes who has the password that waits in the document, before the document shows it no more.
+pub(super) fn note_given(s: &Situation<'_>, decision: &mut Decision) {
+    let done = |view: &&ErrandView| view.state == ErrandState::Succeeded;
+    for key in LoginKey::ALL {
+        let view = s.document.keys.get(&key.key());
+        let Some(waiting) = view.and_then(|view| view.prepared.as_ref()) else {
+            continue;
+        };
+        for errand in s.errands.iter().filter(done).map(|view| &view.errand) {
+            if (errand.task, errand.key) == (Task::Set, key) && errand.kid == waiting.kid {
+                let message = format!("{} has its next password", errand.whose());
+                decision.note(set_reason(key), errand.kid.as_str(), message);
+            }
+        }
+    }
 }
 
 const fn set_reason(key: LoginKey) -> &'static str {
@@ -292,7 +291,7 @@ fn taking(s: &Situation<'_>, key: KeyName, kid: &Kid) -> Taking {
     match state(s, &errand) {
         Some(ErrandState::Succeeded) => Taking::Done(errand),
         Some(ErrandState::Failed { reason }) => Taking::Failed(errand, reason.clone()),
-        None | Some(ErrandState::Running) => Taking::Open(errand),
+        None | Some(ErrandState::Running | ErrandState::Retrying { .. }) => Taking::Open(errand),
     }
 }
 
@@ -322,7 +321,8 @@ pub(super) fn taken(
             ControlFlow::Break(running(decision, errand, wait, true))
         }
         Taking::Open(errand) => {
-            let wait = format!("a Job takes the old password of {} away", errand.whose());
+            let (whose, met) = (errand.whose(), so_far(s, &errand));
+            let wait = format!("a Job takes the old password of {whose} away{met}");
             ControlFlow::Break(running(decision, errand, wait, false))
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use erpgo_secret_set::{Generation, KeyName, Kid};
 use jiff::Timestamp;
 
-use super::errand::ErrandView;
+use super::errand_view::ErrandView;
 use super::logins::{LoginKey, Logins};
 use super::quorum::PodView;
 use super::record::Record;

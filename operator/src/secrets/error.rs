@@ -9,6 +9,12 @@ pub enum SecretsError {
     /// No answer, or none in time.
     #[error("the secret backend does not answer")]
     Unreachable(#[source] Option<reqwest::Error>),
+    /// A standby of Vault that reaches no active server.
+    #[error(
+        "a standby of Vault answers, and reaches no active server: wait until one is elected; if it only \
+         redirects, give the address of the active one"
+    )]
+    Standby,
     /// The login or the request was refused.
     #[error("the secret backend refuses {doing}: check the role and its policy")]
     Denied {
@@ -77,7 +83,7 @@ impl SecretsError {
     #[must_use]
     pub fn class(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) => "unreachable",
+            Self::Unreachable(_) | Self::Standby => "unreachable",
             Self::Denied { .. } => "denied",
             Self::Throttled => "throttled",
             Self::Sealed => "sealed",
@@ -97,7 +103,11 @@ impl SecretsError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Throttled | Self::Sealed | Self::NoServiceAccount => true,
+            Self::Unreachable(_)
+            | Self::Standby
+            | Self::Throttled
+            | Self::Sealed
+            | Self::NoServiceAccount => true,
             Self::Kubernetes { source, .. } => match source {
                 kube::Error::Api(status) => status.code == 429 || status.code >= 500,
                 _ => true,

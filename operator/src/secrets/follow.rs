@@ -6,7 +6,9 @@
 //! alone (I-03).
 
 use erpgo_crds::{ErpGo, SecretKey};
-use erpgo_secret_set::{Document, Generation, KeyName, Kid, RotatingKey, Secret, Version};
+use erpgo_secret_set::{
+    Document, Generation, KeyName, Kid, RotatingKey, Secret, Version, is_valid,
+};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
@@ -23,6 +25,15 @@ enum Source {
     Unwanted,
 }
 
+impl Source {
+    fn of(name: KeyName, found: Lookup) -> Self {
+        match found {
+            Lookup::Found(value) if is_valid(name, &value) => Self::Url(value),
+            Lookup::Found(_) | Lookup::NoSecret | Lookup::NoKey | Lookup::NotText => Self::Unusable,
+        }
+    }
+}
+
 impl Secrets {
     /// Writes the next generation when spec and Secrets of the user have other URLs than the document.
     ///
@@ -32,12 +43,12 @@ impl Secrets {
         let Some(held) = self.read(erpgo).await? else {
             return Ok(Ensured::Present);
         };
-        let database = self.source(erpgo, Some(&erpgo.spec.database.secret_ref));
+        let database = Some(&erpgo.spec.database.secret_ref);
         let redis = erpgo.spec.redis.as_ref().map(|redis| &redis.secret_ref);
-        let sources = [
-            (KeyName::Database, database.await?),
-            (KeyName::Redis, self.source(erpgo, redis).await?),
-        ];
+        let mut sources = Vec::new();
+        for (name, key) in [(KeyName::Database, database), (KeyName::Redis, redis)] {
+            sources.push((name, self.source(erpgo, name, key).await?));
+        }
         let Some(next) = successor(held.document, sources, Timestamp::now()) else {
             return Ok(Ensured::Present);
         };
@@ -51,20 +62,23 @@ impl Secrets {
         )
     }
 
-    async fn source(&self, erpgo: &ErpGo, key: Option<&SecretKey>) -> Result<Source, SecretsError> {
+    async fn source(
+        &self,
+        erpgo: &ErpGo,
+        name: KeyName,
+        key: Option<&SecretKey>,
+    ) -> Result<Source, SecretsError> {
         let Some(key) = key else {
             return Ok(Source::Unwanted);
         };
-        Ok(match self.store(erpgo).lookup(&key.name, &key.key).await? {
-            Lookup::Found(value) => Source::Url(value),
-            Lookup::NoSecret | Lookup::NoKey | Lookup::NotText => Source::Unusable,
-        })
+        let found = self.store(erpgo).lookup(&key.name, &key.key).await?;
+        Ok(Source::of(name, found))
     }
 }
 
 fn successor(
     mut document: Document,
-    sources: [(KeyName, Source); 2],
+    sources: impl IntoIterator<Item = (KeyName, Source)>,
     now: Timestamp,
 ) -> Option<Document> {
     document.generation = Generation(document.generation.0.checked_add(1)?);
@@ -122,6 +136,15 @@ mod tests {
 
     fn url(text: &str) -> Source {
         Source::Url(secret(text))
+    }
+
+    #[test]
+    fn what_no_pod_would_accept_is_not_taken_over() {
+        let of = |text: &str| Source::of(KeyName::Redis, Lookup::Found(secret(text)));
+        assert!(matches!(of("redis://h"), Source::Url(_)));
+        for bad in ["", "redis", "postgres://u:p@h/d"] {
+            assert!(matches!(of(bad), Source::Unusable), "{bad}");
+        }
     }
 
     fn follow(from: Document, database: Source, redis: Source) -> Option<Document> {

@@ -87,8 +87,8 @@ impl Secrets {
     /// other write came after it.
     ///
     /// # Errors
-    /// When the document is not valid or the backend fails. After [`SecretsError::Unreachable`] the
-    /// write may have happened: try it again under the same id.
+    /// When the document is not valid or the backend fails. After [`SecretsError::Unreachable`] and
+    /// [`SecretsError::Standby`] the write may have happened: try it again under the same id.
     pub async fn replace(
         &self,
         erpgo: &ErpGo,

@@ -7,23 +7,12 @@ mod pods;
 #[path = "../situation/mod.rs"]
 mod situation;
 
-use erpgo_crds::{
-    ConditionState, ConditionType, ErpGo, ErpGoStatus, RotatingKeyStatus, RotationStatus,
-};
+use erpgo_crds::{ConditionType, ErpGoStatus, RotatingKeyStatus, RotationStatus};
 use erpgo_operator::reconcile::observed::{Observed, SecretSetState, SecretSource};
 use erpgo_operator::reconcile::plan::Effect;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use situation::{condition, planned, prepared, serving, two_pods};
-
-fn degraded(erpgo: &ErpGo, seen: &Observed, reason: &str, words: &[&str]) {
-    let found = condition(erpgo, seen, ConditionType::Degraded);
-    assert_eq!(found.status, ConditionState::True.as_str(), "{found:?}");
-    assert_eq!(found.reason, reason, "{found:?}");
-    for word in words {
-        assert!(found.message.contains(word), "{word}: {}", found.message);
-    }
-}
+use situation::{condition, degraded, planned, prepared, serving, two_pods};
 
 #[test]
 fn all_is_well_when_all_is_well() {
@@ -50,6 +39,41 @@ fn a_missing_secret_is_named_with_its_field() {
         "SecretMissing",
         &[&name, "spec.database.secretRef", "create it with the key"],
     );
+}
+
+#[test]
+fn a_secret_without_a_url_is_told_while_pods_go_on_with_the_one_that_they_have() {
+    let mut erpgo = two_pods();
+    // Where logins take turns, nobody looks at it any more.
+    erpgo.spec.database.rotation = None;
+    erpgo.spec.redis.as_mut().unwrap().rotation = None;
+    let name = erpgo.spec.database.secret_ref.name.clone();
+    let wrong = SecretSource::Invalid {
+        reason: "the value is not a URL".into(),
+    };
+    let seen = Observed {
+        database_secret: wrong.clone(),
+        ..serving(&erpgo)
+    };
+    let words = [name.as_str(), "the value is not a URL", "pods keep the URL"];
+    degraded(&erpgo, &seen, "SecretMissing", &words);
+    let of_redis = Observed {
+        redis_secret: Some(wrong),
+        ..serving(&erpgo)
+    };
+    let words = ["spec.redis.secretRef", "pods keep the URL"];
+    degraded(&erpgo, &of_redis, "SecretMissing", &words);
+    for seen in [&seen, &of_redis] {
+        let ready = condition(&erpgo, seen, ConditionType::Ready);
+        assert_eq!(ready.status, "True", "{ready:?}");
+    }
+    // The set in use needs it no more.
+    let gone = Observed {
+        database_secret: SecretSource::Missing,
+        ..serving(&erpgo)
+    };
+    let calm = condition(&erpgo, &gone, ConditionType::Degraded);
+    assert_eq!(calm.status, "False", "{calm:?}");
 }
 
 #[test]

@@ -6,8 +6,7 @@ use erpgo_operator::reconcile::observed::{
     Observed, PodComponent, PodFacts,
 };
 
-use crate::degraded;
-use crate::situation::{condition, prepared, two_pods};
+use crate::situation::{condition, degraded, prepared, two_pods};
 
 fn job(state: JobState, exit_code: Option<i32>, report: Option<MigrationReport>) -> JobFacts {
     JobFacts {

@@ -7,8 +7,7 @@ use erpgo_operator::reconcile::observed::{
 use erpgo_operator::reconcile::status::status;
 use jiff::Timestamp;
 
-use crate::degraded;
-use crate::situation::{condition, planned, serving, two_pods};
+use crate::situation::{condition, degraded, planned, serving, two_pods};
 
 #[test]
 fn a_quota_that_refuses_the_pods_of_the_api_is_named() {

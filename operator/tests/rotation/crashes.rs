@@ -169,6 +169,18 @@ fn a_revocation_does_not_wait_for_a_pod_that_is_silent() {
     );
 }
 
+// To ask a pod that is silent takes seconds, and they are among the two that pods have.
+#[test]
+fn a_revocation_waits_from_the_moment_at_which_the_successor_was_staged() {
+    let mut world = World::new(3);
+    let jwt = |world: &World| world.view().keys[&KeyName::Jwt].clone();
+    world.revoke = Some(format!("jwt/{}", jwt(&world).current.kid));
+    world.rounds_without(0, 3);
+    assert!(jwt(&world).next.is_some(), "pods have two seconds");
+    world.rounds_without(0, 1);
+    assert!(jwt(&world).is_stable(), "{:?}", world.record);
+}
+
 #[test]
 fn the_proof_of_a_removal_is_asked_for_each_second_while_it_is_young() {
     let again = |world: &mut World| {

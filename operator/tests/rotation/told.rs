@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use erpgo_operator::reconcile::memory::Memory;
 use erpgo_operator::reconcile::status::EventNote;
-use erpgo_operator::rotation::LoginKey::Database;
+use erpgo_operator::rotation::LoginKey::{self, Database};
 use erpgo_operator::rotation::log::{Entry, append};
 use erpgo_operator::rotation::{Note, Outcome, Step};
 use erpgo_operator::runtime::progress::Key;
-use erpgo_secret_set::KeyName::{Jwt, Redis, Refresh};
+use erpgo_secret_set::KeyName::{self, Jwt, Redis, Refresh};
 
 use crate::world::World;
 
@@ -35,20 +35,21 @@ fn notes(world: &mut World) -> Vec<Note> {
 
 /// The same, but that nobody can reach the pod `silent`.
 fn notes_without(world: &mut World, silent: Option<usize>) -> Vec<Note> {
-    let mut notes = Vec::new();
-    for _ in 0..20 {
-        world.all_well();
-        if let Some(pod) = silent {
-            world.silence(pod);
-        }
-        world.pass_time(1);
-        world.look(0, 0);
-        let decided = world.decide(world.sights[0].as_ref().unwrap());
-        notes.extend(decided.notes);
-        world.act(0, 9);
-        world.check();
+    let rounds = (0..20).map(|_| notes_of_a_round(world, silent));
+    rounds.flatten().collect()
+}
+
+fn notes_of_a_round(world: &mut World, silent: Option<usize>) -> Vec<Note> {
+    world.all_well();
+    if let Some(pod) = silent {
+        world.silence(pod);
     }
-    notes
+    world.pass_time(1);
+    world.look(0, 0);
+    let decided = world.decide(world.sights[0].as_ref().unwrap());
+    world.act(0, 9);
+    world.check();
+    decided.notes
 }
 
 /// The messages of those of `notes` that have this `reason`.
@@ -196,42 +197,91 @@ fn a_redis_that_joins_and_is_taken_back_is_not_told_to_have_left() {
 }
 
 /// The log of an operator that dies in the round `dies` after at most `writes` writes, and of the one
-/// that takes over; whether the first had written to the log by then.
-fn log_of_leaving(dies: usize, writes: usize, is_logged: bool) -> Vec<Entry> {
-    let mut world = World::new(3);
-    notes(&mut world);
-    world.wants_redis = false;
+/// that takes over; whether the first had written to the log by then. `each` looks at both.
+fn log_of(
+    world: &mut World,
+    rounds: usize,
+    (dies, writes, is_logged): (usize, usize, bool),
+    each: impl Fn(&World, &[Entry]),
+) -> Vec<Entry> {
     let mut log: Vec<Entry> = Vec::new();
-    for round in 0..8 {
+    for round in 0..rounds {
         world.all_well();
         world.look(0, 0);
         let decided = world.decide(world.sights[0].as_ref().unwrap());
         let mut most = 9;
         if round == dies {
-            // The log is written before the status, and after the document.
-            let before = usize::from(decided.write.is_some());
+            // The log is written before the status, and before a document that is written for what is told.
+            let before = usize::from(decided.write.is_some() && decided.notes.is_empty());
             most = writes.min(if is_logged { 9 } else { before });
         }
         if round != dies || is_logged {
             let longer = append(&log, &decided.notes, world.now);
             log = longer.unwrap_or(log);
         }
-        let has_left = log.iter().any(|entry| entry.reason == "SecretKeyLeft");
-        assert!(!has_left || !is_there(&world), "it is told too early");
+        each(world, &log);
         world.act(0, most);
     }
-    assert!(!is_there(&world));
     log
+}
+
+/// Every death in the first `rounds`.
+fn deaths(rounds: usize) -> impl Iterator<Item = (usize, usize, bool)> {
+    let writes = |dies| (0..3).map(move |writes| (dies, writes));
+    let all = (0..rounds).flat_map(writes);
+    all.flat_map(|(dies, writes)| [true, false].map(|is_logged| (dies, writes, is_logged)))
+}
+
+fn count(log: &[Entry], reason: &str) -> usize {
+    log.iter().filter(|entry| entry.reason == reason).count()
 }
 
 #[test]
 fn i10_that_redis_left_is_in_the_log_once_wherever_the_operator_dies() {
-    for (dies, writes) in (0..4).flat_map(|dies| (0..3).map(move |writes| (dies, writes))) {
-        for is_logged in [true, false] {
-            let log = log_of_leaving(dies, writes, is_logged);
-            let left = log.iter().filter(|entry| entry.reason == "SecretKeyLeft");
-            let what = format!("dies in round {dies} after {writes} writes, logged: {is_logged}");
-            assert_eq!(left.count(), 1, "{what}: {log:#?}");
+    for death in deaths(4) {
+        let mut world = World::new(3);
+        notes(&mut world);
+        world.wants_redis = false;
+        let log = log_of(&mut world, 8, death, |world, log| {
+            let has_left = count(log, "SecretKeyLeft") > 0;
+            assert!(!has_left || !is_there(world), "it is told too early");
+        });
+        assert!(!is_there(&world));
+        let what = format!("dies in round, after writes, logged: {death:?}");
+        assert_eq!(count(&log, "SecretKeyLeft"), 1, "{what}: {log:#?}");
+    }
+}
+
+#[test]
+fn i10_each_password_that_was_given_or_taken_is_in_the_log_once_wherever_the_operator_dies() {
+    for death in deaths(20) {
+        let mut world = World::with_turns(3, &LoginKey::ALL);
+        world.rotate = Some("database,redis=drill".into());
+        let log = log_of(&mut world, 30, death, |_, _| {});
+        let keys = &world.view().keys;
+        assert!(keys[&KeyName::Database].is_stable() && keys[&Redis].is_stable());
+        let what = format!("dies in round, after writes, logged: {death:?}");
+        for key in ["Database", "Redis"] {
+            for done in ["Set", "Cleared"] {
+                let reason = format!("{key}Password{done}");
+                assert_eq!(count(&log, &reason), 1, "{reason}, {what}: {log:#?}");
+            }
         }
     }
+}
+
+#[test]
+fn a_password_that_was_given_before_all_was_rolled_back_is_told_once() {
+    let mut world = World::with_turns(3, &LoginKey::ALL);
+    world.rotate = Some("database,redis=drill".into());
+    let mut news = Vec::new();
+    for _ in 0..12 {
+        world.run_jobs_of(Database, true);
+        world.run_jobs_of(LoginKey::Redis, false);
+        news.extend(notes_of_a_round(&mut world, None));
+    }
+    assert_eq!(world.record.last.clone().unwrap().outcome, Outcome::Aborted);
+    let given = ["database role erp_b has its next password"];
+    assert_eq!(told(&news, "DatabasePasswordSet"), given);
+    assert_eq!(told(&news, "RedisPasswordSet"), Vec::<&str>::new());
 }

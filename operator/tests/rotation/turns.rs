@@ -189,3 +189,68 @@ fn a_login_that_is_none_of_the_two_keeps_its_password() {
         assert_eq!(jobs(&world), [format!("set {key} erp_a")]);
     }
 }
+
+/// Jobs of `key` fail for `count` turns.
+fn refused(world: &mut World, key: LoginKey, count: usize) {
+    for _ in 0..count {
+        world.run_jobs_of(key, false);
+        turns(world, 1, |_| {});
+    }
+}
+
+fn wait(world: &mut World) -> Option<(String, bool)> {
+    world.look(0, 0);
+    let wait = world.decide(world.sights[0].as_ref().unwrap()).wait;
+    wait.map(|wait| (wait.message, wait.fault))
+}
+
+#[test]
+fn a_revocation_that_was_rolled_back_is_told_and_tried_again_until_the_version_is_gone() {
+    for key in LoginKey::ALL {
+        let mut world = World::with_turns(3, &[key]);
+        let kid = world.view().keys[&key.key()].current.kid.clone();
+        world.revoke = Some(format!("{key}/{kid}"));
+        for tries in 1..=2 {
+            refused(&mut world, key, 10);
+            assert_eq!(world.servers[&key].jobs_made, tries, "one in the pause");
+            let last = world.record.last.clone().unwrap();
+            assert!(last.gave_up(&[key.key()]), "{last:?}");
+            let (told, fault) = wait(&mut world).unwrap();
+            assert!(fault, "{told}");
+            for words in [kid.as_str(), "is not revoked yet", "got no password"] {
+                assert!(told.contains(words), "{words}: {told}");
+            }
+            world.pass_time(60);
+        }
+        turns(&mut world, 20, |_| {});
+        let gone = world.record.removed.iter();
+        let mut gone = gone.filter(|gone| gone.kid == kid);
+        assert!(gone.next().unwrap().refused_at.is_some());
+        assert!(stable(&world, key));
+        assert_eq!(wait(&mut world), None);
+    }
+}
+
+#[test]
+fn a_revocation_without_another_value_waits_for_one_and_holds_up_nothing() {
+    let mut world = World::new(3);
+    let current = |world: &World| world.view().keys[&KeyName::Database].current.kid.clone();
+    let kid = current(&world);
+    world.offered.remove(&KeyName::Database);
+    world.revoke = Some(format!("database/{kid}"));
+    world.rotate = Some("jwt=drill".into());
+    turns(&mut world, 10, |_| {});
+    let last = world.record.last.clone().unwrap();
+    assert_eq!(
+        (last.keys.as_slice(), last.outcome),
+        (&[KeyName::Jwt][..], Outcome::Switched)
+    );
+    assert_eq!(current(&world), kid);
+    let (told, fault) = wait(&mut world).unwrap();
+    assert!(fault && told.contains("write new credentials"), "{told}");
+    world.offered.insert(KeyName::Database);
+    turns(&mut world, 8, |_| {});
+    assert_ne!(current(&world), kid);
+    assert!(stable(&world, Database));
+    assert!(wait(&mut world).is_none_or(|(_, fault)| !fault));
+}

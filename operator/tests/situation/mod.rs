@@ -43,6 +43,16 @@ pub(crate) fn condition(erpgo: &ErpGo, seen: &Observed, type_: ConditionType) ->
     all.find(|c| c.type_ == type_.as_str()).unwrap()
 }
 
+/// It is degraded for this reason, and the message has these words.
+pub(crate) fn degraded(erpgo: &ErpGo, seen: &Observed, reason: &str, words: &[&str]) {
+    let found = condition(erpgo, seen, ConditionType::Degraded);
+    assert_eq!(found.status, "True", "{found:?}");
+    assert_eq!(found.reason, reason, "{found:?}");
+    for word in words {
+        assert!(found.message.contains(word), "{word}: {}", found.message);
+    }
+}
+
 /// The next reconcile remembers what `plan` meant of rotations.
 pub(crate) fn remember(erpgo: &mut ErpGo, plan: &Plan) {
     let record = &plan.rotation.as_ref().unwrap().record;

@@ -19,6 +19,11 @@ use tokio::process::Command;
 
 /// The longest that anything may take; generous, since the machine may be busy.
 pub const LIMIT: Duration = Duration::from_secs(30);
+/// Logins that succeeded.
+pub const LOGINS: &str = "erpgo_sidecar_logins_total{result=\"ok\"}";
+/// Reads that got no answer, or one of a server that is not in charge.
+pub const UNREACHABLE: &str = "erpgo_sidecar_reads_total{result=\"failed\",class=\"unreachable\"}";
+
 /// The control token of every test, a canary too.
 pub const TOKEN: &str = "canary-control-token-5d41402abc4b2a76";
 
@@ -152,6 +157,11 @@ impl Sidecar {
 
     /// Asks for the state until `wanted` holds.
     pub async fn state_where(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.state_within(LIMIT, wanted).await
+    }
+
+    /// The same with a limit of one's own, for what may take longer than anything else.
+    pub async fn state_within(&self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Value {
         let asked = async {
             loop {
                 let state = self.state().await;
@@ -161,7 +171,7 @@ impl Sidecar {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        match tokio::time::timeout(LIMIT, asked).await {
+        match tokio::time::timeout(limit, asked).await {
             Ok(state) => state,
             Err(_) => panic!("state is {}; {}", self.state().await, self.process.tail()),
         }
@@ -173,10 +183,10 @@ impl Sidecar {
         line.trim().parse().ok()
     }
 
-    /// Waits until `series` has counted so far, which may take the lives of several tokens.
-    pub async fn counts(&self, series: &str, least: u64) {
+    /// Waits until `series` has come so far, which may take the lives of several tokens.
+    pub async fn counts(&self, series: &str, count: u64) {
         let reached = async {
-            while self.metric(series).await < Some(least) {
+            while self.metric(series).await < Some(count) {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };

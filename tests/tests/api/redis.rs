@@ -11,11 +11,8 @@ use serde_json::{Value, json};
 
 const URL: &str = "redis://:kept-out-of-sight@127.0.0.1:6379/0";
 
-/// The secret set as it lies in its Secret.
 async fn document(shop: &Shop) -> Value {
-    let secret: Secret = shop.get("shop-secret-set").await.unwrap();
-    let text = secret.data.unwrap().remove("document.json").unwrap();
-    serde_json::from_slice(&text.0).unwrap()
+    shop.document().await.unwrap()
 }
 
 async fn until_it_has_redis(shop: &Shop, has: bool) -> Value {

@@ -10,7 +10,8 @@ use super::bench::{Bench, Setting};
 use super::suite::Backend;
 
 pub const PATH: &str = "erpgo/shop";
-const RIGHTS: &str = r#"
+/// What the operator's policy allows.
+pub const RIGHTS: &str = r#"
 path "secret/data/erpgo/shop" { capabilities = ["create", "read", "update"] }
 path "secret/metadata/erpgo/shop" { capabilities = ["create", "update", "delete"] }
 "#;
@@ -81,23 +82,27 @@ impl Login for ByKubernetes {
     }
 }
 
-impl<L: Login> Vault<L> {
-    fn setting_at(&self, address: &str, auth: &Value) -> Setting {
-        self.bench.setting(&json!({"vault": {
-            "address": address,
-            "allowHttp": true,
-            "path": PATH,
-            "auth": auth,
-        }}))
-    }
+/// Lets the operator log in with the rights of the guide, and says how as the spec does.
+pub async fn admit<L: Login>(bench: &Bench, server: &TestVault) -> Value {
+    server.policy("operator", RIGHTS).await;
+    L::enable(bench, server).await;
+    L::allow(bench, server, "operator", &["operator"]).await
+}
+
+/// An `ErpGo` whose document is asked for at this address.
+pub fn setting_at(bench: &Bench, address: &str, auth: &Value) -> Setting {
+    bench.setting(&json!({"vault": {
+        "address": address,
+        "allowHttp": true,
+        "path": PATH,
+        "auth": auth,
+    }}))
 }
 
 impl<L: Login> Backend for Vault<L> {
     async fn start() -> Self {
         let (bench, server) = (Bench::new().await, vault::server().await);
-        server.policy("operator", RIGHTS).await;
-        L::enable(&bench, &server).await;
-        let auth = L::allow(&bench, &server, "operator", &["operator"]).await;
+        let auth = admit::<L>(&bench, &server).await;
         Self {
             bench,
             server,
@@ -107,16 +112,16 @@ impl<L: Login> Backend for Vault<L> {
     }
 
     fn here(&self) -> Setting {
-        self.setting_at(&self.server.url(), &self.auth)
+        setting_at(&self.bench, &self.server.url(), &self.auth)
     }
 
     fn away(&self) -> Setting {
-        self.setting_at("http://127.0.0.1:1", &self.auth)
+        setting_at(&self.bench, "http://127.0.0.1:1", &self.auth)
     }
 
     async fn denied(&self) -> Setting {
         let auth = L::allow(&self.bench, &self.server, "nobody", &[]).await;
-        self.setting_at(&self.server.url(), &auth)
+        setting_at(&self.bench, &self.server.url(), &auth)
     }
 
     async fn by_hand(&self, text: &str) {

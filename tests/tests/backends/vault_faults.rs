@@ -1,12 +1,12 @@
-//! What the operator makes of a Vault that throttles, is sealed or has revoked its login: the right word,
-//! and one version for each write however often it is tried.
+//! What the operator makes of a Vault that throttles, is sealed, has revoked its login or may be read alone:
+//! the right word, and one version for each write however often it is tried.
 
 use erpgo_operator::secrets::{Revision, WriteId};
 use serde_json::{Value, json};
 
 use super::bench::CANARY;
 use super::suite::{Backend, created, done, failures, shown, successor, text};
-use super::vault::{ByAppRole, PATH, Vault};
+use super::vault::{ByAppRole, PATH, RIGHTS, Vault};
 
 // Look, write.
 const REQUESTS_OF_A_WRITE: usize = 2;
@@ -109,5 +109,25 @@ async fn i10_a_login_that_was_revoked_is_replaced_by_one_and_the_write_is_done_o
     let id = WriteId::derive("r1", "stage");
     let revision = done(here.write(&held.revision, &next, &id).await);
     assert_eq!(vault.tokens().await, logged_in, "one login, and no other");
+    vault.holds(&revision, &text(&next), 2).await;
+}
+
+#[tokio::test]
+async fn i10_a_vault_that_may_be_read_alone_is_told_and_the_write_is_done_once_later() {
+    let vault = Vault::<ByAppRole>::start().await;
+    let (here, held) = created(&vault).await;
+    let next = successor(&held.document, "next");
+    let id = WriteId::derive("r1", "stage");
+    vault.server.read_policy("operator", PATH).await;
+    let tried = here
+        .secrets
+        .replace(&here.erpgo, &held.revision, &next, &id);
+    let error = tried.await.unwrap_err();
+    assert_eq!(error.class(), "denied", "{error:?}");
+    assert!(!error.is_transient(), "{error:?}");
+    assert!(!shown(&error).contains(CANARY), "{error:?}");
+    vault.holds(&held.revision, &text(&held.document), 1).await;
+    vault.server.policy("operator", RIGHTS).await;
+    let revision = done(here.write(&held.revision, &next, &id).await);
     vault.holds(&revision, &text(&next), 2).await;
 }

@@ -1,6 +1,6 @@
 //! How a rotation ended, in what must be the same whenever the operator died.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use erpgo_operator::rotation::log::{Entry, verify};
 use erpgo_operator::secrets::login;
 use erpgo_secret_set::{Document, KeyName, Kid, Slot};
@@ -62,9 +62,9 @@ fn drawn(key: KeyName, kid: &Kid, begun: u64) -> Option<u64> {
     generation.checked_sub(begun)
 }
 
-/// The log's chain is whole, and it tells once that the rotation `id` switched and that each version of
-/// `before` went and is refused.
-pub fn is_told_once(log: &[Entry], id: &str, before: &Document) -> Result<()> {
+/// The log's chain is whole, and it tells once that the rotation `id` switched, that each version of
+/// `before` went and is refused, and of each login that it got its password or lost it.
+pub fn is_told_once(log: &[Entry], id: &str, before: &Document, after: &Document) -> Result<()> {
     verify(log)?;
     let times = |reason: &str, subject: &str| {
         let is = |entry: &&Entry| entry.reason == reason && entry.subject == subject;
@@ -74,6 +74,15 @@ pub fn is_told_once(log: &[Entry], id: &str, before: &Document) -> Result<()> {
     for (_, _, version) in before.keys.versions() {
         let kid = version.kid.as_str();
         told.extend([("SecretVersionRemoved", kid), ("SecretVersionRefused", kid)]);
+    }
+    for (document, database, redis) in [
+        (after, "DatabasePasswordSet", "RedisPasswordSet"),
+        (before, "DatabasePasswordCleared", "RedisPasswordCleared"),
+    ] {
+        for (reason, key) in [(database, KeyName::Database), (redis, KeyName::Redis)] {
+            let login = document.keys.get(key).context("no URL")?;
+            told.push((reason, login.current.kid.as_str()));
+        }
     }
     for (reason, subject) in told {
         let times = times(reason, subject);

@@ -99,7 +99,7 @@ impl Play {
         let last = rotation.and_then(|rotation| rotation.last);
         let last = last.context("no rotation has ended")?;
         ensure!(last.outcome == "Switched" && last.keys == KEYS, "{last:?}");
-        is_told_once(&self.log().await?, &last.id, &before)?;
+        is_told_once(&self.log().await?, &last.id, &before, &after)?;
         self.jobs_go().await?;
         let end = End::of(&before, &after, &writes);
         Ok(Run {

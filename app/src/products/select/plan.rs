@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, QueryBuilder};
 
 use super::{count, statement};
 use crate::db::plan::{MOST, asks_for_all, by_index, fill, migrated};
@@ -10,7 +10,7 @@ use crate::extract::query::parse;
 use crate::extract::sort::SortColumn as _;
 use crate::products::domain::Product;
 use crate::products::query::{Column, ListQuery, Part};
-use crate::products::store::{COLUMNS, product};
+use crate::products::store::{COLUMNS, FIND, product};
 
 const MILLION: &str = "
     INSERT INTO products (id, sku, name, price, currency, active, created_at, updated_at)
@@ -137,6 +137,15 @@ async fn r06_2_each_order_and_filter_has_an_index_at_a_million_products() {
     for filter in FILTERS {
         bounded_count(&mut connection, filter).await;
     }
+    let ids = "ARRAY['00000000-0000-7000-8000-000000000007', gen_random_uuid()::text]::uuid[]";
+    let find = format!("EXPLAIN (FORMAT JSON) {}", FIND.replace("$1", ids));
+    by_index(
+        &mut connection,
+        QueryBuilder::new(find),
+        MOST / 10.0,
+        "single products",
+    )
+    .await;
 }
 
 #[test]

@@ -200,6 +200,38 @@ async fn p10_a_success_before_the_fifth_failure_begins_the_count_anew() {
     }
 }
 
+/// PostgreSQL finds the same person, and the counter of failures counts another name.
+#[tokio::test]
+async fn p10_a_name_in_letters_that_are_counted_apart_signs_nobody_in() {
+    let world = World::new().await;
+    let other = ADMIN.replace('i', "\u{130}");
+    let found = "SELECT EXISTS (SELECT 1 FROM users WHERE lower(email) = lower($1))";
+    let found: bool = sqlx::query_scalar(found)
+        .bind(&other)
+        .fetch_one(&world.state.database.pool())
+        .await
+        .unwrap();
+    assert!(
+        found,
+        "PostgreSQL keeps these letters apart: nothing is shown"
+    );
+    let answer = world.login(&other, PASSWORD).await;
+    answer.refused(401, "INVALID_CREDENTIALS");
+    // Letters that both fold alike are one name, and one count.
+    for _ in 0..5 {
+        let answer = world.login(&ADMIN.to_uppercase(), "wrong").await;
+        answer.refused(401, "INVALID_CREDENTIALS");
+    }
+    for name in [ADMIN, &other] {
+        let answer = world.login(name, PASSWORD).await;
+        answer.refused(401, "INVALID_CREDENTIALS");
+    }
+    let world = World::new().await;
+    for name in [ADMIN, &ADMIN.to_uppercase()] {
+        world.login(name, PASSWORD).await.expect(200);
+    }
+}
+
 #[tokio::test]
 async fn p10_the_lock_opens_when_its_time_is_over() {
     let yaml = SETTINGS.replace("login_per_ip: 0", "login_per_ip: 0, lockout_duration: 5s");

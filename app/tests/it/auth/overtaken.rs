@@ -12,6 +12,15 @@ const OTHER: &str = "violet badgers whistle opera";
 
 /// A sign-in with the password of before, whose hash is replaced by that of `password` while it runs.
 async fn overtaken(world: &World, password: &str) -> Answer {
+    meanwhile(world, (ADMIN, password), world.login(ADMIN, PASSWORD)).await
+}
+
+/// The answer to `call`, during which the user's hash is replaced by that of `password`.
+async fn meanwhile(
+    world: &World,
+    (email, password): (&str, &str),
+    call: impl Future<Output = Answer>,
+) -> Answer {
     let hash = world.state.hasher.hash(
         world.state.keyring.current(),
         erpgo_secret_set::Secret::new(password.to_owned()),
@@ -20,7 +29,7 @@ async fn overtaken(world: &World, password: &str) -> Answer {
     let mut change = PgConnection::connect(&world.database.url()).await.unwrap();
     let mut change = change.begin().await.unwrap();
     sqlx::query("UPDATE users SET password_hash = $2, pepper_kid = $3 WHERE email = $1")
-        .bind(ADMIN)
+        .bind(email)
         .bind(&hash.phc)
         .bind(&hash.pepper_kid)
         .execute(&mut *change)
@@ -34,7 +43,7 @@ async fn overtaken(world: &World, password: &str) -> Answer {
         waits_for_locks(&world.database, 1).await;
         change.commit().await.unwrap();
     };
-    tokio::join!(world.login(ADMIN, PASSWORD), committed).0
+    tokio::join!(call, committed).0
 }
 
 const LIVE: &str = "SELECT count(*) FROM sessions WHERE revoked_at IS NULL";
@@ -114,6 +123,31 @@ async fn a_change_that_waits_for_half_of_a_sign_in_ends_it_too() {
     let of_admin = "SELECT count(*) FROM login_challenges c JOIN users u ON u.id = c.user_id
                     WHERE u.email = 'admin@example.org'";
     assert_eq!(number(&world, of_admin).await, 0);
+}
+
+/// The password was right a moment ago; who has changed it since has ended this very session.
+#[tokio::test]
+async fn what_takes_the_password_is_not_done_with_that_of_before() {
+    let world = World::new().await;
+    let calls = [
+        (
+            "auth/change-password",
+            json!({"current_password": PASSWORD, "new_password": "amber foxes juggle marble"}),
+        ),
+        ("auth/second-factor/disable", json!({"password": PASSWORD})),
+        ("profile/erase", json!({"password": PASSWORD})),
+    ];
+    for (n, (path, body)) in calls.into_iter().enumerate() {
+        let email = format!("kim{n}@example.org");
+        let (_, token) = world.user(&email, &[]).await;
+        switch_on(&world, &token).await;
+        let path = format!("/api/v1/{path}");
+        let call = world.post(&path, &token, body);
+        let answer = meanwhile(&world, (&*email, OTHER), call).await;
+        answer.refused(409, "CONFLICT");
+        // The account, its second factor and the password of its owner are there.
+        world.login(&email, OTHER).await.expect(202);
+    }
 }
 
 #[tokio::test]

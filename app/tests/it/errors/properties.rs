@@ -115,7 +115,7 @@ impl Made {
             Self::Internal(text) => Error::internal("test", text.clone()),
             Self::Unavailable(text) => Error::Unavailable {
                 operation: "test",
-                source: text.clone().into(),
+                source: Box::<dyn std::error::Error + Send + Sync>::from(text.clone()).into(),
             },
             Self::Database("pool") => Error::database("test", sqlx::Error::PoolTimedOut),
             Self::Database("row") => Error::database("test", sqlx::Error::RowNotFound),

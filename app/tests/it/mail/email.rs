@@ -64,10 +64,27 @@ async fn a_code_proves_the_address_it_was_sent_to_and_no_other() {
         .await
         .expect(200);
     assert_eq!(moved.json()["email_verified"], false);
-    let mail = post.sink.mail(2).await;
-    assert!(mail.contains("To: kim@example.net"), "{mail}");
+    post.sink.mail(3).await;
+    let mails = post.sink.mails().split_off(1);
+    let to = |address: &str| {
+        let line = format!("To: {address}");
+        let found = mails.iter().find(|mail| mail.contains(&line));
+        found.unwrap_or_else(|| panic!("nothing to {address}: {mails:?}"))
+    };
+    // Whoever has lost the account to another address can say so, and does not learn which.
+    let told = to("kim@example.org");
+    assert!(
+        told.contains("Subject: The e-mail address of your account was changed"),
+        "{told}"
+    );
+    assert!(!told.contains("kim@example.net"), "{told}");
+    let mail = to("kim@example.net");
+    assert!(
+        mail.contains("Subject: Confirm your e-mail address"),
+        "{mail}"
+    );
     verify(world, &first).await.refused(400, "VALIDATION_ERROR");
-    verify(world, &code(&mail)).await.expect(204);
+    verify(world, &code(mail)).await.expect(204);
     // Moved again, the new address has to be proved again; the same in other letters has not.
     let back =
         json!({"email": "KIM@example.net", "first_name": "K", "last_name": "D", "is_active": true});
@@ -84,5 +101,5 @@ async fn a_code_proves_the_address_it_was_sent_to_and_no_other() {
         .post("/api/v1/email/send-verification", &admin, json!({}))
         .await
         .expect(202);
-    assert!(post.sink.mail(3).await.contains(&format!("To: {ADMIN}")));
+    assert!(post.sink.mail(4).await.contains(&format!("To: {ADMIN}")));
 }

@@ -70,6 +70,15 @@ pub async fn waiting(world: &World) -> i64 {
     number(world, "SELECT count(*) FROM outbox WHERE failed_at IS NULL").await
 }
 
+/// How many mails of this kind wait.
+pub async fn waiting_of(world: &World, kind: &str) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM outbox WHERE failed_at IS NULL AND kind = $1")
+        .bind(kind)
+        .fetch_one(&world.state.database.pool())
+        .await
+        .unwrap()
+}
+
 /// What the audit log holds of `action`, as whoever has `token` sees it: who, on whom, and how it ended.
 async fn noted(world: &World, token: &str, action: &str) -> Vec<[Value; 3]> {
     let found = crate::audit::events_for(world, token, &format!("action={action}")).await;

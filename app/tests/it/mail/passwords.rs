@@ -181,6 +181,56 @@ async fn a_reset_opens_a_lock_and_a_code_lasts_half_an_hour() {
     world.login(ADMIN, NEW).await.expect(200);
 }
 
+/// Whoever reads the mails of an address that is the user's no longer has no way to their account.
+#[tokio::test]
+async fn a_code_is_spent_once_its_address_is_the_users_no_longer() {
+    let post = Post::new(Mood::Takes).await;
+    let world = &post.world;
+    let (id, _) = world.user("kim@example.org", &[]).await;
+    post.sink.mail(1).await;
+    world.forgot("kim@example.org").await.expect(202);
+    let old = code(&post.sink.mail(2).await);
+    let admin = world.admin().await;
+    let moved =
+        json!({"email": "kim@example.net", "first_name": "K", "last_name": "D", "is_active": true});
+    world
+        .put(&format!("/api/v1/users/{id}"), &admin, moved)
+        .await
+        .expect(200);
+    // Told at either address.
+    post.sink.mail(4).await;
+    let spent = (json!("#/token"), json!("invalid_token"));
+    assert_eq!(field(&reset(world, &old, NEW).await), spent);
+    let answer = world.login("kim@example.net", PASSWORD).await.expect(200);
+    assert_eq!(answer.json()["user"]["email_verified"], false);
+    world.forgot("kim@example.net").await.expect(202);
+    let new = code(&post.sink.mail(5).await);
+    reset(world, &new, NEW).await.expect(204);
+    world.login("kim@example.net", NEW).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_changed_password_spends_the_codes_that_were_sent_before() {
+    let post = Post::new(Mood::Takes).await;
+    let world = &post.world;
+    let here = world.admin().await;
+    world.user("kim@example.org", &[]).await;
+    post.sink.mail(1).await;
+    for (number, email) in [(2, ADMIN), (3, "kim@example.org")] {
+        world.forgot(email).await.expect(202);
+        post.sink.mail(number).await;
+    }
+    let sent = post.sink.mails();
+    let (own, kims) = (code(&sent[1]), code(&sent[2]));
+    change(world, &here, PASSWORD, NEW).await.expect(204);
+    let other = "amber foxes juggle marble";
+    let spent = (json!("#/token"), json!("invalid_token"));
+    assert_eq!(field(&reset(world, &own, other).await), spent);
+    world.login(ADMIN, NEW).await.expect(200);
+    // Those of others are as good as before.
+    reset(world, &kims, other).await.expect(204);
+}
+
 #[tokio::test]
 async fn the_answer_to_a_forgotten_password_tells_nothing() {
     let mut post = Post::new(Mood::Takes).await;

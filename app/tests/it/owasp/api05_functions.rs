@@ -5,7 +5,7 @@ use http::{Method, Request, header};
 use serde_json::json;
 
 use crate::openapi::operations;
-use crate::world::{World, send};
+use crate::world::{ADMIN, World, send};
 
 #[tokio::test]
 async fn every_permission_but_the_one_that_is_needed_opens_nothing() {
@@ -107,4 +107,60 @@ async fn nobody_raises_themselves() {
         .post("/api/v1/api-keys", &token, key)
         .await
         .refused(403, "FORBIDDEN");
+}
+
+/// Whoever takes over an account holds what it holds: a new password goes to its address.
+#[tokio::test]
+async fn nobody_takes_over_or_bars_who_may_do_more() {
+    let world = World::new().await;
+    let (_, helper) = world.user("helper@example.org", &["users.*"]).await;
+    let (kim, _) = world.user("kim@example.org", &["users.read"]).await;
+    let admin = world.signed_in(ADMIN).await;
+    let above = format!("/api/v1/users/{}", admin["user"]["id"].as_str().unwrap());
+    let below = format!("/api/v1/users/{kim}");
+    let state = |email: &str, is_active: bool| json!({"email": email, "first_name": "Ann", "last_name": "Lee", "is_active": is_active});
+    for body in [state("helper2@example.org", true), state(ADMIN, false)] {
+        let answer = world.put(&above, &helper, body).await;
+        answer.refused(403, "FORBIDDEN");
+        assert!(answer.text.contains("you lack *"), "{}", answer.text);
+    }
+    let answer = world.delete(&above, &helper).await;
+    answer.refused(403, "FORBIDDEN");
+    let user = world.get(&above, &helper).await.expect(200).json();
+    assert_eq!(
+        (&user["email"], &user["is_active"], &user["version"]),
+        (&json!(ADMIN), &json!(true), &json!(1))
+    );
+    assert_eq!(crate::mail::waiting_of(&world, "email_changed").await, 0);
+    // A name gives no power, nor does the address of who may do no more.
+    world
+        .put(&above, &helper, state(ADMIN, true))
+        .await
+        .expect(200);
+    for body in [
+        state("kim2@example.org", true),
+        state("kim2@example.org", false),
+    ] {
+        world.put(&below, &helper, body).await.expect(200);
+    }
+    assert_eq!(crate::mail::waiting_of(&world, "email_changed").await, 1);
+    world.delete(&below, &helper).await.expect(204);
+}
+
+/// Whoever is barred keeps their roles: to let them in again is to hand these out.
+#[tokio::test]
+async fn nobody_lets_in_who_may_do_more() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let (_, helper) = world.user("helper@example.org", &["users.*"]).await;
+    let (chief, _) = world.user("chief@example.org", &["*"]).await;
+    let path = format!("/api/v1/users/{chief}");
+    let state = |is_active: bool| json!({"email": "chief@example.org", "first_name": "A", "last_name": "B", "is_active": is_active});
+    world.put(&path, &admin, state(false)).await.expect(200);
+    world
+        .put(&path, &helper, state(true))
+        .await
+        .refused(403, "FORBIDDEN");
+    world.put(&path, &helper, state(false)).await.expect(200);
+    world.put(&path, &admin, state(true)).await.expect(200);
 }

@@ -37,7 +37,7 @@ where
     Do(run)
 }
 
-fn handle(database: &TestDatabase, connections: u32) -> Database {
+pub fn handle(database: &TestDatabase, connections: u32) -> Database {
     let yaml = format!("database: {{ max_connections: {connections}, acquire_timeout: 30s }}");
     let settings = crate::world::settings(&yaml);
     let url = Secret::new(database.url());

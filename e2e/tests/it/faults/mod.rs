@@ -16,19 +16,27 @@ pub(crate) const NAMED: Duration = Duration::from_secs(30);
 
 /// Waits until `type_` is `status` and its message has all of `words`.
 pub(crate) async fn named(stage: &Stage, type_: &str, status: &str, words: &[&str]) -> Result<()> {
-    let said = until(
-        &format!("{type_}={status} with {words:?}"),
-        NAMED,
-        || async {
-            let now = stage.condition_now(type_, status).await?;
-            Ok(
-                now.and_then(|text| match words.iter().all(|word| text.contains(word)) {
-                    true => Ok(text),
-                    false => Err(text),
-                }),
-            )
-        },
-    )
+    named_within(NAMED, stage, type_, status, words).await
+}
+
+/// The same, of what takes longer to show.
+pub(crate) async fn named_within(
+    limit: Duration,
+    stage: &Stage,
+    type_: &str,
+    status: &str,
+    words: &[&str],
+) -> Result<()> {
+    let what = format!("{type_}={status} with {words:?}");
+    let said = until(&what, limit, || async {
+        let now = stage.condition_now(type_, status).await?;
+        Ok(
+            now.and_then(|text| match words.iter().all(|word| text.contains(word)) {
+                true => Ok(text),
+                false => Err(text),
+            }),
+        )
+    })
     .await?;
     println!("{}: {said}", stage.namespace);
     Ok(())

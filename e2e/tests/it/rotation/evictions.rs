@@ -1,13 +1,14 @@
 //! A pod that the kubelet evicts in mid-rotation.
 //!
-//! Owns why it does: the pod keeps more on the node's disk than its namespace lets it. The kubelet asks
-//! no budget and gives a pod three seconds, in which the Service still sends it requests: they may be
-//! lost, so no load runs here. A drain lets a pod end as a deletion does, which [`super::planned`] plays.
+//! Owns what follows for the rotation, and one reason: the pod keeps more on the node's disk than its
+//! namespace lets it. The kubelet asks no budget and gives such a pod three seconds, in which the Service
+//! still sends it requests: they may be lost, so no load runs here. [`super::shortages`] owns another reason.
+//! A drain lets a pod end as a deletion does, which [`super::planned`] plays.
 
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use erpgo_e2e::{Ballast, Shown, Stage, until};
+use erpgo_e2e::{Ballast, Kids, Session, Shown, Stage, until};
 use k8s_openapi::api::core::v1::{LimitRange, Pod};
 use kube::api::{Api, PostParams};
 use serde_json::json;
@@ -49,7 +50,7 @@ impl Play {
             "the key turned without a pod"
         );
         let begun = Instant::now();
-        let said = self.is_evicted(&pod).await?;
+        let said = self.exceeds_its_share(&pod).await?;
         let evicted = begun.elapsed();
         self.stage.turned(&before, &["jwt"]).await?;
         self.two_are_ready().await?;
@@ -59,6 +60,15 @@ impl Play {
             said.trim(),
             begun.elapsed()
         );
+        self.the_old_jwt_goes(&before, &witness).await
+    }
+
+    /// No session is lost, and what the old key signed is accepted until it is revoked, by no pod then.
+    pub(super) async fn the_old_jwt_goes(
+        &mut self,
+        before: &Kids,
+        witness: &Session,
+    ) -> Result<()> {
         self.remember().await?;
         accepted_by_every_pod(&self.stage, &witness.access_token).await?;
         self.crowd.renew().await?;
@@ -69,11 +79,19 @@ impl Play {
     }
 
     /// Fills the pod's share of the disk until the kubelet has ended it; returns what that says.
-    async fn is_evicted(&mut self, member: &Member) -> Result<String> {
+    async fn exceeds_its_share(&mut self, member: &Member) -> Result<String> {
         let pods: Api<Pod> = self.stage.api();
-        let name = member.name.as_str();
-        let pod = pods.get(name).await?;
+        let pod = pods.get(&member.name).await?;
         let ballast = Ballast::lay(&self.stage.node, &pod, CONTAINER, BEYOND)?;
+        let said = self.is_evicted(&member.name).await?;
+        drop(ballast);
+        ensure!(said.contains("ephemeral storage limit"), "{said}");
+        Ok(said)
+    }
+
+    /// Waits until the kubelet has ended the pod of this name; returns what that says.
+    pub(super) async fn is_evicted(&mut self, name: &str) -> Result<String> {
+        let pods: Api<Pod> = self.stage.api();
         let said = until("the eviction of the pod", SOON, || async {
             let status = pods.get(name).await?.status.unwrap_or_default();
             let end = (status.phase.as_deref(), status.reason.as_deref());
@@ -84,8 +102,6 @@ impl Play {
             })
         })
         .await?;
-        drop(ballast);
-        ensure!(said.contains("ephemeral storage limit"), "{said}");
         let (node, namespace) = (&self.stage.node, &self.stage.namespace);
         self.since.keep(node, namespace, name)?;
         Ok(said)

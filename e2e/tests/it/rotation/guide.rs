@@ -14,6 +14,9 @@ const RUN: [(&str, &[&str]); 3] = [
     (
         "e2e-turn-vault",
         &[
+            "vault-undelete",
+            "vault-backup",
+            "vault-restore",
             "sealed",
             "unseal",
             "vault-rollback",
@@ -24,7 +27,16 @@ const RUN: [(&str, &[&str]); 3] = [
             "see",
         ],
     ),
-    ("e2e-turn-aws", &["aws-rollback", "see"]),
+    (
+        "e2e-turn-aws",
+        &[
+            "aws-rollback",
+            "aws-undelete",
+            "aws-backup",
+            "aws-restore",
+            "see",
+        ],
+    ),
     (
         "e2e-turn-secret",
         &[

@@ -3,6 +3,7 @@
 //!
 //! `E2E_ROTATIONS=full` (`make test-rotation`) plays the whole count; a test run plays less.
 
+mod changer;
 mod deaths;
 mod disturbances;
 mod emergencies;
@@ -12,8 +13,10 @@ mod guide;
 mod hangs;
 mod held;
 mod journeys;
+mod logins;
 mod planned;
 mod roles;
+mod shortages;
 mod told;
 mod troubles;
 
@@ -21,11 +24,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use erpgo_e2e::{
-    Answer, Backend, Canaries, Collector, Crowd, Guide, Session, Shown, Since, Stage, Turns,
-};
+use erpgo_e2e::{Answer, Backend, Canaries, Collector, Crowd, Guide, Session, Shown, Since, Stage};
 use serde_json::{Value, json};
 
+use self::changer::{Changer, Who};
 use crate::first_run::admin;
 
 const KEYS: [&str; 5] = ["jwt", "refresh", "pepper", "database", "redis"];
@@ -60,7 +62,7 @@ struct Play {
     stage: Stage,
     wish: Wish,
     backend: Backend,
-    turns: Turns,
+    changer: Changer,
     guide: Guide,
     crowd: Arc<Crowd>,
     collector: Collector,
@@ -69,16 +71,16 @@ struct Play {
 }
 
 impl Play {
-    async fn begin(stage: Stage, backend: Backend, pods: Pods) -> Result<Self> {
+    async fn begin(stage: Stage, backend: Backend, who: Who, pods: Pods) -> Result<Self> {
         let since = Since::now(&stage)?;
-        let turns = Turns::begin(&stage).await?;
+        let changer = Changer::begin(who, &stage).await?;
         let collector = Collector::listen(stage.node.address().await?).await?;
         let wish = Wish {
             image: FIRST_RELEASE,
             pods,
         };
         stage
-            .comes_up(spec(&stage, &backend, &collector, wish))
+            .comes_up(spec(&stage, &backend, &changer, &collector, wish))
             .await?;
         let admin = admin(&stage).await?;
         let crowd = Crowd::gather(stage.http()?, &admin).await?;
@@ -97,7 +99,7 @@ impl Play {
             stage,
             wish,
             backend,
-            turns,
+            changer,
             guide,
             crowd,
             collector,
@@ -114,7 +116,7 @@ impl Play {
     async fn remember(&mut self) -> Result<()> {
         self.canaries
             .add_document(&self.backend.document(&self.stage).await?)?;
-        for password in self.turns.present().passwords() {
+        for password in self.changer.passwords() {
             self.canaries
                 .add("a password of a role or user", &password)?;
         }
@@ -132,8 +134,9 @@ impl Play {
     }
 
     async fn ask(&self) -> Result<()> {
-        let spec = spec(&self.stage, &self.backend, &self.collector, self.wish);
-        self.stage.apply(&self.stage.erpgo(spec)).await?;
+        let (stage, backend) = (&self.stage, &self.backend);
+        let spec = spec(stage, backend, &self.changer, &self.collector, self.wish);
+        stage.apply(&stage.erpgo(spec)).await?;
         Ok(())
     }
 
@@ -172,7 +175,7 @@ impl Play {
         self.guide_was_followed().await?;
         self.stage.strike().await?;
         self.backend.end(&self.stage)?;
-        self.turns.end(&self.stage).await
+        self.changer.end(&self.stage).await
     }
 }
 
@@ -184,7 +187,13 @@ fn rounds(full: usize, few: usize) -> usize {
     }
 }
 
-fn spec(stage: &Stage, backend: &Backend, collector: &Collector, wish: Wish) -> Value {
+fn spec(
+    stage: &Stage,
+    backend: &Backend,
+    changer: &Changer,
+    collector: &Collector,
+    wish: Wish,
+) -> Value {
     let mut spec = json!({
         "image": wish.image,
         "secrets": {
@@ -199,6 +208,9 @@ fn spec(stage: &Stage, backend: &Backend, collector: &Collector, wish: Wish) -> 
         Pods::Autoscaled(count) => {
             spec["autoscaling"] = json!({"minReplicas": count, "maxReplicas": count});
         }
+    }
+    for (part, asked) in changer.spec() {
+        spec[part] = asked;
     }
     spec
 }

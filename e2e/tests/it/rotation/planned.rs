@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use erpgo_e2e::{Credentials, Kids, Shown};
+use erpgo_e2e::{Kids, Shown};
 
+use super::changer::Changer;
 use super::disturbances::Disturbance;
+use super::logins::{BOTH, CURRENT, NEXT, Urls, urls};
 use super::{KEYS, Play, accepted_by_every_pod, refused_by_every_pod};
 
 impl Play {
@@ -19,13 +21,15 @@ impl Play {
         let before = self.stage.kids().await?;
         let heard = self.heard().await?;
         self.set_going(disturbances).await?;
+        let old = self.urls(CURRENT).await?;
         let held = self.silence_one().await?;
         let begun = Instant::now();
-        let old = self.turns.turn(&self.stage).await?;
+        self.changer.prepare(&self.stage).await?;
         let (keys, reason) = (KEYS.join(","), format!("round {round}"));
         self.stage.rotate(&keys, &reason).await?;
         self.disturb(disturbances, &held).await?;
         self.is_amid(disturbances).await?;
+        self.both_connect().await?;
         let waited = begun.elapsed();
         self.let_go(held).await?;
         self.stage.turned(&before, &KEYS).await?;
@@ -89,33 +93,41 @@ impl Play {
         Ok(())
     }
 
-    // Those of database and Redis end by themselves when no connection is left.
-    async fn old_passwords_go(&self, before: &Kids, old: &Credentials) -> Result<()> {
-        for key in ["database", "redis"] {
-            let kid = before.get(key).context("a key without a kid")?;
-            self.stage.refused(key, kid).await?;
+    /// The URLs that stand in the document at `place`.
+    async fn urls(&self, place: &str) -> Result<Urls> {
+        urls(&self.backend.document(&self.stage).await?, place)
+    }
+
+    // While a pod has yet to try what the operator has prepared, no pod may be cut off from what it uses.
+    async fn both_connect(&self) -> Result<()> {
+        if matches!(self.changer, Changer::Person(_)) {
+            return Ok(());
         }
-        ensure!(
-            old.database_connects().await?,
-            "the old role still had its password"
-        );
-        ensure!(
-            old.redis_connects().await?,
-            "the old user still had its password"
-        );
-        old.clear().await?;
-        ensure!(
-            !old.database_connects().await?,
-            "the old database password connects"
-        );
-        ensure!(
-            !old.redis_connects().await?,
-            "the old Redis password connects"
-        );
-        ensure!(
-            self.turns.present().database_connects().await?,
-            "the new one connects"
-        );
+        for place in [CURRENT, NEXT] {
+            for (at, url) in self.urls(place).await? {
+                let key = at.key();
+                ensure!(at.connects(&url).await?, "the {place} {key} cannot connect");
+            }
+        }
+        Ok(())
+    }
+
+    // Those of database and Redis end by themselves when no connection is left.
+    async fn old_passwords_go(&self, before: &Kids, old: &Urls) -> Result<()> {
+        for at in BOTH {
+            let kid = before.get(at.key()).context("a key without a kid")?;
+            self.stage.refused(at.key(), kid).await?;
+        }
+        let now = self.urls(CURRENT).await?;
+        self.changer.take_away(&self.stage, old, &now).await?;
+        for (at, url) in old {
+            let key = at.key();
+            ensure!(!at.connects(url).await?, "the old {key} password connects");
+        }
+        for (at, url) in &now {
+            let key = at.key();
+            ensure!(at.connects(url).await?, "the new {key} cannot connect");
+        }
         Ok(())
     }
 }

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
-use erpgo_e2e::{Load, Session, until};
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams};
-use serde_json::json;
+use erpgo_e2e::{Deletion, Load, Session, Shown, until};
+use serde_json::{Value, json};
 
-use super::{Play, RATE, SOON, accepted_by_every_pod};
+use super::{KEYS, Play, RATE, SOON, accepted_by_every_pod, refused_by_every_pod};
 use crate::faults::named;
 use crate::first_run::READY;
 
@@ -94,7 +92,7 @@ impl Play {
     pub(super) async fn a_refused_set_is_rolled_back(&mut self) -> Result<()> {
         let calm = self.calm().await?;
         let before = self.stage.kids().await?;
-        let next = self.turns.prepare(&self.stage).await?;
+        let next = self.changer.by_hand()?.prepare(&self.stage).await?;
         for password in next.passwords() {
             self.canaries.add("a password that is new", &password)?;
         }
@@ -179,16 +177,46 @@ impl Play {
         self.still_calm(calm).await
     }
 
-    /// A document that is gone is not replaced by another one; restored, it goes on.
-    pub(super) async fn a_lost_document_is_restored(&self) -> Result<()> {
+    /// A document that is deleted and not gone yet is told as such; the guide's `mend` brings it back as it
+    /// was.
+    pub(super) async fn a_deleted_document_comes_back(&self, mend: &str) -> Result<()> {
+        let calm = self.calm().await?;
+        let good = self.backend.document(&self.stage).await?;
+        self.backend.delete(&self.stage, Deletion::ForNow).await?;
+        named(
+            &self.stage,
+            "Degraded",
+            "True",
+            &["BackendUnreachable", "(deleted)", "restore it"],
+        )
+        .await?;
+        ensure!(
+            !self.backend.has_document(&self.stage).await?,
+            "another set was made"
+        );
+        self.follow(mend, &[]).await?;
+        ensure!(
+            self.backend.document(&self.stage).await? == good,
+            "{mend} brings another document back"
+        );
+        self.stage.look().await?;
+        self.stage.condition("Degraded", "False", READY).await?;
+        self.still_calm(calm).await
+    }
+
+    /// A document that is gone is not replaced by another one; restored from what the guide's `backup` kept,
+    /// it goes on, up to the removal of what it held.
+    pub(super) async fn a_lost_document_is_restored(
+        &self,
+        backup: &str,
+        restore: &str,
+    ) -> Result<()> {
         let calm = self.calm().await?;
         let before = self.stage.kids().await?;
         let had = self.stage.failed_reads(NOT_FOUND).await?;
-        self.follow("backup", &[]).await?;
-        let secrets: Api<Secret> = self.stage.api();
-        secrets
-            .delete("shop-secret-set", &DeleteParams::default())
-            .await?;
+        let lost = self.backend.document(&self.stage).await?;
+        self.follow(backup, &[]).await?;
+        self.backend.delete(&self.stage, Deletion::ForGood).await?;
         named(
             &self.stage,
             "Degraded",
@@ -197,15 +225,33 @@ impl Play {
         )
         .await?;
         ensure!(
-            secrets.get_opt("shop-secret-set").await?.is_none(),
+            !self.backend.has_document(&self.stage).await?,
             "another set was made"
         );
         self.is_refused_by_every_pod(NOT_FOUND, &had, &calm).await?;
-        self.follow("restore", &[]).await?;
+        self.follow(restore, &[]).await?;
+        self.holds_the_keys_of(&lost).await?;
+        self.stage.look().await?;
         self.stage.condition("Degraded", "False", READY).await?;
         ensure!(self.stage.kids().await? == before, "a key turned");
         self.stage.rotate("jwt", "after the restore").await?;
         self.stage.turned(&before, &["jwt"]).await?;
-        self.still_calm(calm).await
+        let old_token = calm.witness.access_token.clone();
+        self.still_calm(calm).await?;
+        self.crowd.renew().await?;
+        let old = before.get("jwt").context("no key of access tokens")?;
+        self.stage.revoke("jwt", old).await?;
+        self.stage.refused("jwt", old).await?;
+        refused_by_every_pod(&self.stage, Shown::Access(&old_token)).await
+    }
+
+    // What was previous may go meanwhile.
+    async fn holds_the_keys_of(&self, lost: &Value) -> Result<()> {
+        let now = self.backend.document(&self.stage).await?;
+        for key in KEYS {
+            let same = now["keys"][key]["current"] == lost["keys"][key]["current"];
+            ensure!(same, "{key} is not what it was");
+        }
+        Ok(())
     }
 }

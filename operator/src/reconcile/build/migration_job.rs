@@ -14,7 +14,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::pod::{MIGRATE, migrate_container, pod_spec, volumes};
-use crate::reconcile::names::{ATTEMPT, Component, MADE_WITH};
+use crate::reconcile::names::{ATTEMPT, Component, DATABASE, MADE_WITH};
 use crate::reconcile::valid::ValidErpGo;
 
 /// An SQL statement failed: trying again cannot help.
@@ -33,6 +33,8 @@ pub struct MigrationRun {
     pub attempt: u32,
     /// Secret generation and settings at the time.
     pub made_with: String,
+    /// Version of the database that is current, when that is known.
+    pub database: Option<String>,
     /// Secret with the first administrator, when there is one.
     pub bootstrap: Option<String>,
     /// Image of the sidecar. It is no part of the Job's name nor of [`Self::made_with`], so that an
@@ -43,10 +45,12 @@ pub struct MigrationRun {
 /// The Job of the wanted image.
 #[must_use]
 pub fn migration_job(app: &ValidErpGo, run: &MigrationRun) -> Job {
-    let annotations = BTreeMap::from([
+    let mut annotations = BTreeMap::from([
         (ATTEMPT.to_owned(), run.attempt.to_string()),
         (MADE_WITH.to_owned(), run.made_with.clone()),
     ]);
+    let database = run.database.clone();
+    annotations.extend(database.map(|version| (DATABASE.to_owned(), version)));
     Job {
         metadata: ObjectMeta {
             annotations: Some(annotations),

@@ -14,7 +14,7 @@ use super::pods::{JOB_NAME, MIGRATE, ended};
 use super::{failed, selector};
 use crate::reconcile::context::Context;
 use crate::reconcile::error::ReconcileError;
-use crate::reconcile::names::{ATTEMPT, COMPONENT_LABEL, Component, MADE_WITH};
+use crate::reconcile::names::{ATTEMPT, COMPONENT_LABEL, Component, DATABASE, MADE_WITH};
 use crate::reconcile::observed::{
     ContainerTerminated, JobFacts, JobState, MAX_TAIL_BYTES, MigrationReport,
 };
@@ -119,6 +119,7 @@ fn facts(job: &Job, pods: &[Pod]) -> JobFacts {
             .and_then(|text| text.parse().ok())
             .unwrap_or(1),
         made_with: annotation(job, MADE_WITH),
+        database: annotation(job, DATABASE),
         finished_at: finished.map(|time| time.0),
         pods_refused: None,
         name,
@@ -176,7 +177,8 @@ mod tests {
                 "lastTransitionTime": "2026-01-01T00:00:00Z"}])
         });
         serde_json::from_value(json!({
-            "metadata": {"name": name, "uid": "u", "resourceVersion": "7", "annotations": {ATTEMPT: "3"}},
+            "metadata": {"name": name, "uid": "u", "resourceVersion": "7",
+                "annotations": {ATTEMPT: "3", DATABASE: "database-2"}},
             "spec": {"template": {"spec": {"containers": [{"name": MIGRATE, "image": "erpgo:2"}]}}},
             "status": {"conditions": conditions},
         }))
@@ -210,6 +212,7 @@ mod tests {
             (wanted.state, wanted.exit_code, wanted.attempt),
             (JobState::Failed, Some(65), 3)
         );
+        assert_eq!(wanted.database.as_deref(), Some("database-2"));
         assert_eq!(wanted.report.unwrap().outcome, MigrationOutcome::Failed);
         assert_eq!(wanted.reason.as_deref(), Some("PodFailurePolicy"));
         assert_eq!(wanted.tail, None);

@@ -34,6 +34,7 @@ fn fact(pod: &Pod, wanted: &str) -> Option<PodFacts> {
         name: pod.name_any(),
         ip: status.pod_ip.as_deref().and_then(|ip| ip.parse().ok()),
         component,
+        created_at: pod.creation_timestamp().map(|time| time.0),
         ready: is_true(&status, "Ready"),
         terminating: pod.metadata.deletion_timestamp.is_some(),
         secrets: None,
@@ -124,7 +125,8 @@ mod tests {
 
     fn pod(component: &str, job: &str, statuses: serde_json::Value) -> Pod {
         serde_json::from_value(json!({
-            "metadata": {"name": "p", "labels": {COMPONENT: component, JOB_NAME: job}},
+            "metadata": {"name": "p", "labels": {COMPONENT: component, JOB_NAME: job},
+                "creationTimestamp": "2026-01-01T00:00:00Z"},
             "spec": {"containers": [{"name": "app", "image": "erpgo:1"}]},
             "status": {"podIP": "10.0.0.9", "containerStatuses": statuses},
         }))
@@ -145,6 +147,8 @@ mod tests {
         assert_eq!(facts[0].waiting, None);
         assert_eq!(facts[0].image, "erpgo:1");
         assert_eq!(facts[0].ip, Some("10.0.0.9".parse().unwrap()));
+        let made = "2026-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(facts[0].created_at, Some(made));
     }
 
     #[test]

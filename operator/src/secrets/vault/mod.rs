@@ -75,10 +75,10 @@ impl<'a> Vault<'a> {
         let body = serde_json::json!({"max_versions": MAX_VERSIONS});
         let body = Secret::new(body.to_string());
         let path = self.secret_path("metadata");
-        let (status, _) = self
+        let (status, body) = self
             .send(Method::POST, &path, Some(token), Some(&body))
             .await?;
-        wire::configured(status)
+        wire::configured(status, body.expose_secret().as_bytes())
     }
 
     pub(super) async fn create(
@@ -127,8 +127,8 @@ impl<'a> Vault<'a> {
 
     pub(super) async fn delete(&self, token: &Secret) -> Result<(), SecretsError> {
         let path = self.secret_path("metadata");
-        let (status, _) = self.send(Method::DELETE, &path, Some(token), None).await?;
-        wire::deleted(status)
+        let (status, body) = self.send(Method::DELETE, &path, Some(token), None).await?;
+        wire::deleted(status, body.expose_secret().as_bytes())
     }
 
     async fn login(&self, mount: &str, body: &Secret) -> Result<wire::Login, SecretsError> {

@@ -64,7 +64,7 @@ struct Fields {
     write_id: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct ErrorBody {
     #[serde(default)]
     errors: Vec<String>,
@@ -79,7 +79,7 @@ pub(super) fn login(status: u16, body: &[u8]) -> Result<Login, SecretsError> {
     if matches!(status, 400 | 403 | 404) {
         return Err(SecretsError::Denied { doing: "the login" });
     }
-    refuse(status, "the login")?;
+    refuse(status, body, "the login")?;
     let LoginBody { auth } = parse(body, "login")?;
     Ok(Login {
         token: auth.client_token,
@@ -91,7 +91,7 @@ pub(super) fn read(status: u16, body: &[u8]) -> Result<Look, SecretsError> {
     if status == 404 {
         return not_found(body);
     }
-    refuse(status, "reading the document")?;
+    refuse(status, body, "reading the document")?;
     let ReadBody { data } = parse(body, "document")?;
     let revision = data.metadata.revision();
     let Some(text) = data.data.document else {
@@ -141,33 +141,37 @@ pub(super) fn written(status: u16, body: &[u8]) -> Result<Option<Revision>, Secr
     if status == 404 {
         return Err(SecretsError::NoMount);
     }
-    refuse(status, "writing the document")?;
+    refuse(status, body, "writing the document")?;
     let WriteBody { data } = parse(body, "write")?;
     Ok(Some(data.revision()))
 }
 
-pub(super) fn configured(status: u16) -> Result<(), SecretsError> {
+pub(super) fn configured(status: u16, body: &[u8]) -> Result<(), SecretsError> {
     if status == 404 {
         return Err(SecretsError::NoMount);
     }
-    refuse(status, "setting how many versions are kept")
+    refuse(status, body, "setting how many versions are kept")
 }
 
-pub(super) fn deleted(status: u16) -> Result<(), SecretsError> {
+pub(super) fn deleted(status: u16, body: &[u8]) -> Result<(), SecretsError> {
     if status == 404 {
         return Ok(());
     }
-    refuse(status, "deleting the document")
+    refuse(status, body, "deleting the document")
 }
 
-fn refuse(status: u16, doing: &'static str) -> Result<(), SecretsError> {
+fn refuse(status: u16, body: &[u8], doing: &'static str) -> Result<(), SecretsError> {
     match status {
         200 | 204 => Ok(()),
         401 | 403 => Err(SecretsError::Denied { doing }),
         429 => Err(SecretsError::Throttled),
-        // 472 and 473 are standbys that do not forward, 501 is not initialised.
+        // 307 is how a standby sends on what it cannot hand on, during an election to the server that was
+        // active before; 472 and 473 are standbys that hand on nothing.
+        307 | 472 | 473 => Err(SecretsError::Standby),
+        500 | 503 if knows_no_active(body) => Err(SecretsError::Standby),
+        // 501 is not initialised.
         501 | 503 => Err(SecretsError::Sealed),
-        472 | 473 | 500 | 502 | 504 => Err(SecretsError::Unreachable(None)),
+        500 | 502 | 504 => Err(SecretsError::Unreachable(None)),
         300..=399 => Err(SecretsError::Settings(
             "the address answers with a redirect: give the address of the active server",
         )),
@@ -175,6 +179,14 @@ fn refuse(status: u16, doing: &'static str) -> Result<(), SecretsError> {
             what: "status code",
         }),
     }
+}
+
+// A sealed server answers 503 too, and one with a fault of its own 500.
+fn knows_no_active(body: &[u8]) -> bool {
+    const SAYS: [&str; 2] = ["no active ", "active cluster node not found"];
+    let ErrorBody { errors } = serde_json::from_slice(body).unwrap_or_default();
+    let says = |text: &String| SAYS.iter().any(|part| text.contains(part));
+    errors.iter().any(says)
 }
 
 #[cfg(test)]
@@ -198,9 +210,30 @@ mod tests {
             "sealed"
         );
         assert_eq!(class(read(500, b"")), "unreachable");
-        assert_eq!(class(read(307, b"")), "settings");
+        assert_eq!(class(read(302, b"")), "settings");
         assert_eq!(class(read(403, b"{}")), "denied");
         assert_eq!(class(read(200, b"<html>")), "malformed");
+    }
+
+    #[test]
+    fn a_standby_without_an_active_server_is_waited_for_whatever_was_asked() {
+        let elects = br#"{"errors":["local node not active but active cluster node not found"]}"#;
+        let nobody = br#"{"errors":["no active Vault instance found"]}"#;
+        let says: [(u16, &[u8]); 4] = [(307, b""), (472, b"{}"), (500, elects), (503, nobody)];
+        for (status, body) in says {
+            let errors = [
+                login(status, body).err(),
+                read(status, body).err(),
+                written(status, body).err(),
+                configured(status, body).err(),
+                deleted(status, body).err(),
+            ];
+            for error in errors.map(Option::unwrap) {
+                assert!(matches!(error, SecretsError::Standby), "{status} {error:?}");
+                assert_eq!(error.class(), "unreachable");
+                assert!(error.is_transient());
+            }
+        }
     }
 
     #[test]

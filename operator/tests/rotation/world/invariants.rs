@@ -56,7 +56,8 @@ impl World {
                     active.is_some_and(|active| active.joins() && active.step == Step::Abort);
                 let current = &view.keys[&KeyName::Redis].current.kid;
                 let revocation = Some(format!("{}/{current}", KeyName::Redis));
-                let revoked = self.revoke == revocation && record.handled_revoke != revocation;
+                // It stands until the version is gone.
+                let revoked = self.revoke == revocation;
                 let unwanted = !self.wants_redis && (!self.paused || revoked);
                 assert!(refused || unwanted, "Redis is taken away: {record:?}");
                 self.has_left = true;

@@ -126,7 +126,9 @@ impl Requests {
                 place: format!("Vault path {}", self.data_path),
             }),
             StatusCode::TOO_MANY_REQUESTS => Err(BackendError::Throttled { retry_after }),
-            StatusCode::SERVICE_UNAVAILABLE => Err(BackendError::Sealed { retry_after }),
+            StatusCode::SERVICE_UNAVAILABLE if !wire::knows_no_active(&answer.body) => {
+                Err(BackendError::Sealed { retry_after })
+            }
             StatusCode::BAD_REQUEST => Err(unusable("Vault calls the request wrong")),
             other => Err(BackendError::Server {
                 backend: self.exchange.endpoint().to_string(),

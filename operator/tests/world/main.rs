@@ -1,13 +1,17 @@
 //! The planner in a small world of its own: Jobs that succeed or fail, pods that start or do not,
-//! edits, upgrades of the operator, crashes between any two writes. After each step the invariants;
-//! after quiet a fixed point.
+//! edits, upgrades of the operator, a database that moves, crashes between any two writes. After each step
+//! the invariants; after quiet a fixed point.
 #![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
 
+mod databases;
+mod events;
+#[path = "../situation/mod.rs"]
 mod situation;
 
 use std::collections::BTreeSet;
 
-use erpgo_crds::{Autoscaling, ErpGo};
+use databases::Databases;
+use erpgo_crds::ErpGo;
 use erpgo_operator::reconcile::config::Config;
 use erpgo_operator::reconcile::names::{self, SPEC_HASH};
 use erpgo_operator::reconcile::observed::{
@@ -15,50 +19,23 @@ use erpgo_operator::reconcile::observed::{
 };
 use erpgo_operator::reconcile::plan::{Effect, Plan, plan};
 use erpgo_operator::reconcile::status::status;
+use events::{IMAGES, event};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use proptest::prelude::*;
 use situation::{config, example, prepared};
-
-const IMAGES: [&str; 3] = ["r/erpgo:1", "r/erpgo:2", "r/erpgo:3"];
-const SIDECARS: [&str; 3] = ["r/sidecar:1", "r/sidecar:2", "r/sidecar:3"];
-
-#[derive(Clone, Debug)]
-enum Event {
-    Image(usize),
-    Destructive(bool),
-    Scale(Option<i32>),
-    Reconcile { writes: usize },
-    JobEnds { exit: i32 },
-    PodsStart,
-    BackendAway(bool),
-    Hours,
-    Upgrade { sidecar: usize },
-    OlderStatus,
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        (0..IMAGES.len()).prop_map(Event::Image),
-        any::<bool>().prop_map(Event::Destructive),
-        prop::option::of(1..5i32).prop_map(Event::Scale),
-        (0..6usize).prop_map(|writes| Event::Reconcile { writes }),
-        Just(Event::Reconcile { writes: 99 }),
-        prop::sample::select(vec![0, 0, 65, 75, 77, 78]).prop_map(|exit| Event::JobEnds { exit }),
-        Just(Event::PodsStart),
-        any::<bool>().prop_map(Event::BackendAway),
-        Just(Event::Hours),
-        (0..SIDECARS.len()).prop_map(|sidecar| Event::Upgrade { sidecar }),
-        Just(Event::OlderStatus),
-    ]
-}
 
 struct World {
     erpgo: ErpGo,
     config: Config,
     seen: Observed,
     jobs: Vec<JobFacts>,
-    migrated: BTreeSet<String>,
+    databases: Databases,
+    /// Images of which there are pods that serve.
+    serve: BTreeSet<String>,
+    /// Whether the last reconcile came to its end, and knew the secret set.
+    is_published: bool,
+    begun: Timestamp,
     now: Timestamp,
     serial: u64,
 }
@@ -77,7 +54,10 @@ impl World {
             config: config(),
             seen,
             jobs: Vec::new(),
-            migrated: BTreeSet::new(),
+            databases: Databases::new(),
+            serve: BTreeSet::new(),
+            is_published: false,
+            begun: now,
             now,
             serial: 0,
         }
@@ -92,6 +72,11 @@ impl World {
             .partition(|job| job.name == wanted);
         self.seen.migration_job = ours.into_iter().next();
         self.seen.other_migration_jobs = others;
+        self.seen.document = None;
+        if let SecretSetState::Present { generation } = &mut self.seen.secret_set {
+            *generation = self.databases.generation();
+            self.seen.document = Some(self.databases.document(self.begun));
+        }
         self.seen.clone()
     }
 
@@ -103,6 +88,7 @@ impl World {
     /// One reconcile that dies after `writes` writes. Returns how many it made.
     fn reconcile(&mut self, writes: usize) -> usize {
         let (plan, seen) = self.plan();
+        self.is_published = false;
         let mut left = writes;
         let mut spend = || {
             left > 0 && {
@@ -142,6 +128,7 @@ impl World {
             }
             self.erpgo.status = Some(status);
         }
+        self.is_published = seen.document.is_some();
         writes - left
     }
 
@@ -180,6 +167,7 @@ impl World {
             image: self.erpgo.spec.image.clone(),
             attempt: annotations[names::ATTEMPT].parse().unwrap(),
             made_with: annotations.get(names::MADE_WITH).cloned(),
+            database: annotations.get(names::DATABASE).cloned(),
             ..JobFacts::default()
         });
     }
@@ -201,11 +189,15 @@ impl World {
         let pod = spec.template.spec.unwrap();
         let image = pod.containers[0].image.clone().unwrap();
         let sidecar_image = pod.init_containers.unwrap().remove(0).image;
+        let before = self.seen.deployment.clone().unwrap_or_default();
+        let status = self.erpgo.status.as_ref();
+        let serving = status.and_then(|status| status.serving_image.as_ref());
+        // What has begun goes on: its pods look for themselves.
+        let has_begun = image == before.image || serving == Some(&image);
         assert!(
-            self.migrated.contains(&image),
+            self.databases.has(&image) || has_begun && self.databases.ever_had(&image),
             "I-01: {image} serves before its migrations succeeded"
         );
-        let before = self.seen.deployment.clone().unwrap_or_default();
         assert!(
             image != before.image || sidecar_image == before.sidecar_image,
             "I-06: {image} gets {sidecar_image:?} instead of {:?}",
@@ -226,88 +218,6 @@ impl World {
                 .cloned(),
             ..before
         });
-    }
-
-    fn happen(&mut self, event: &Event) {
-        match event {
-            Event::Image(index) => self.erpgo.spec.image = IMAGES[*index].into(),
-            Event::Destructive(allowed) => self.erpgo.spec.migrations.allow_destructive = *allowed,
-            Event::Scale(replicas) => {
-                self.erpgo.spec.replicas = *replicas;
-                self.erpgo.spec.autoscaling = replicas.is_none().then_some(Autoscaling {
-                    min_replicas: 1,
-                    max_replicas: 4,
-                    target_cpu_percent: 70,
-                    scale_down_stabilization_seconds: 0,
-                });
-            }
-            Event::Reconcile { writes } => {
-                self.reconcile(*writes);
-            }
-            Event::JobEnds { exit } => self.end_jobs(*exit),
-            Event::PodsStart => self.start_pods(),
-            Event::BackendAway(away) => self.backend(*away),
-            Event::Hours => self.now = Timestamp::from_second(self.now.as_second() + 7200).unwrap(),
-            Event::Upgrade { sidecar } => self.config.sidecar_image = SIDECARS[*sidecar].into(),
-            Event::OlderStatus => {
-                if let Some(status) = &mut self.erpgo.status {
-                    status.serving_sidecar = None;
-                }
-            }
-        }
-        let generation = self.erpgo.metadata.generation.get_or_insert(1);
-        if !matches!(
-            event,
-            Event::Reconcile { .. }
-                | Event::PodsStart
-                | Event::JobEnds { .. }
-                | Event::Hours
-                | Event::Upgrade { .. }
-                | Event::OlderStatus
-        ) {
-            *generation += 1;
-        }
-    }
-
-    fn end_jobs(&mut self, exit: i32) {
-        for job in self
-            .jobs
-            .iter_mut()
-            .filter(|job| job.state == JobState::Running)
-        {
-            job.finished_at = Some(self.now);
-            job.exit_code = Some(exit);
-            job.state = if exit == 0 {
-                JobState::Succeeded
-            } else {
-                JobState::Failed
-            };
-            if exit == 0 {
-                self.migrated.insert(job.image.clone());
-            }
-        }
-    }
-
-    fn start_pods(&mut self) {
-        if let Some(live) = &mut self.seen.deployment {
-            live.observed_generation = live.generation;
-            (live.replicas, live.updated, live.ready, live.available) =
-                (live.wanted, live.wanted, live.wanted, live.wanted);
-        }
-    }
-
-    fn backend(&mut self, away: bool) {
-        let unreachable = SecretSetState::Unreachable {
-            class: "unreachable".into(),
-            message: "no route".into(),
-        };
-        match (&self.seen.secret_set, away) {
-            (SecretSetState::Present { .. }, true) => self.seen.secret_set = unreachable,
-            (SecretSetState::Unreachable { .. }, false) => {
-                self.seen.secret_set = SecretSetState::Present { generation: 1 }
-            }
-            _ => {}
-        }
     }
 
     fn check(&mut self) {
