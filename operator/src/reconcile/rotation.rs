@@ -19,8 +19,8 @@ use super::valid::{ValidErpGo, ValidTurns};
 use crate::audience::Audience;
 pub use crate::rotation::ACCEPTANCE;
 use crate::rotation::{
-    Decision, Edit, Errand, HASTE, LoginKey, Logins, PodView, Policy, Record, Situation, Wait, Write,
-    decide,
+    Decision, Edit, Errand, HASTE, LoginKey, Logins, PodView, Policy, Record, Situation, Wait,
+    Write, decide,
 };
 
 /// Keys whose values the operator draws in any case.
