@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod api {
+    mod administrator;
     mod admission;
     mod children;
     mod defaults;

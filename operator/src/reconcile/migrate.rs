@@ -17,7 +17,7 @@ use super::plan::{Effect, JobDeletion, Plan};
 use super::reason;
 use super::success;
 use super::text::bounded_to;
-use super::valid::ValidErpGo;
+use super::valid::{Bootstrap, ValidErpGo};
 
 const FIRST_RETRY_SECONDS: u64 = 30;
 const LAST_RETRY_SECONDS: u64 = 300;
@@ -254,11 +254,7 @@ fn stopped(app: &ValidErpGo, job: &JobFacts) -> Waiting {
             cause,
             "set spec.migrations.allowDestructive to true once the data may go; the version that serves goes on",
         ),
-        Some(EXIT_CONFIG) => Waiting::fault(
-            reason::MIGRATION_FAILED,
-            cause,
-            "correct the settings or the secret set; it is then tried again by itself",
-        ),
+        Some(EXIT_CONFIG) => Waiting::fault(reason::MIGRATION_FAILED, cause, config_way_out(app)),
         _ => Waiting::fault(
             reason::MIGRATION_FAILED,
             cause,
@@ -268,6 +264,16 @@ fn stopped(app: &ValidErpGo, job: &JobFacts) -> Waiting {
             ),
         ),
     }
+}
+
+fn config_way_out(app: &ValidErpGo) -> String {
+    let what = match &app.bootstrap {
+        Bootstrap::Generated => "the settings or the secret set".to_owned(),
+        Bootstrap::Given(name) => {
+            format!("the settings, the secret set or the first administrator in the Secret {name}")
+        }
+    };
+    format!("correct {what}; it is then tried again by itself")
 }
 
 fn retrying(job: &JobFacts, due: Duration) -> Waiting {

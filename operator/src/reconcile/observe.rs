@@ -93,6 +93,7 @@ pub async fn observe(
         database_secret: sources.database,
         redis_secret: sources.redis,
         bootstrap_secret: sources.bootstrap,
+        bootstrap_revision: sources.bootstrap_revision,
         secret_set,
         control_token: own.control_token,
         admin_secret: own.admin,

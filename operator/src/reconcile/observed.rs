@@ -30,6 +30,8 @@ pub struct Observed {
     pub redis_secret: Option<SecretSource>,
     /// The Secret that `spec.bootstrapAdmin.secretRef` names, when the spec has one.
     pub bootstrap_secret: Option<SecretSource>,
+    /// Resource version of that Secret, when it is there.
+    pub bootstrap_revision: Option<String>,
     /// The secret set in its backend.
     pub secret_set: SecretSetState,
     /// Whether the Secret `NAME-control` is there.

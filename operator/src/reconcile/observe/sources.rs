@@ -15,6 +15,7 @@ pub(super) struct Sources {
     pub database: SecretSource,
     pub redis: Option<SecretSource>,
     pub bootstrap: Option<SecretSource>,
+    pub bootstrap_revision: Option<String>,
     pub offered: Offered,
 }
 
@@ -40,15 +41,19 @@ pub(super) async fn read(context: &Context, erpgo: &ErpGo) -> Result<Sources, Re
             (Some(state), value)
         }
     };
-    let bootstrap = match &erpgo.spec.bootstrap_admin {
-        None => None,
-        Some(admin) => Some(credentials(&store, &admin.secret_ref.name).await?),
+    let (bootstrap, bootstrap_revision) = match &erpgo.spec.bootstrap_admin {
+        None => (None, None),
+        Some(admin) => {
+            let (state, revision) = credentials(&store, &admin.secret_ref.name).await?;
+            (Some(state), revision)
+        }
     };
     let (database, offered_database) = url(&store, database, is_postgres, DATABASE_FORM).await?;
     Ok(Sources {
         database,
         redis,
         bootstrap,
+        bootstrap_revision,
         offered: Offered {
             database: offered_database,
             redis: offered_redis,
@@ -85,15 +90,22 @@ async fn url(
     })
 }
 
-async fn credentials(store: &Store, name: &str) -> Result<SecretSource, ReconcileError> {
-    let missing = store.missing_key(name, &["email", "password"]).await;
-    Ok(match missing.map_err(failed)? {
-        None => SecretSource::Missing,
-        Some(Some(key)) => SecretSource::KeyMissing {
+// Whether the values will do is for the API to say; whether they are others now, the revision tells.
+async fn credentials(
+    store: &Store,
+    name: &str,
+) -> Result<(SecretSource, Option<String>), ReconcileError> {
+    let found = store.keys(name, &["email", "password"]).await;
+    let Some(found) = found.map_err(failed)? else {
+        return Ok((SecretSource::Missing, None));
+    };
+    let state = match found.missing {
+        None => SecretSource::Present,
+        Some(key) => SecretSource::KeyMissing {
             key: key.to_owned(),
         },
-        Some(None) => SecretSource::Present,
-    })
+    };
+    Ok((state, found.revision))
 }
 
 fn has_scheme(value: &Secret, schemes: &[&str]) -> bool {
