@@ -21,5 +21,6 @@ mod api {
     mod scale;
     mod ssa_ownership;
     mod traces;
+    mod undone;
     mod zero_writes;
 }

@@ -38,6 +38,7 @@ pub mod sidecar;
 pub mod status;
 mod success;
 pub(crate) mod text;
+mod undone;
 pub mod valid;
 pub mod validate;
 mod write_secrets;

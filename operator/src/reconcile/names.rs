@@ -36,6 +36,8 @@ pub const WRITE_ID: &str = "erpgo.io/write-id";
 pub const ROTATE: &str = "erpgo.io/rotate";
 /// Annotation of an `ErpGo`: a version to revoke, `KEY/KID`.
 pub const REVOKE: &str = "erpgo.io/revoke";
+/// Annotation of an `ErpGo`: version of the database on which migrations that pods miss there may run again.
+pub const MIGRATE: &str = "erpgo.io/migrate";
 /// Label that selects everything that the operator owns.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Label with the name of the `ErpGo`.

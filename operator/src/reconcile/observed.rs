@@ -211,6 +211,8 @@ pub struct ContainerTerminated {
     pub reason: String,
     /// Its termination message, at most [`MAX_MESSAGE_BYTES`].
     pub message: String,
+    /// When.
+    pub finished_at: Option<Timestamp>,
 }
 
 /// State of a Job.

@@ -97,6 +97,8 @@ pub enum JobDeletion {
     Retry,
     /// It succeeded, and the URL of the database has changed since.
     Moved,
+    /// It succeeded, pods miss its migrations, and a person has them run again.
+    Undone,
     /// Another image is wanted and this one is unfinished or failed.
     Superseded,
     /// Another image's Job has succeeded.
