@@ -60,8 +60,8 @@ pub struct Pool {
     /// pods times both must stay below the server's `max_connections`. A change rolls the pods.
     #[schemars(range(min = 1, max = 100))]
     pub max_connections: i32,
-    /// Connections kept open when idle, 0 to 100. Default 1. A change rolls the pods.
-    #[schemars(range(min = 0, max = 100))]
+    /// Connections kept open when idle, 0 to 10. Default 1. A change rolls the pods.
+    #[schemars(range(min = 0, max = 10))]
     pub min_connections: i32,
     /// Seconds after which an idle connection is closed, 1 to 1800. Default 600. A change rolls the
     /// pods.

@@ -121,9 +121,14 @@ impl Shop {
 
     /// Reports that the migration ended with an SQL error, as the Job's pod and controller would.
     pub async fn fail_migration(&self) -> anyhow::Result<()> {
-        let job = self.unfinished_job("migration").await?;
         let report = json!({"outcome": "failed", "migration": "0002_x", "error": "no such column", "retryable": false});
-        let end = json!({"exitCode": EXIT_SQL, "reason": "Error", "message": report.to_string()});
+        self.fail_migration_with(EXIT_SQL, &report).await
+    }
+
+    /// The same with an exit code, for which the Job is not tried again, and a report.
+    pub async fn fail_migration_with(&self, exit_code: i32, report: &Value) -> anyhow::Result<()> {
+        let job = self.unfinished_job("migration").await?;
+        let end = json!({"exitCode": exit_code, "reason": "Error", "message": report.to_string()});
         let container = json!({"name": "migrate", "image": "erpgo", "imageID": "erpgo", "ready": false, "restartCount": 0, "state": {"terminated": end}});
         let ended = json!({"phase": "Failed", "containerStatuses": [container]});
         let name = job.metadata.name.as_ref();

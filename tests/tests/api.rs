@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod api {
+    mod administrator;
     mod admission;
     mod children;
     mod defaults;
@@ -22,5 +23,6 @@ mod api {
     mod sidecars;
     mod ssa_ownership;
     mod traces;
+    mod undone;
     mod zero_writes;
 }

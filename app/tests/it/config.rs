@@ -1,6 +1,6 @@
 //! Settings and secret set at the start, through the real program (R1, R15, P1).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Output};
 
 use erpgo_secret_set::MANIFEST_FILE;
@@ -160,13 +160,11 @@ fn r15_4_each_setting_that_can_be_reloaded_is_told_by_its_name() {
 /// all others.
 #[test]
 fn r15_4_the_api_takes_every_value_that_an_erpgo_can_have() {
-    let definition = include_str!("../../../crds/erpgo.io_erpgos.yaml");
-    let definition: serde_json::Value = serde_saphyr::from_str(definition).unwrap();
-    let settings = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/settings";
+    let spec = spec_schema();
     let before = crate::world::settings("").live;
     for (key, field) in reloaded() {
         let field = field.replace('.', "/properties/");
-        let schema = definition.pointer(&format!("{settings}/properties/{field}"));
+        let schema = spec.pointer(&format!("/properties/settings/properties/{field}"));
         let (section, name) = key.split_once('.').unwrap();
         let changes = ends(schema.unwrap()).into_iter().flat_map(|value| {
             let file = format!("{section}: {{ {name}: {value} }}");
@@ -189,6 +187,91 @@ fn ends(schema: &serde_json::Value) -> Vec<String> {
             let values = schema["enum"].as_array().unwrap().iter();
             values.map(ToString::to_string).collect()
         }
+    }
+}
+
+/// The schema of `spec` of an `ErpGo`.
+fn spec_schema() -> serde_json::Value {
+    let definition = include_str!("../../../crds/erpgo.io_erpgos.yaml");
+    let mut definition: serde_json::Value = serde_saphyr::from_str(definition).unwrap();
+    let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+    definition.pointer_mut(spec).unwrap().take()
+}
+
+/// Numbers that the operator starts pods with: keys of the API, each with its field of `spec` of an `ErpGo`.
+const STARTED_WITH: [(&str, &str); 7] = [
+    ("database.max_connections", "database.pool.maxConnections"),
+    ("database.min_connections", "database.pool.minConnections"),
+    ("database.idle_timeout", "database.pool.idleTimeoutSeconds"),
+    ("database.max_lifetime", "database.pool.maxLifetimeSeconds"),
+    ("shutdown.drain", "termination.drainSeconds"),
+    ("migrations.lock_timeout", "migrations.lockTimeoutSeconds"),
+    ("tracing.sample_ratio", "tracing.samplePercent"),
+];
+
+/// Beginnings of the fields whose numbers the API is never told.
+const NOT_OF_THE_API: [&str; 10] = [
+    "autoscaling.",
+    "disruptionBudget.",
+    "migrations.deadlineSeconds",
+    "migrations.retries",
+    "monitoring.",
+    "replicas",
+    "secrets.",
+    "service.",
+    "termination.gracePeriodSeconds",
+    "termination.preStopSeconds",
+];
+
+/// The least and the most of each number that `schema` bounds.
+fn bounded(path: &str, schema: &serde_json::Value, found: &mut BTreeMap<String, [i64; 2]>) {
+    let ends = ["minimum", "maximum"].map(|end| schema[end].as_f64());
+    if let [Some(least), Some(most)] = ends {
+        found.insert(path.to_owned(), [least as i64, most as i64]);
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let separator = if path.is_empty() { "" } else { "." };
+        bounded(&format!("{path}{separator}{name}"), property, found);
+    }
+}
+
+/// As the operator writes it.
+fn written(key: &str, value: i64) -> String {
+    match key {
+        "database.max_connections" | "database.min_connections" => value.to_string(),
+        // Either end of a percentage.
+        "tracing.sample_ratio" => (value / 100).to_string(),
+        _ => format!("{value}s"),
+    }
+}
+
+/// Pods that are given what the definition lets through must start.
+#[test]
+fn the_api_starts_with_every_number_that_an_erpgo_can_have() {
+    let mut all = BTreeMap::new();
+    bounded("", &spec_schema(), &mut all);
+    let reloaded = reloaded().into_iter();
+    let reloaded: BTreeSet<_> = reloaded
+        .map(|(_, field)| format!("settings.{field}"))
+        .collect();
+    let is_elsewhere = |field: &str| NOT_OF_THE_API.iter().any(|start| field.starts_with(start));
+    all.retain(|field, _| !reloaded.contains(field) && !is_elsewhere(field));
+    let found: BTreeSet<_> = all.keys().map(String::as_str).collect();
+    let known = BTreeSet::from(STARTED_WITH.map(|(_, field)| field));
+    assert_eq!(found, known);
+    for end in [0, 1] {
+        let variables = STARTED_WITH.map(|(key, field)| {
+            let name = format!("ERPGO_{}", key.replace('.', "__").to_uppercase());
+            (name, written(key, all[field][end]))
+        });
+        let mut environment: Vec<(&str, &str)> = DEV.to_vec();
+        environment.extend(
+            variables
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        );
+        let output = erpgo(&["check-config"], &environment);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     }
 }
 

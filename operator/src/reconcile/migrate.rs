@@ -2,7 +2,8 @@
 //!
 //! Owns [`Migration`] and the retry rules of its Job: a temporary failure is tried again, later each
 //! time; an SQL error and a refusal stay until the spec changes; a configuration fault stays until
-//! what the Job was made with changes. For which database a success counts, `success.rs` says. Pure.
+//! what the Job was made with changes. For which database a success counts, `success.rs` says, and what follows
+//! when pods miss it, `undone.rs`. Pure.
 
 use std::time::Duration;
 
@@ -17,8 +18,13 @@ use super::plan::{Effect, JobDeletion, Plan};
 use super::reason;
 use super::success;
 use super::text::bounded_to;
+<<<<<<< HEAD
 use super::unready;
 use super::valid::ValidErpGo;
+=======
+use super::undone;
+use super::valid::{Bootstrap, ValidErpGo};
+>>>>>>> w9
 
 const FIRST_RETRY_SECONDS: u64 = 30;
 const LAST_RETRY_SECONDS: u64 = 300;
@@ -68,11 +74,18 @@ pub fn standing(
     now: Timestamp,
 ) -> Standing {
     let mut standing = match &seen.migration_job {
+<<<<<<< HEAD
         None if success::is_recorded(&app.image, status, seen) => plain(Migration::Succeeded, None),
         None => running(app, seen, 1, now),
+=======
+        None if success::is_recorded(&app.image, status, seen) => {
+            unless_undone(app, seen, plain(Migration::Succeeded, None))
+        }
+        None => running(app, seen, 1),
+>>>>>>> w9
         Some(job) => match job.state {
             JobState::Succeeded if success::counts(&app.image, job, status, seen) => {
-                done(app, job, seen)
+                unless_undone(app, seen, done(app, job, seen))
             }
             JobState::Succeeded => moved(app, job),
             JobState::Running if is_outdated(job, made_with) => again_at_once(job),
@@ -152,18 +165,40 @@ fn done(app: &ValidErpGo, job: &JobFacts, seen: &Observed) -> Standing {
     }
 }
 
+fn unless_undone(app: &ValidErpGo, seen: &Observed, done: Standing) -> Standing {
+    let undone = undone::look(&app.image, seen);
+    let Some(undone) = undone.filter(|_| done.migration == Migration::Succeeded) else {
+        return done;
+    };
+    if !undone.may_be_redone(app) {
+        return Standing {
+            waiting: Some(undone.waiting(app)),
+            ..done
+        };
+    }
+    let cause = format!("pods miss the migrations of {} in the database", app.image);
+    match &seen.migration_job {
+        Some(job) => once_more(job, cause, JobDeletion::Undone),
+        None => running(app, seen, 1),
+    }
+}
+
 fn moved(app: &ValidErpGo, job: &JobFacts) -> Standing {
     let cause = format!(
         "the URL of the database has changed since the migrations of {} ran",
         app.image
     );
+    once_more(job, cause, JobDeletion::Moved)
+}
+
+fn once_more(job: &JobFacts, cause: String, because: JobDeletion) -> Standing {
     Standing {
         waiting: Some(Waiting::passing(
             reason::MIGRATING,
             cause,
             "nothing to do, they run once more; the version that serves goes on",
         )),
-        effects: vec![delete(job, JobDeletion::Moved)],
+        effects: vec![delete(job, because)],
         ..plain(Migration::Running, Some(1))
     }
 }
@@ -257,11 +292,7 @@ fn stopped(app: &ValidErpGo, job: &JobFacts) -> Waiting {
             cause,
             "set spec.migrations.allowDestructive to true once the data may go; the version that serves goes on",
         ),
-        Some(EXIT_CONFIG) => Waiting::fault(
-            reason::MIGRATION_FAILED,
-            cause,
-            "correct the settings or the secret set; it is then tried again by itself",
-        ),
+        Some(EXIT_CONFIG) => Waiting::fault(reason::MIGRATION_FAILED, cause, config_way_out(app)),
         _ => Waiting::fault(
             reason::MIGRATION_FAILED,
             cause,
@@ -271,6 +302,16 @@ fn stopped(app: &ValidErpGo, job: &JobFacts) -> Waiting {
             ),
         ),
     }
+}
+
+fn config_way_out(app: &ValidErpGo) -> String {
+    let what = match &app.bootstrap {
+        Bootstrap::Generated => "the settings or the secret set".to_owned(),
+        Bootstrap::Given(name) => {
+            format!("the settings, the secret set or the first administrator in the Secret {name}")
+        }
+    };
+    format!("correct {what}; it is then tried again by itself")
 }
 
 fn retrying(job: &JobFacts, due: Duration) -> Waiting {

@@ -44,8 +44,12 @@ pub mod stale;
 pub mod status;
 mod success;
 pub(crate) mod text;
+<<<<<<< HEAD
 pub mod unready;
 mod untold;
+=======
+mod undone;
+>>>>>>> w9
 pub mod valid;
 pub mod validate;
 mod write_secrets;

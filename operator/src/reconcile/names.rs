@@ -23,7 +23,8 @@ pub const FINALIZER: &str = "erpgo.io/cleanup";
 pub const SPEC_HASH: &str = "erpgo.io/spec-hash";
 /// Annotation of a migration Job: which attempt it is, from 1.
 pub const ATTEMPT: &str = "erpgo.io/attempt";
-/// Annotation of a migration Job: secret generation and settings that it was made with.
+/// Annotation of a migration Job: secret generation, and a hash of settings and revision of a given first
+/// administrator, that it was made with.
 pub const MADE_WITH: &str = "erpgo.io/made-with";
 /// Annotation of a migration Job: version of the database that it was made for.
 pub const DATABASE: &str = "erpgo.io/database";
@@ -35,6 +36,8 @@ pub const WRITE_ID: &str = "erpgo.io/write-id";
 pub const ROTATE: &str = "erpgo.io/rotate";
 /// Annotation of an `ErpGo`: a version to revoke, `KEY/KID`.
 pub const REVOKE: &str = "erpgo.io/revoke";
+/// Annotation of an `ErpGo`: version of the database on which migrations that pods miss there may run again.
+pub const MIGRATE: &str = "erpgo.io/migrate";
 /// Label that selects everything that the operator owns.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Label with the name of the `ErpGo`.

@@ -33,11 +33,16 @@ pub struct Observed {
     pub redis_secret: Option<SecretSource>,
     /// The Secret that `spec.bootstrapAdmin.secretRef` names, when the spec has one.
     pub bootstrap_secret: Option<SecretSource>,
+<<<<<<< HEAD
     /// The Secret that `spec.mail.credentialsSecretRef` names; none as well while it was not looked at,
     /// since all pods are ready.
     pub mail_secret: Option<SecretSource>,
     /// The keys that `adminSecretRef` names, where a Job that mounts one has not succeeded.
     pub login_admins: BTreeMap<LoginKey, SecretSource>,
+=======
+    /// Resource version of that Secret, when it is there.
+    pub bootstrap_revision: Option<String>,
+>>>>>>> w9
     /// The secret set in its backend.
     pub secret_set: SecretSetState,
     /// Whether the Secret `NAME-control` is there.
@@ -228,6 +233,8 @@ pub struct ContainerTerminated {
     pub reason: String,
     /// Its termination message, at most [`MAX_MESSAGE_BYTES`].
     pub message: String,
+    /// When.
+    pub finished_at: Option<Timestamp>,
 }
 
 /// State of a Job.

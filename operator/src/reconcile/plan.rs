@@ -103,6 +103,8 @@ pub enum JobDeletion {
     Retry,
     /// It succeeded, and the URL of the database has changed since.
     Moved,
+    /// It succeeded, pods miss its migrations, and a person has them run again.
+    Undone,
     /// Another image is wanted and this one is unfinished or failed.
     Superseded,
     /// Another image's Job has succeeded.
@@ -331,14 +333,19 @@ fn images(image: Option<&str>, sidecar: Option<&ServingSidecar>) -> Option<Image
     })
 }
 
-// Settings reach running pods by themselves, so that only a Job that they stopped cares.
+// Settings reach running pods by themselves, so that only a Job that they stopped cares. So it is with a given
+// first administrator; the values of a generated one are drawn, and refused by nobody.
 fn made_with(app: &ValidErpGo, seen: &Observed) -> String {
     let generation = match &seen.secret_set {
         SecretSetState::Present { generation } => *generation,
         _ => 1,
     };
     let settings = serde_json::to_string(&app.settings).unwrap_or_default();
-    format!("{generation}-{}", short_hash(&[&settings]))
+    let mut inputs = vec![settings.as_str()];
+    if let (Bootstrap::Given(name), Some(revision)) = (&app.bootstrap, &seen.bootstrap_revision) {
+        inputs.extend([name.as_str(), revision.as_str()]);
+    }
+    format!("{generation}-{}", short_hash(&inputs))
 }
 
 fn rollout(

@@ -38,6 +38,8 @@ pub const MIGRATION_FAILED: &str = "MigrationFailed";
 pub const MIGRATION_RETRYING: &str = "MigrationRetrying";
 /// A destructive migration needs leave.
 pub const MIGRATION_REFUSED: &str = "DestructiveMigrationRefused";
+/// Migrations have succeeded, and pods miss them in the database.
+pub const SCHEMA_BEHIND: &str = "SchemaBehind";
 /// An image cannot be pulled.
 pub const IMAGE_UNAVAILABLE: &str = "ImageUnavailable";
 /// A container does not start or ends again and again.

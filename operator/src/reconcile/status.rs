@@ -197,6 +197,10 @@ fn invalid(plan: &Plan) -> String {
 fn migrations(erpgo: &ErpGo, plan: &Plan) -> Verdict {
     let type_ = ConditionType::MigrationsApplied;
     let image = &erpgo.spec.image;
+    let undone = |waiting: &&Waiting| waiting.reason == reason::SCHEMA_BEHIND;
+    if let Some(waiting) = plan.waiting.as_ref().filter(undone) {
+        return told(type_, false, waiting.reason, waiting.message());
+    }
     match plan.migration {
         Migration::Succeeded => told(
             type_,

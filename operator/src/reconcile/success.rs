@@ -20,7 +20,8 @@ fn database(seen: &Observed) -> Option<&KeyView> {
     seen.document.as_ref()?.keys.get(&KeyName::Database)
 }
 
-fn current(seen: &Observed) -> Option<&Kid> {
+/// The version that is current, when that is known.
+pub(super) fn current(seen: &Observed) -> Option<&Kid> {
     database(seen).map(|database| &database.current.kid)
 }
 

@@ -50,6 +50,8 @@ pub struct ValidErpGo {
     pub rotation: Rotation,
     /// Rotations and revocations that annotations ask for.
     pub triggers: Triggers,
+    /// Version of the database on which migrations that pods miss there may run again.
+    pub migrate: Option<String>,
     /// How migrations run.
     pub migrations: Migrations,
     /// Name of the migration Job.

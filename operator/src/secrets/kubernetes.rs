@@ -26,6 +26,14 @@ pub enum Lookup {
     Found(SecretValue),
 }
 
+/// A Secret that exists and was looked through.
+pub struct Keys {
+    /// A key that was asked for and that it lacks.
+    pub missing: Option<&'static str>,
+    /// Its resource version: another one after each write.
+    pub revision: Option<String>,
+}
+
 /// The Secrets of one namespace.
 pub struct Store {
     api: Api<Secret>,
@@ -72,20 +80,24 @@ impl Store {
         }
     }
 
-    /// Which of `keys` the Secret lacks; `None` when there is no such Secret.
+    /// Whether the Secret has `keys`; `None` when there is no such Secret.
     ///
     /// # Errors
     /// When the API fails.
-    pub async fn missing_key(
+    pub async fn keys(
         &self,
         name: &str,
         keys: &[&'static str],
-    ) -> Result<Option<Option<&'static str>>, SecretsError> {
+    ) -> Result<Option<Keys>, SecretsError> {
         let found = self.api.get_opt(name).await;
         let found = found.map_err(SecretsError::kubernetes("reading a Secret"))?;
         Ok(found.map(|secret| {
             let data = secret.data.unwrap_or_default();
-            keys.iter().find(|key| !data.contains_key(**key)).copied()
+            let lacks = |key: &&&'static str| !data.contains_key(**key);
+            Keys {
+                missing: keys.iter().find(lacks).copied(),
+                revision: secret.metadata.resource_version,
+            }
         }))
     }
 

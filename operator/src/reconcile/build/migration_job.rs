@@ -31,7 +31,7 @@ pub const EXIT_TEMPORARY: i32 = 75;
 pub struct MigrationRun {
     /// Which attempt this is, from 1.
     pub attempt: u32,
-    /// Secret generation and settings at the time.
+    /// Secret generation, settings and given first administrator at the time.
     pub made_with: String,
     /// Version of the database that is current, when that is known.
     pub database: Option<String>,

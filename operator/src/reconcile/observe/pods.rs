@@ -105,6 +105,7 @@ pub(super) fn ended(container: &ContainerStatus) -> Option<ContainerTerminated> 
         exit_code: end.exit_code,
         reason: end.reason.clone().unwrap_or_default(),
         message: bounded(end.message.as_deref().unwrap_or_default()),
+        finished_at: end.finished_at.as_ref().map(|time| time.0),
     })
 }
 
@@ -160,12 +161,13 @@ mod tests {
             ),
             status(
                 "app",
-                json!({"terminated": {"exitCode": 78, "message": "bad set"}})
+                json!({"terminated": {"exitCode": 78, "message": "bad set", "finishedAt": "2026-01-01T00:00:05Z"}})
             ),
         ]);
         let facts = facts(&[pod("api", "", both)], "job");
         let end = facts[0].terminated.clone().unwrap();
         assert_eq!((end.container.as_str(), end.exit_code), ("app", 78));
+        assert_eq!(end.finished_at, "2026-01-01T00:00:05Z".parse().ok());
     }
 
     #[test]

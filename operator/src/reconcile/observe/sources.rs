@@ -18,7 +18,11 @@ pub(super) struct Sources {
     pub database: SecretSource,
     pub redis: Option<SecretSource>,
     pub bootstrap: Option<SecretSource>,
+<<<<<<< HEAD
     pub mail: Option<SecretSource>,
+=======
+    pub bootstrap_revision: Option<String>,
+>>>>>>> w9
     pub offered: Offered,
 }
 
@@ -42,11 +46,19 @@ pub(super) async fn read(context: &Context, erpgo: &ErpGo) -> Result<Sources, Re
             (Some(state), value)
         }
     };
+<<<<<<< HEAD
     let bootstrap = match &erpgo.spec.bootstrap_admin {
         None => None,
         Some(admin) => {
             let name = &admin.secret_ref.name;
             Some(credentials(&store, name, &["email", "password"]).await?)
+=======
+    let (bootstrap, bootstrap_revision) = match &erpgo.spec.bootstrap_admin {
+        None => (None, None),
+        Some(admin) => {
+            let (state, revision) = credentials(&store, &admin.secret_ref.name).await?;
+            (Some(state), revision)
+>>>>>>> w9
         }
     };
     let mail = match mail_secret(erpgo) {
@@ -58,7 +70,11 @@ pub(super) async fn read(context: &Context, erpgo: &ErpGo) -> Result<Sources, Re
         database,
         redis,
         bootstrap,
+<<<<<<< HEAD
         mail,
+=======
+        bootstrap_revision,
+>>>>>>> w9
         offered: Offered {
             database: offered_database,
             redis: offered_redis,
@@ -158,6 +174,7 @@ fn judged(found: Lookup, key: &SecretKey, name: KeyName) -> (SecretSource, Optio
     }
 }
 
+<<<<<<< HEAD
 async fn credentials(
     store: &Store,
     name: &str,
@@ -167,10 +184,24 @@ async fn credentials(
     Ok(match missing.map_err(failed)? {
         None => SecretSource::Missing,
         Some(Some(key)) => SecretSource::KeyMissing {
+=======
+// Whether the values will do is for the API to say; whether they are others now, the revision tells.
+async fn credentials(
+    store: &Store,
+    name: &str,
+) -> Result<(SecretSource, Option<String>), ReconcileError> {
+    let found = store.keys(name, &["email", "password"]).await;
+    let Some(found) = found.map_err(failed)? else {
+        return Ok((SecretSource::Missing, None));
+    };
+    let state = match found.missing {
+        None => SecretSource::Present,
+        Some(key) => SecretSource::KeyMissing {
+>>>>>>> w9
             key: key.to_owned(),
         },
-        Some(None) => SecretSource::Present,
-    })
+    };
+    Ok((state, found.revision))
 }
 
 #[cfg(test)]

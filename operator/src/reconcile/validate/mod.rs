@@ -25,7 +25,7 @@ use crate::rotation::{Request, Revocation, Triggers};
 use faults::Faults;
 pub use faults::Invalid;
 
-/// Most characters of an annotation that asks for a rotation.
+/// Most characters of an annotation that asks for something.
 const MAX_TRIGGER: usize = 300;
 
 /// Checks every field and resolves every choice.
@@ -72,6 +72,7 @@ pub fn validate(erpgo: &ErpGo) -> Result<ValidErpGo, Vec<Invalid>> {
         sidecar: secrets::sidecar(spec),
         rotation: spec.secrets.rotation.clone(),
         triggers: triggers(erpgo),
+        migrate: annotation(erpgo, names::MIGRATE),
         migrations: spec.migrations.clone(),
         migration_job: names::migration_job(erpgo),
         settings: spec.settings.clone(),
@@ -97,16 +98,17 @@ fn bootstrap(spec: &ErpGoSpec, faults: &mut Faults) -> Bootstrap {
 }
 
 fn triggers(erpgo: &ErpGo) -> Triggers {
-    let annotations = erpgo.metadata.annotations.as_ref();
-    // They are kept in the status, which must not grow with them.
-    let text = |name: &str| {
-        let text = annotations.and_then(|all| all.get(name))?;
-        Some(text.chars().take(MAX_TRIGGER).collect::<String>())
-    };
+    let text = |name| annotation(erpgo, name);
     Triggers {
         rotate: text(names::ROTATE).map(|text| (text.clone(), Request::parse(&text))),
         revoke: text(names::REVOKE).map(|text| (text.clone(), Revocation::parse(&text))),
     }
+}
+
+// Some are kept in the status, which must not grow with them.
+fn annotation(erpgo: &ErpGo, name: &str) -> Option<String> {
+    let text = erpgo.metadata.annotations.as_ref()?.get(name)?;
+    Some(text.chars().take(MAX_TRIGGER).collect())
 }
 
 fn check_name(erpgo: &ErpGo, faults: &mut Faults) {
