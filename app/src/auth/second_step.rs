@@ -11,20 +11,20 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::challenge;
+use super::failure::{Failure, Step};
 use super::grant::{self, Client, Holder};
 use super::token::TokenError;
 use super::wire::SignedIn;
-use crate::audit::{self, Action, Event};
 use crate::config::AuthSettings;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::extract::{ApiJson, Device, Origin};
-use crate::limits::{Attempt, Identifier};
+use crate::limits::Identifier;
 use crate::metrics::METRICS;
 use crate::second_factor;
 use crate::state::AppState;
 use crate::tx::{self, Work};
 use crate::users::UserId;
-use crate::users::store::{self as users, Contact};
+use crate::users::store as users;
 
 /// What the first half answered, and a code.
 #[derive(Deserialize, ToSchema)]
@@ -59,10 +59,6 @@ pub(super) async fn login_second_factor(
     let contact = contact.ok_or(TokenError::Invalid)?;
     let identifier = Identifier::of(&contact.email);
     let attempt = state.logins.attempt(&identifier).await;
-    if !attempt.allowed {
-        note(&state, &origin, &contact, attempt).await?;
-        return Err(refused(&origin, contact.id, attempt));
-    }
     let set = state.keyring.current();
     let work = Finish {
         user: contact.id,
@@ -75,7 +71,12 @@ pub(super) async fn login_second_factor(
             origin: &origin,
         },
     };
-    match tx::transaction(&state.database, "finish a sign-in", work).await {
+    let finished = if attempt.allowed {
+        tx::transaction(&state.database, "finish a sign-in", work).await
+    } else {
+        Ok(None)
+    };
+    match finished {
         Ok(Some(answer)) => {
             state.logins.forgive(&identifier).await;
             METRICS.auth_attempts.with_label_values(&["success"]).inc();
@@ -83,48 +84,23 @@ pub(super) async fn login_second_factor(
             Ok(Json(answer))
         }
         Ok(None) => {
-            note(&state, &origin, &contact, attempt).await?;
-            if attempt.last {
-                super::login::notify(&state, origin.ip, &contact.email, attempt).await;
-            }
-            Err(refused(&origin, contact.id, attempt))
+            let failure = Failure {
+                step: Step::SecondFactor,
+                typed: &contact.email,
+                owner: Some(contact.id),
+                attempt,
+                origin: &origin,
+            };
+            failure.tell(&state).await?;
+            Err(failure.refusal(
+                "the code is wrong or was used; after too many failures sign-in opens again at unlock_at",
+            ))
         }
         Err(error) => {
-            state.logins.release(&identifier).await;
+            state.logins.release(&identifier, attempt).await;
             Err(error)
         }
     }
-}
-
-/// Into the audit log, beside the failures of the first step.
-async fn note(
-    state: &AppState,
-    origin: &Origin,
-    contact: &Contact,
-    attempt: Attempt,
-) -> Result<()> {
-    let action = if attempt.last {
-        Action::Locked
-    } else {
-        Action::SignInFailed
-    };
-    let locked = attempt.last || !attempt.allowed;
-    let event = Event::of(action, origin)
-        .claimed(&contact.email, Some(contact.id))
-        .with(serde_json::json!({"locked": locked, "second_factor": true}))
-        .refused();
-    audit::record_alone(&state.database, &event).await
-}
-
-fn refused(origin: &Origin, user: UserId, attempt: Attempt) -> Error {
-    let ip = origin.ip;
-    METRICS.auth_attempts.with_label_values(&["failure"]).inc();
-    tracing::warn!(%ip, user_id = %user, "a second factor was wrong");
-    Error::refused(
-        Code::InvalidCredentials,
-        "the code is wrong or was used; after too many failures sign-in opens again at unlock_at",
-    )
-    .unlock_at(attempt.unlock_at)
 }
 
 /// The code, the challenge and the session: all or none.

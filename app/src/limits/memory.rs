@@ -76,12 +76,17 @@ impl Memory {
         if count.until <= now {
             *count = fresh;
         }
-        count.number = count.number.saturating_add(1);
-        if count.number == limits.lockout_failures {
+        let number = count.number.saturating_add(1);
+        // One that is refused is no failure: were it counted, a lock would begin with no attempt that began it,
+        // once one that is under way is taken back.
+        if number <= limits.lockout_failures {
+            count.number = number;
+        }
+        if number == limits.lockout_failures {
             count.until = now + limits.lockout_duration;
         }
         Counted {
-            number: count.number,
+            number,
             left: count.until - now,
         }
     }
@@ -128,7 +133,8 @@ mod tests {
             let memory = Memory::default();
             let limits = limits(5, failures);
             for number in 1..=tries {
-                prop_assert_eq!(memory.attempt("a", &limits).number, number);
+                let counted = memory.attempt("a", &limits).number;
+                prop_assert_eq!(counted, number.min(failures + 1));
             }
             memory.forget("a");
             prop_assert_eq!(memory.attempt("a", &limits).number, 1);

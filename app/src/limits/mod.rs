@@ -143,8 +143,12 @@ impl LoginLimits {
         self.memory.forget(&key(hash));
     }
 
-    /// Takes back an attempt that was not made after all.
-    pub async fn release(&self, identifier: &Identifier) {
+    /// Takes back `attempt`, which was not made after all, or did not fail. One that a lock refused was never
+    /// counted: it must not open the lock.
+    pub async fn release(&self, identifier: &Identifier, attempt: Attempt) {
+        if !attempt.allowed {
+            return;
+        }
         self.memory.release(&identifier.key());
         shared::release(&self.redis, &identifier.key()).await;
     }

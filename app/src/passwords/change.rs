@@ -1,7 +1,7 @@
 //! POST /auth/change-password.
 //!
-//! Owns the order: the current password is checked, and its failures counted like those of a sign-in,
-//! so that a stolen session is no way to guess it.
+//! Owns the order: the current password is checked, and its failures counted and told of like those of a
+//! sign-in, so that a stolen session is no way to guess it.
 
 use axum::extract::State;
 use erpgo_secret_set::Secret;
@@ -10,9 +10,10 @@ use sqlx::PgConnection;
 
 use super::wire::{ChangePassword, check};
 use crate::audit::{self, Action, Event};
+use crate::auth::failure::{Failure, Step};
 use crate::auth::hash::{StoredHash, Verdict};
 use crate::auth::{InPerson, revoke};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::extract::{ApiJson, Origin};
 use crate::limits::Identifier;
 use crate::mail::{self, Message, To};
@@ -33,7 +34,7 @@ pub(super) async fn change_password(
     ApiJson(body): ApiJson<ChangePassword>,
 ) -> Result<StatusCode> {
     let id = caller.principal.user;
-    let user = prove(&state, id, body.current_password).await?;
+    let user = prove(&state, &origin, id, body.current_password).await?;
     let rules = PasswordRules {
         min_length: state.settings.auth.password_min_length,
     };
@@ -55,7 +56,12 @@ pub(super) async fn change_password(
 }
 
 /// The user, if `password` is theirs; failures lock like those of a sign-in.
-pub(crate) async fn prove(state: &AppState, id: UserId, password: Secret) -> Result<User> {
+pub(crate) async fn prove(
+    state: &AppState,
+    origin: &Origin,
+    id: UserId,
+    password: Secret,
+) -> Result<User> {
     let (user, stored) = {
         let mut connection = state.database.acquire().await?;
         let user = users::find(&mut connection, id).await?;
@@ -72,13 +78,21 @@ pub(crate) async fn prove(state: &AppState, id: UserId, password: Secret) -> Res
             state.logins.forgive(&identifier).await;
             Ok(user)
         }
-        Ok(Verdict::Wrong) => Err(Error::refused(
-            Code::InvalidCredentials,
-            "the current password is wrong; after too many failures it is not asked until unlock_at",
-        )
-        .unlock_at(attempt.unlock_at)),
+        Ok(Verdict::Wrong) => {
+            let failure = Failure {
+                step: Step::Confirmation,
+                typed: &user.email,
+                owner: Some(id),
+                attempt,
+                origin,
+            };
+            failure.tell(state).await?;
+            Err(failure.refusal(
+                "the current password is wrong; after too many failures it is not asked until unlock_at",
+            ))
+        }
         Err(error) => {
-            state.logins.release(&identifier).await;
+            state.logins.release(&identifier, attempt).await;
             Err(error)
         }
     }

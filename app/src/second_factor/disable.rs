@@ -24,7 +24,7 @@ pub(super) async fn disable_second_factor(
     State(state): State<AppState>,
     ApiJson(body): ApiJson<WithPassword>,
 ) -> Result<StatusCode> {
-    let user = passwords::prove(&state, caller.principal.user, body.password).await?;
+    let user = passwords::prove(&state, &origin, caller.principal.user, body.password).await?;
     let work = Disable {
         user: user.id,
         origin: &origin,
