@@ -1,8 +1,9 @@
 //! POST /auth/login.
 //!
 //! Owns the order that keeps the answer uniform: is there room for a hash, count, look up, always hash
-//! once, then decide. Unknown, wrong and locked differ neither in body nor in the work that is done. Only
-//! who has typed a right password is looked at again, if it was changed before the session is there.
+//! once, then decide. What is counted is seen through, though its client hangs up. Unknown, wrong and locked
+//! differ neither in body nor in the work that is done. Only who has typed a right password is looked at again,
+//! if it was changed before the session is there.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,6 +17,7 @@ use super::failure::{Failure, Step};
 use super::grant::{self, Client, Holder};
 use super::hash::{StoredHash, Verdict};
 use super::store::{self, Credentials};
+use super::unattended;
 use super::wire::{LoginBody, SignedIn};
 use crate::config::AuthSettings;
 use crate::error::Result;
@@ -44,6 +46,17 @@ pub(super) async fn login(
     body.check()?;
     state.hasher.has_room().inspect_err(|_| count("error"))?;
     admit(&state, &origin, &body.email).await?;
+    let limit = state.settings.http.request_timeout;
+    unattended::run(limit, attempt(state, device, origin, body)).await
+}
+
+/// All that follows from an attempt, from its count on.
+async fn attempt(
+    state: AppState,
+    device: Device,
+    origin: Origin,
+    body: LoginBody,
+) -> Result<Response> {
     let identifier = Identifier::of(&body.email);
     let attempt = state.logins.attempt(&identifier).await;
     let client = Client {

@@ -18,6 +18,7 @@ mod second_step;
 pub mod sessions;
 mod store;
 pub mod token;
+pub(crate) mod unattended;
 mod wire;
 mod workers;
 

@@ -14,6 +14,7 @@ use super::challenge;
 use super::failure::{Failure, Step};
 use super::grant::{self, Client, Holder};
 use super::token::TokenError;
+use super::unattended;
 use super::wire::SignedIn;
 use crate::config::AuthSettings;
 use crate::error::Result;
@@ -24,7 +25,7 @@ use crate::second_factor;
 use crate::state::AppState;
 use crate::tx::{self, Work};
 use crate::users::UserId;
-use crate::users::store as users;
+use crate::users::store::{self as users, Contact};
 
 /// What the first half answered, and a code.
 #[derive(Deserialize, ToSchema)]
@@ -49,30 +50,38 @@ pub(super) async fn login_second_factor(
     // Whose challenge it is, is not looked up for whoever has had their share.
     let admitted = state.logins.admit("second-factor", origin.ip, None);
     admitted.await?;
-    let token = body.challenge_token.expose_secret();
     let contact = {
         let mut connection = state.database.acquire().await?;
+        let token = body.challenge_token.expose_secret();
         let user = challenge::find(&mut connection, token).await?;
         let user = user.ok_or(TokenError::Invalid)?;
         users::contact(&mut connection, user).await?
     };
-    let contact = contact.ok_or(TokenError::Invalid)?;
+    let trial = Trial {
+        contact: contact.ok_or(TokenError::Invalid)?,
+        device,
+        origin,
+        body,
+    };
+    let limit = state.settings.http.request_timeout;
+    unattended::run(limit, attempt(state, trial)).await
+}
+
+/// A code, whose it is to be, and where it comes from.
+struct Trial {
+    contact: Contact,
+    device: Device,
+    origin: Origin,
+    body: SecondStep,
+}
+
+/// All that follows from an attempt, from its count on.
+async fn attempt(state: AppState, trial: Trial) -> Result<Json<SignedIn>> {
+    let contact = &trial.contact;
     let identifier = Identifier::of(&contact.email);
     let attempt = state.logins.attempt(&identifier).await;
-    let set = state.keyring.current();
-    let work = Finish {
-        user: contact.id,
-        token,
-        code: body.code.expose_secret(),
-        set: &set,
-        settings: &state.settings.auth,
-        client: Client {
-            device: &device,
-            origin: &origin,
-        },
-    };
     let finished = if attempt.allowed {
-        tx::transaction(&state.database, "finish a sign-in", work).await
+        finish(&state, &trial).await
     } else {
         Ok(None)
     };
@@ -89,7 +98,7 @@ pub(super) async fn login_second_factor(
                 typed: &contact.email,
                 owner: Some(contact.id),
                 attempt,
-                origin: &origin,
+                origin: &trial.origin,
             };
             failure.tell(&state).await?;
             Err(failure.refusal(
@@ -101,6 +110,23 @@ pub(super) async fn login_second_factor(
             Err(error)
         }
     }
+}
+
+/// The answer to a code that is right.
+async fn finish(state: &AppState, trial: &Trial) -> Result<Option<SignedIn>> {
+    let set = state.keyring.current();
+    let work = Finish {
+        user: trial.contact.id,
+        token: trial.body.challenge_token.expose_secret(),
+        code: trial.body.code.expose_secret(),
+        set: &set,
+        settings: &state.settings.auth,
+        client: Client {
+            device: &trial.device,
+            origin: &trial.origin,
+        },
+    };
+    tx::transaction(&state.database, "finish a sign-in", work).await
 }
 
 /// The code, the challenge and the session: all or none.

@@ -12,7 +12,7 @@ use super::wire::{ChangePassword, check};
 use crate::audit::{self, Action, Event};
 use crate::auth::failure::{Failure, Step};
 use crate::auth::hash::{StoredHash, Verdict};
-use crate::auth::{InPerson, revoke};
+use crate::auth::{InPerson, revoke, unattended};
 use crate::error::{Error, Result};
 use crate::extract::{ApiJson, Origin};
 use crate::limits::Identifier;
@@ -69,6 +69,19 @@ pub(crate) async fn prove(
         (user, hashes::password_hash(&mut connection, id).await?)
         // The connection goes back here: nothing waits in the pool for the hash below.
     };
+    let limit = state.settings.http.request_timeout;
+    let work = attempt(state.clone(), origin.clone(), user, stored, password);
+    unattended::run(limit, work).await
+}
+
+/// All that follows from an attempt at the user's password, from its count on.
+async fn attempt(
+    state: AppState,
+    origin: Origin,
+    user: User,
+    stored: Option<StoredHash>,
+    password: Secret,
+) -> Result<User> {
     let identifier = Identifier::of(&user.email);
     let attempt = state.logins.attempt(&identifier).await;
     let stored = stored.filter(|_| attempt.allowed);
@@ -82,11 +95,11 @@ pub(crate) async fn prove(
             let failure = Failure {
                 step: Step::Confirmation,
                 typed: &user.email,
-                owner: Some(id),
+                owner: Some(user.id),
                 attempt,
-                origin,
+                origin: &origin,
             };
-            failure.tell(state).await?;
+            failure.tell(&state).await?;
             Err(failure.refusal(
                 "the current password is wrong; after too many failures it is not asked until unlock_at",
             ))

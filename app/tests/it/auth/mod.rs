@@ -6,6 +6,7 @@ mod enumeration;
 mod flow;
 mod forgeries;
 mod forgery;
+mod hung_up;
 mod limits;
 mod overtaken;
 mod partition;
