@@ -1,4 +1,4 @@
-//! Counting within this process, while Redis is away.
+//! Counting within this process, whether Redis answers or not.
 //!
 //! Owns [`Memory`]; bounded (I-12): when it is full of live entries, it begins anew rather than grow.
 
@@ -62,6 +62,13 @@ impl Memory {
         times
             .front()
             .map(|first| limits.login_window - (now - *first))
+    }
+
+    /// Takes back the newest use that was admitted, which was refused after all.
+    pub(super) fn dismiss(&self, key: &str) {
+        if let Some(times) = lock(&self.windows).get_mut(key) {
+            times.pop_back();
+        }
     }
 
     pub(super) fn attempt(&self, key: &str, limits: &LimitSettings) -> Counted {
@@ -139,6 +146,20 @@ mod tests {
             memory.forget("a");
             prop_assert_eq!(memory.attempt("a", &limits).number, 1);
         }
+    }
+
+    #[test]
+    fn p09_what_is_dismissed_takes_nothing_of_the_share() {
+        let memory = Memory::default();
+        let limits = limits(2, 5);
+        for _ in 0..5 {
+            assert!(memory.admit("a", &limits).is_none());
+            memory.dismiss("a");
+        }
+        memory.dismiss("b");
+        assert!(memory.admit("a", &limits).is_none());
+        assert!(memory.admit("a", &limits).is_none());
+        assert!(memory.admit("a", &limits).is_some());
     }
 
     #[test]
