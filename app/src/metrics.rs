@@ -70,7 +70,7 @@ impl Metrics {
         Ok(Self {
             requests: make.counters(
                 "http_requests_total",
-                "Requests answered",
+                "Requests answered, and as 499 those that ended before",
                 &["method", "path", "status"],
             )?,
             request_duration: make.histograms(

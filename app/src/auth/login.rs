@@ -1,10 +1,9 @@
 //! POST /auth/login.
 //!
 //! Owns the order that keeps the answer uniform: is there room for a hash, count, look up, always hash
-//! once, then decide. Unknown, wrong and locked differ neither in body nor in the work that is done. Only
-//! who has typed a right password is looked at again, if it was changed before the session is there.
-
-use std::net::IpAddr;
+//! once, then decide. What is counted is seen through, though its client hangs up. Unknown, wrong and locked
+//! differ neither in body nor in the work that is done. Only who has typed a right password is looked at again,
+//! if it was changed before the session is there.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,16 +13,16 @@ use http::StatusCode;
 use sqlx::PgConnection;
 
 use super::challenge::{self, Challenge};
+use super::failure::{Failure, Step};
 use super::grant::{self, Client, Holder};
 use super::hash::{StoredHash, Verdict};
 use super::store::{self, Credentials};
+use super::unattended;
 use super::wire::{LoginBody, SignedIn};
-use crate::audit::{self, Action, Event};
 use crate::config::AuthSettings;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::extract::{ApiJson, Device, Origin};
 use crate::limits::{Attempt, Identifier};
-use crate::mail::{self, Message, To};
 use crate::metrics::METRICS;
 use crate::state::AppState;
 use crate::tx::{self, Work};
@@ -47,6 +46,17 @@ pub(super) async fn login(
     body.check()?;
     state.hasher.has_room().inspect_err(|_| count("error"))?;
     admit(&state, &origin, &body.email).await?;
+    let limit = state.settings.http.request_timeout;
+    unattended::run(limit, attempt(state, device, origin, body)).await
+}
+
+/// All that follows from an attempt, from its count on.
+async fn attempt(
+    state: AppState,
+    device: Device,
+    origin: Origin,
+    body: LoginBody,
+) -> Result<Response> {
     let identifier = Identifier::of(&body.email);
     let attempt = state.logins.attempt(&identifier).await;
     let client = Client {
@@ -59,26 +69,28 @@ pub(super) async fn login(
             count("success");
             Ok(answer)
         }
-        // The failures stay counted until the second factor is right, too.
+        // No failure; those before it stay counted until the second factor is right, too.
         Ok(Outcome::Half(challenge)) => {
+            state.logins.release(&identifier, attempt).await;
             count("challenged");
             Ok(challenge)
         }
         Ok(Outcome::Refused(owner)) => {
-            let refused = Refused {
+            let failure = Failure {
+                step: Step::Password,
                 typed: &body.email,
                 owner,
                 attempt,
+                origin: &origin,
             };
-            refused.note(&state, &origin).await?;
-            if attempt.last {
-                notify(&state, origin.ip, &body.email, attempt).await;
-            }
-            Err(refused.tell(&origin))
+            failure.tell(&state).await?;
+            Err(failure.refusal(
+                "e-mail or password is wrong; after too many failures sign-in opens again at unlock_at",
+            ))
         }
         // Nothing was found out: the attempt does not count against the user.
         Err(error) => {
-            state.logins.release(&identifier).await;
+            state.logins.release(&identifier, attempt).await;
             count("error");
             Err(error)
         }
@@ -182,64 +194,6 @@ async fn decide(state: &AppState, body: &LoginBody, attempt: Attempt) -> Result<
         Some(credentials) => Decision::Known(Known { credentials, fresh }),
         None => Decision::Refused(owner),
     })
-}
-
-/// Tells the owner of a lock (R5.5). Whether there is one is found out when the mail is sent: what is
-/// done here is the same for every name.
-pub(super) async fn notify(state: &AppState, ip: IpAddr, typed: &str, attempt: Attempt) {
-    let message = Message::Lockout {
-        unlock_at: attempt.unlock_at,
-        address: ip.to_canonical().to_string(),
-    };
-    let written = async {
-        let mut connection = state.database.acquire_in_turn().await?;
-        mail::enqueue(&mut connection, To::Whoever(typed.trim()), &message).await
-    };
-    if let Err(error) = written.await {
-        tracing::warn!(error = %erpgo_telemetry::chain(&error), "the notice of a lock could not be written");
-    }
-}
-
-/// A sign-in that came to nothing.
-struct Refused<'a> {
-    typed: &'a str,
-    owner: Option<UserId>,
-    attempt: Attempt,
-}
-
-impl Refused<'_> {
-    /// Into the audit log: the same work for unknown, wrong and locked.
-    async fn note(&self, state: &AppState, origin: &Origin) -> Result<()> {
-        let locked = self.attempt.last || !self.attempt.allowed;
-        let action = if self.attempt.last {
-            Action::Locked
-        } else {
-            Action::SignInFailed
-        };
-        let event = Event::of(action, origin)
-            .claimed(self.typed, self.owner)
-            .with(serde_json::json!({"locked": locked}))
-            .refused();
-        audit::record_alone(&state.database, &event).await
-    }
-
-    fn tell(&self, origin: &Origin) -> Error {
-        let (ip, typed, attempt) = (origin.ip, self.typed, self.attempt);
-        count(if attempt.allowed { "failure" } else { "locked" });
-        if attempt.last {
-            METRICS.lockouts.inc();
-        }
-        if attempt.last || !attempt.allowed {
-            tracing::warn!(%ip, identifier = typed, limit = "lockout", unlock_at = %attempt.unlock_at, "sign-in is locked");
-        } else {
-            tracing::info!(%ip, identifier = typed, "sign-in failed");
-        }
-        Error::refused(
-            Code::InvalidCredentials,
-            "e-mail or password is wrong; after too many failures sign-in opens again at unlock_at",
-        )
-        .unlock_at(attempt.unlock_at)
-    }
 }
 
 /// The password was right: a challenge in place of a session.

@@ -4,6 +4,7 @@
 //! user, a wrong password and a paused sign-in get the same answer in the same time.
 
 mod challenge;
+pub(crate) mod failure;
 mod grant;
 pub mod hash;
 pub mod hear;
@@ -17,6 +18,7 @@ mod second_step;
 pub mod sessions;
 mod store;
 pub mod token;
+pub(crate) mod unattended;
 mod wire;
 mod workers;
 

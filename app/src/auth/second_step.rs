@@ -11,14 +11,15 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::challenge;
+use super::failure::{Failure, Step};
 use super::grant::{self, Client, Holder};
 use super::token::TokenError;
+use super::unattended;
 use super::wire::SignedIn;
-use crate::audit::{self, Action, Event};
 use crate::config::AuthSettings;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::extract::{ApiJson, Device, Origin};
-use crate::limits::{Attempt, Identifier};
+use crate::limits::Identifier;
 use crate::metrics::METRICS;
 use crate::second_factor;
 use crate::state::AppState;
@@ -49,33 +50,42 @@ pub(super) async fn login_second_factor(
     // Whose challenge it is, is not looked up for whoever has had their share.
     let admitted = state.logins.admit("second-factor", origin.ip, None);
     admitted.await?;
-    let token = body.challenge_token.expose_secret();
     let contact = {
         let mut connection = state.database.acquire().await?;
+        let token = body.challenge_token.expose_secret();
         let user = challenge::find(&mut connection, token).await?;
         let user = user.ok_or(TokenError::Invalid)?;
         users::contact(&mut connection, user).await?
     };
-    let contact = contact.ok_or(TokenError::Invalid)?;
+    let trial = Trial {
+        contact: contact.ok_or(TokenError::Invalid)?,
+        device,
+        origin,
+        body,
+    };
+    let limit = state.settings.http.request_timeout;
+    unattended::run(limit, attempt(state, trial)).await
+}
+
+/// A code, whose it is to be, and where it comes from.
+struct Trial {
+    contact: Contact,
+    device: Device,
+    origin: Origin,
+    body: SecondStep,
+}
+
+/// All that follows from an attempt, from its count on.
+async fn attempt(state: AppState, trial: Trial) -> Result<Json<SignedIn>> {
+    let contact = &trial.contact;
     let identifier = Identifier::of(&contact.email);
     let attempt = state.logins.attempt(&identifier).await;
-    if !attempt.allowed {
-        note(&state, &origin, &contact, attempt).await?;
-        return Err(refused(&origin, contact.id, attempt));
-    }
-    let set = state.keyring.current();
-    let work = Finish {
-        user: contact.id,
-        token,
-        code: body.code.expose_secret(),
-        set: &set,
-        settings: &state.settings.auth,
-        client: Client {
-            device: &device,
-            origin: &origin,
-        },
+    let finished = if attempt.allowed {
+        finish(&state, &trial).await
+    } else {
+        Ok(None)
     };
-    match tx::transaction(&state.database, "finish a sign-in", work).await {
+    match finished {
         Ok(Some(answer)) => {
             state.logins.forgive(&identifier).await;
             METRICS.auth_attempts.with_label_values(&["success"]).inc();
@@ -83,48 +93,40 @@ pub(super) async fn login_second_factor(
             Ok(Json(answer))
         }
         Ok(None) => {
-            note(&state, &origin, &contact, attempt).await?;
-            if attempt.last {
-                super::login::notify(&state, origin.ip, &contact.email, attempt).await;
-            }
-            Err(refused(&origin, contact.id, attempt))
+            let failure = Failure {
+                step: Step::SecondFactor,
+                typed: &contact.email,
+                owner: Some(contact.id),
+                attempt,
+                origin: &trial.origin,
+            };
+            failure.tell(&state).await?;
+            Err(failure.refusal(
+                "the code is wrong or was used; after too many failures sign-in opens again at unlock_at",
+            ))
         }
         Err(error) => {
-            state.logins.release(&identifier).await;
+            state.logins.release(&identifier, attempt).await;
             Err(error)
         }
     }
 }
 
-/// Into the audit log, beside the failures of the first step.
-async fn note(
-    state: &AppState,
-    origin: &Origin,
-    contact: &Contact,
-    attempt: Attempt,
-) -> Result<()> {
-    let action = if attempt.last {
-        Action::Locked
-    } else {
-        Action::SignInFailed
+/// The answer to a code that is right.
+async fn finish(state: &AppState, trial: &Trial) -> Result<Option<SignedIn>> {
+    let set = state.keyring.current();
+    let work = Finish {
+        user: trial.contact.id,
+        token: trial.body.challenge_token.expose_secret(),
+        code: trial.body.code.expose_secret(),
+        set: &set,
+        settings: &state.settings.auth,
+        client: Client {
+            device: &trial.device,
+            origin: &trial.origin,
+        },
     };
-    let locked = attempt.last || !attempt.allowed;
-    let event = Event::of(action, origin)
-        .claimed(&contact.email, Some(contact.id))
-        .with(serde_json::json!({"locked": locked, "second_factor": true}))
-        .refused();
-    audit::record_alone(&state.database, &event).await
-}
-
-fn refused(origin: &Origin, user: UserId, attempt: Attempt) -> Error {
-    let ip = origin.ip;
-    METRICS.auth_attempts.with_label_values(&["failure"]).inc();
-    tracing::warn!(%ip, user_id = %user, "a second factor was wrong");
-    Error::refused(
-        Code::InvalidCredentials,
-        "the code is wrong or was used; after too many failures sign-in opens again at unlock_at",
-    )
-    .unlock_at(attempt.unlock_at)
+    tx::transaction(&state.database, "finish a sign-in", work).await
 }
 
 /// The code, the challenge and the session: all or none.

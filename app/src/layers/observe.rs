@@ -18,6 +18,9 @@ use crate::error::{Code, ProblemSeed};
 use crate::metrics::METRICS;
 use crate::shutdown::{Lifecycle, Phase};
 
+/// In place of a status, for what had no answer: as proxies have it that find their client gone.
+const GIVEN_UP: &str = "499";
+
 struct Seen {
     method: &'static str,
     template: String,
@@ -42,6 +45,21 @@ impl Drop for InFlight {
     }
 }
 
+/// Tells of a request that ends before its answer: its client has hung up, or the program ends.
+struct Unanswered<'a> {
+    seen: &'a Seen,
+    span: &'a Span,
+    is_answered: bool,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.span.in_scope(|| self.seen.given_up());
+        }
+    }
+}
+
 pub(super) async fn observe(
     State(lifecycle): State<Lifecycle>,
     request: Request,
@@ -50,7 +68,13 @@ pub(super) async fn observe(
     let _in_flight = InFlight::begin();
     let seen = Seen::of(&request);
     let (span, trace_id) = span(&seen, &request);
+    let mut unanswered = Unanswered {
+        seen: &seen,
+        span: &span,
+        is_answered: false,
+    };
     let response = next.run(request).instrument(span.clone()).await;
+    unanswered.is_answered = true;
     let mut response = complete(response, &seen, &trace_id);
     if lifecycle.phase() == Phase::Draining {
         response
@@ -75,6 +99,15 @@ impl Seen {
             request_id: request_id.map(|id| id.0.clone()).unwrap_or_default(),
             begun: Instant::now(),
         }
+    }
+
+    fn given_up(&self) {
+        METRICS
+            .requests
+            .with_label_values(&[self.method, &self.template, GIVEN_UP])
+            .inc();
+        let seconds = self.begun.elapsed().as_secs_f64();
+        tracing::info!(duration_seconds = seconds, "request given up");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Counting within this process, while Redis is away.
+//! Counting within this process, whether Redis answers or not.
 //!
 //! Owns [`Memory`]; bounded (I-12): when it is full of live entries, it begins anew rather than grow.
 
@@ -64,6 +64,13 @@ impl Memory {
             .map(|first| limits.login_window - (now - *first))
     }
 
+    /// Takes back the newest use that was admitted, which was refused after all.
+    pub(super) fn dismiss(&self, key: &str) {
+        if let Some(times) = lock(&self.windows).get_mut(key) {
+            times.pop_back();
+        }
+    }
+
     pub(super) fn attempt(&self, key: &str, limits: &LimitSettings) -> Counted {
         let now = Instant::now();
         let mut counts = lock(&self.counts);
@@ -76,12 +83,17 @@ impl Memory {
         if count.until <= now {
             *count = fresh;
         }
-        count.number = count.number.saturating_add(1);
-        if count.number == limits.lockout_failures {
+        let number = count.number.saturating_add(1);
+        // One that is refused is no failure: were it counted, a lock would begin with no attempt that began it,
+        // once one that is under way is taken back.
+        if number <= limits.lockout_failures {
+            count.number = number;
+        }
+        if number == limits.lockout_failures {
             count.until = now + limits.lockout_duration;
         }
         Counted {
-            number: count.number,
+            number,
             left: count.until - now,
         }
     }
@@ -128,11 +140,26 @@ mod tests {
             let memory = Memory::default();
             let limits = limits(5, failures);
             for number in 1..=tries {
-                prop_assert_eq!(memory.attempt("a", &limits).number, number);
+                let counted = memory.attempt("a", &limits).number;
+                prop_assert_eq!(counted, number.min(failures + 1));
             }
             memory.forget("a");
             prop_assert_eq!(memory.attempt("a", &limits).number, 1);
         }
+    }
+
+    #[test]
+    fn p09_what_is_dismissed_takes_nothing_of_the_share() {
+        let memory = Memory::default();
+        let limits = limits(2, 5);
+        for _ in 0..5 {
+            assert!(memory.admit("a", &limits).is_none());
+            memory.dismiss("a");
+        }
+        memory.dismiss("b");
+        assert!(memory.admit("a", &limits).is_none());
+        assert!(memory.admit("a", &limits).is_none());
+        assert!(memory.admit("a", &limits).is_some());
     }
 
     #[test]

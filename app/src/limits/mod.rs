@@ -1,9 +1,10 @@
 //! Limits of sign-ins and of requests.
 //!
 //! Owns [`LoginLimits`]: sign-ins that an address may try in a window (P9), and failures after which
-//! an identifier is locked (P10). Redis counts for all processes; while it is away each process
-//! counts for itself. An identifier is counted as it was typed, whether anybody has it or not, so
-//! that the count tells nothing about who exists. [`RateLimits`] counts all other requests.
+//! an identifier is locked (P10). Redis counts for all processes, and each process for itself besides:
+//! its own count goes on while Redis is away. An identifier is counted as it was typed, whether anybody
+//! has it or not, so that the count tells nothing about who exists. [`RateLimits`] counts all other
+//! requests.
 
 mod batch;
 mod class;
@@ -101,11 +102,22 @@ impl LoginLimits {
             return Ok(());
         }
         let key = format!("{what}:ip:{}", network(address));
-        let wait = match shared::admit(&self.redis, &key, &limits).await {
-            Some(wait) => wait,
-            None => self.memory.admit(&key, &limits),
-        };
+        let wait = self.wait(&key, &limits).await;
         wait.map_or(Ok(()), |wait| Err(refused(what, address, tried, wait)))
+    }
+
+    /// How long to wait, if either count has had its share. This process counts whatever Redis says: when that
+    /// misses its deadline once, the window must not begin anew.
+    async fn wait(&self, key: &str, limits: &LimitSettings) -> Option<Duration> {
+        if let Some(wait) = self.memory.admit(key, limits) {
+            return Some(wait);
+        }
+        let wait = shared::admit(&self.redis, key, limits).await.flatten();
+        if wait.is_some() {
+            // Others have let in as many: what is refused takes nothing of this process's own share.
+            self.memory.dismiss(key);
+        }
+        wait
     }
 
     /// Counts an attempt before it is made: parallel attempts cannot exceed the limit together.
@@ -143,8 +155,12 @@ impl LoginLimits {
         self.memory.forget(&key(hash));
     }
 
-    /// Takes back an attempt that was not made after all.
-    pub async fn release(&self, identifier: &Identifier) {
+    /// Takes back `attempt`, which was not made after all, or did not fail. One that a lock refused was never
+    /// counted: it must not open the lock.
+    pub async fn release(&self, identifier: &Identifier, attempt: Attempt) {
+        if !attempt.allowed {
+            return;
+        }
         self.memory.release(&identifier.key());
         shared::release(&self.redis, &identifier.key()).await;
     }

@@ -32,12 +32,15 @@ static ADMIT: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// A counter that lives from its first attempt, and again from the one that locks; answers its
-/// number and the milliseconds that are left.
+/// A counter that lives from its first attempt, and again from the one that locks; answers the attempt's
+/// number and the milliseconds that are left. One that is refused does not count, as in [`super::memory`].
 static ATTEMPT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
         local number = redis.call('INCR', KEYS[1])
+        if number > tonumber(ARGV[1]) then
+            redis.call('DECR', KEYS[1])
+        end
         if number == 1 or number == tonumber(ARGV[1]) or redis.call('PTTL', KEYS[1]) < 0 then
             redis.call('PEXPIRE', KEYS[1], ARGV[2])
         end

@@ -1,7 +1,7 @@
 //! POST /auth/change-password.
 //!
-//! Owns the order: the current password is checked, and its failures counted like those of a sign-in,
-//! so that a stolen session is no way to guess it.
+//! Owns the order: the current password is checked, and its failures counted and told of like those of a
+//! sign-in, so that a stolen session is no way to guess it.
 
 use axum::extract::State;
 use erpgo_secret_set::Secret;
@@ -11,9 +11,10 @@ use sqlx::PgConnection;
 use super::proof::{Proven, overtaken};
 use super::wire::{ChangePassword, check};
 use crate::audit::{self, Action, Event};
+use crate::auth::failure::{Failure, Step};
 use crate::auth::hash::{StoredHash, Verdict};
-use crate::auth::{InPerson, revoke};
-use crate::error::{Code, Error, Result};
+use crate::auth::{InPerson, revoke, unattended};
+use crate::error::{Error, Result};
 use crate::extract::{ApiJson, Origin};
 use crate::limits::Identifier;
 use crate::mail::{self, Message, Purpose, To};
@@ -34,7 +35,7 @@ pub(super) async fn change_password(
     ApiJson(body): ApiJson<ChangePassword>,
 ) -> Result<StatusCode> {
     let id = caller.principal.user;
-    let proven = prove(&state, id, body.current_password).await?;
+    let proven = prove(&state, &origin, id, body.current_password).await?;
     let rules = PasswordRules::of(&state.settings.auth);
     let new = check(body.new_password, &proven.user, rules)?;
     let set = state.keyring.current();
@@ -55,7 +56,12 @@ pub(super) async fn change_password(
 }
 
 /// The user, if `password` is theirs; failures lock like those of a sign-in.
-pub(crate) async fn prove(state: &AppState, id: UserId, password: Secret) -> Result<Proven> {
+pub(crate) async fn prove(
+    state: &AppState,
+    origin: &Origin,
+    id: UserId,
+    password: Secret,
+) -> Result<Proven> {
     let (user, stored) = {
         let mut connection = state.database.acquire().await?;
         let user = users::find(&mut connection, id).await?;
@@ -63,6 +69,19 @@ pub(crate) async fn prove(state: &AppState, id: UserId, password: Secret) -> Res
         (user, hashes::password_hash(&mut connection, id).await?)
         // The connection goes back here: nothing waits in the pool for the hash below.
     };
+    let limit = state.settings.http.request_timeout;
+    let work = attempt(state.clone(), origin.clone(), user, stored, password);
+    unattended::run(limit, work).await
+}
+
+/// All that follows from an attempt at the user's password, from its count on.
+async fn attempt(
+    state: AppState,
+    origin: Origin,
+    user: User,
+    stored: Option<StoredHash>,
+    password: Secret,
+) -> Result<Proven> {
     let identifier = Identifier::of(&user.email);
     let attempt = state.logins.attempt(&identifier).await;
     let stored = stored.filter(|_| attempt.allowed);
@@ -73,13 +92,21 @@ pub(crate) async fn prove(state: &AppState, id: UserId, password: Secret) -> Res
             state.logins.forgive(&identifier).await;
             Ok(Proven { user, hash })
         }
-        (Ok(_), _) => Err(Error::refused(
-            Code::InvalidCredentials,
-            "the current password is wrong; after too many failures it is not asked until unlock_at",
-        )
-        .unlock_at(attempt.unlock_at)),
+        (Ok(_), _) => {
+            let failure = Failure {
+                step: Step::Confirmation,
+                typed: &user.email,
+                owner: Some(user.id),
+                attempt,
+                origin: &origin,
+            };
+            failure.tell(&state).await?;
+            Err(failure.refusal(
+                "the current password is wrong; after too many failures it is not asked until unlock_at",
+            ))
+        }
         (Err(error), _) => {
-            state.logins.release(&identifier).await;
+            state.logins.release(&identifier, attempt).await;
             Err(error)
         }
     }

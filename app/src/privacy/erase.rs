@@ -27,7 +27,7 @@ pub(super) async fn erase_profile(
     ApiJson(body): ApiJson<EraseBody>,
 ) -> Result<StatusCode> {
     let user = caller.principal.user;
-    let proven = passwords::prove(&state, user, body.password).await?;
+    let proven = passwords::prove(&state, &origin, user, body.password).await?;
     let event = Event::of(Action::UserErased, &origin).by(user);
     let work = Erase {
         proven: Some(proven),

@@ -23,7 +23,8 @@ pub(super) async fn disable_second_factor(
     State(state): State<AppState>,
     ApiJson(body): ApiJson<WithPassword>,
 ) -> Result<StatusCode> {
-    let proven = passwords::prove(&state, caller.principal.user, body.password).await?;
+    let id = caller.principal.user;
+    let proven = passwords::prove(&state, &origin, id, body.password).await?;
     let work = Disable {
         proven: &proven,
         origin: &origin,

@@ -7,7 +7,7 @@ use super::wire::{Enrolment, WithPassword};
 use super::{store, totp};
 use crate::auth::InPerson;
 use crate::error::{Code, Error, Result};
-use crate::extract::ApiJson;
+use crate::extract::{ApiJson, Origin};
 use crate::passwords;
 use crate::state::AppState;
 
@@ -17,10 +17,12 @@ use crate::state::AppState;
     responses((status = 200, description = "The secret, shown this once", body = Enrolment)))]
 pub(super) async fn enrol_second_factor(
     caller: InPerson,
+    origin: Origin,
     State(state): State<AppState>,
     ApiJson(body): ApiJson<WithPassword>,
 ) -> Result<Json<Enrolment>> {
-    let proven = passwords::prove(&state, caller.principal.user, body.password);
+    let id = caller.principal.user;
+    let proven = passwords::prove(&state, &origin, id, body.password);
     let user = proven.await?.user;
     let mut secret = [0; totp::SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(|error| Error::internal("draw a second factor", error))?;

@@ -18,13 +18,9 @@ use super::plan::{Effect, JobDeletion, Plan};
 use super::reason;
 use super::success;
 use super::text::bounded_to;
-<<<<<<< HEAD
-use super::unready;
-use super::valid::ValidErpGo;
-=======
 use super::undone;
+use super::unready;
 use super::valid::{Bootstrap, ValidErpGo};
->>>>>>> w9
 
 const FIRST_RETRY_SECONDS: u64 = 30;
 const LAST_RETRY_SECONDS: u64 = 300;
@@ -74,18 +70,13 @@ pub fn standing(
     now: Timestamp,
 ) -> Standing {
     let mut standing = match &seen.migration_job {
-<<<<<<< HEAD
-        None if success::is_recorded(&app.image, status, seen) => plain(Migration::Succeeded, None),
-        None => running(app, seen, 1, now),
-=======
         None if success::is_recorded(&app.image, status, seen) => {
-            unless_undone(app, seen, plain(Migration::Succeeded, None))
+            unless_undone(app, seen, plain(Migration::Succeeded, None), now)
         }
-        None => running(app, seen, 1),
->>>>>>> w9
+        None => running(app, seen, 1, now),
         Some(job) => match job.state {
             JobState::Succeeded if success::counts(&app.image, job, status, seen) => {
-                unless_undone(app, seen, done(app, job, seen))
+                unless_undone(app, seen, done(app, job, seen), now)
             }
             JobState::Succeeded => moved(app, job),
             JobState::Running if is_outdated(job, made_with) => again_at_once(job),
@@ -165,7 +156,7 @@ fn done(app: &ValidErpGo, job: &JobFacts, seen: &Observed) -> Standing {
     }
 }
 
-fn unless_undone(app: &ValidErpGo, seen: &Observed, done: Standing) -> Standing {
+fn unless_undone(app: &ValidErpGo, seen: &Observed, done: Standing, now: Timestamp) -> Standing {
     let undone = undone::look(&app.image, seen);
     let Some(undone) = undone.filter(|_| done.migration == Migration::Succeeded) else {
         return done;
@@ -179,7 +170,7 @@ fn unless_undone(app: &ValidErpGo, seen: &Observed, done: Standing) -> Standing 
     let cause = format!("pods miss the migrations of {} in the database", app.image);
     match &seen.migration_job {
         Some(job) => once_more(job, cause, JobDeletion::Undone),
-        None => running(app, seen, 1),
+        None => running(app, seen, 1, now),
     }
 }
 

@@ -44,12 +44,9 @@ pub mod stale;
 pub mod status;
 mod success;
 pub(crate) mod text;
-<<<<<<< HEAD
+mod undone;
 pub mod unready;
 mod untold;
-=======
-mod undone;
->>>>>>> w9
 pub mod valid;
 pub mod validate;
 mod write_secrets;

@@ -93,12 +93,9 @@ pub async fn observe(
         database_secret: sources.database,
         redis_secret: sources.redis,
         bootstrap_secret: sources.bootstrap,
-<<<<<<< HEAD
+        bootstrap_revision: sources.bootstrap_revision,
         mail_secret: sources.mail,
         login_admins,
-=======
-        bootstrap_revision: sources.bootstrap_revision,
->>>>>>> w9
         secret_set,
         control_token: own.control_token,
         admin_secret: own.admin,

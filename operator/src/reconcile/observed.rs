@@ -33,16 +33,13 @@ pub struct Observed {
     pub redis_secret: Option<SecretSource>,
     /// The Secret that `spec.bootstrapAdmin.secretRef` names, when the spec has one.
     pub bootstrap_secret: Option<SecretSource>,
-<<<<<<< HEAD
+    /// Resource version of that Secret, when it is there.
+    pub bootstrap_revision: Option<String>,
     /// The Secret that `spec.mail.credentialsSecretRef` names; none as well while it was not looked at,
     /// since all pods are ready.
     pub mail_secret: Option<SecretSource>,
     /// The keys that `adminSecretRef` names, where a Job that mounts one has not succeeded.
     pub login_admins: BTreeMap<LoginKey, SecretSource>,
-=======
-    /// Resource version of that Secret, when it is there.
-    pub bootstrap_revision: Option<String>,
->>>>>>> w9
     /// The secret set in its backend.
     pub secret_set: SecretSetState,
     /// Whether the Secret `NAME-control` is there.

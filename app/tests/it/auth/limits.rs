@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use erpgo_test_kit::redis;
 use http::{HeaderName, HeaderValue, Request, header};
@@ -12,6 +13,10 @@ use serde_json::{Value, json};
 use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World, send, shared, until};
 
 async fn from(world: &World, forwarded: &str, email: &str, password: &str) -> Answer {
+    sent(&world.router, forwarded, email, password).await
+}
+
+async fn sent(router: &Router, forwarded: &str, email: &str, password: &str) -> Answer {
     let request = Request::post("/api/v1/auth/login")
         .header(header::CONTENT_TYPE, "application/json")
         .header("x-forwarded-for", forwarded)
@@ -19,7 +24,7 @@ async fn from(world: &World, forwarded: &str, email: &str, password: &str) -> An
             json!({"email": email, "password": password}).to_string(),
         ))
         .unwrap();
-    send(&world.router, request).await
+    send(router, request).await
 }
 
 fn limited() -> String {
@@ -61,14 +66,50 @@ async fn p09_the_sixth_login_of_an_address_is_refused_by_redis_across_processes(
     // Another process counts along.
     let (state, router, _tasks) = world.twin(&limited());
     crate::world::listening(&state).await;
-    let request = Request::post("/api/v1/auth/login")
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("x-forwarded-for", "192.0.2.0")
-        .body(Body::from(
-            json!({"email": ADMIN, "password": PASSWORD}).to_string(),
-        ))
-        .unwrap();
-    send(&router, request)
+    sent(&router, "192.0.2.0", ADMIN, PASSWORD)
+        .await
+        .refused(429, "RATE_LIMIT_EXCEEDED");
+}
+
+/// Twin of that of the locks.
+#[tokio::test]
+async fn p09_a_share_that_is_had_outlives_the_redis_that_counted_it() {
+    let mut redis = redis::server().await;
+    let world = World::counting(&limited(), &redis.url()).await;
+    world.redis_is_listening().await;
+    sixth_is_refused(&world).await;
+    redis.stop();
+    for address in ["192.0.2.0", "192.0.2.2"] {
+        from(&world, address, ADMIN, PASSWORD)
+            .await
+            .refused(429, "RATE_LIMIT_EXCEEDED");
+    }
+    // Nobody else has had any of it.
+    from(&world, "192.0.2.3", ADMIN, PASSWORD).await.expect(200);
+}
+
+/// What Redis refuses for what other processes have let in is no use of one's own share.
+#[tokio::test]
+async fn p09_a_process_goes_on_from_what_it_has_let_in_itself() {
+    let mut redis = redis::server().await;
+    let world = World::counting(&limited(), &redis.url()).await;
+    world.redis_is_listening().await;
+    let (state, twin, _tasks) = world.twin(&limited());
+    crate::world::listening(&state).await;
+    sent(&twin, "192.0.2.1", ADMIN, PASSWORD).await.expect(200);
+    for _ in 0..4 {
+        from(&world, "192.0.2.1", ADMIN, PASSWORD).await.expect(200);
+    }
+    for _ in 0..7 {
+        sent(&twin, "192.0.2.1", ADMIN, PASSWORD)
+            .await
+            .refused(429, "RATE_LIMIT_EXCEEDED");
+    }
+    redis.stop();
+    for _ in 0..4 {
+        sent(&twin, "192.0.2.1", ADMIN, PASSWORD).await.expect(200);
+    }
+    sent(&twin, "192.0.2.1", ADMIN, PASSWORD)
         .await
         .refused(429, "RATE_LIMIT_EXCEEDED");
 }

@@ -1,7 +1,9 @@
 //! A request that is cut off rolls back at once and leaves no connection behind (R4.5).
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use erpgo::metrics::METRICS;
 use erpgo_test_kit::postgres::TestDatabase;
 use http::Method;
 use proptest::prelude::*;
@@ -9,6 +11,7 @@ use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::locks::{products_locked, waits_for_locks};
+use crate::log::LOG;
 use crate::runtime::one_thread;
 use crate::sql::{scalar, sql};
 use crate::world::{SETTINGS, World, call_with, shared, until};
@@ -93,6 +96,54 @@ async fn r04_5_a_write_that_takes_too_long_is_answered_504_and_rolled_back() {
         0
     );
     pool_is_whole(&world).await;
+}
+
+/// Nobody reads its answer; it is to be seen all the same that it was there.
+#[tokio::test]
+async fn r03_3_and_r11_1_a_request_whose_client_hangs_up_is_logged_and_counted() {
+    LazyLock::force(&LOG);
+    let world = shared(World::new().await);
+    let admin = world.admin().await;
+    // No other test gives one of these up.
+    let labels = ["PUT", "/api/v1/profile", "499"];
+    let given_up = || METRICS.requests.with_label_values(&labels).get();
+    let id = format!("given-up-{}", uuid::Uuid::new_v4().simple());
+    let change = || {
+        let (world, admin, id) = (world.clone(), admin.clone(), id.clone());
+        async move {
+            let headers = [("x-request-id", id.as_str())];
+            let body = json!({"first_name": "Ann", "last_name": "Lee"});
+            let place = (Method::PUT, "/api/v1/profile");
+            call_with(&world.router, place, &admin, &headers, Some(&body)).await
+        }
+    };
+    let told = |message: &str| {
+        let mut lines = LOG.lines_with(&id);
+        lines.retain(|line| line["message"] == message);
+        lines
+    };
+    let mut holder = PgConnection::connect(&world.database.url()).await.unwrap();
+    sql(
+        &mut holder,
+        "BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE",
+    )
+    .await;
+    let first = tokio::spawn(change());
+    waits_for_locks(&world.database, 1).await;
+    assert_eq!((given_up(), told("request given up").len()), (0, 0));
+    first.abort();
+    assert!(matches!(first.await, Err(ended) if ended.is_cancelled()));
+    sql(&mut holder, "ROLLBACK").await;
+    assert_eq!(given_up(), 1);
+    let lines = told("request given up");
+    let [line] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert!(line["duration_seconds"].as_f64().unwrap() > 0.0, "{line}");
+    assert_eq!(told("request answered").len(), 0);
+    // One that is answered is no such thing.
+    change().await.expect(200);
+    assert_eq!((given_up(), told("request answered").len()), (1, 1));
 }
 
 /// Cut off at any moment, a write has happened whole or not at all, and a repeat completes it.

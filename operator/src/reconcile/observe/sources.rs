@@ -18,11 +18,8 @@ pub(super) struct Sources {
     pub database: SecretSource,
     pub redis: Option<SecretSource>,
     pub bootstrap: Option<SecretSource>,
-<<<<<<< HEAD
-    pub mail: Option<SecretSource>,
-=======
     pub bootstrap_revision: Option<String>,
->>>>>>> w9
+    pub mail: Option<SecretSource>,
     pub offered: Offered,
 }
 
@@ -46,35 +43,25 @@ pub(super) async fn read(context: &Context, erpgo: &ErpGo) -> Result<Sources, Re
             (Some(state), value)
         }
     };
-<<<<<<< HEAD
-    let bootstrap = match &erpgo.spec.bootstrap_admin {
-        None => None,
-        Some(admin) => {
-            let name = &admin.secret_ref.name;
-            Some(credentials(&store, name, &["email", "password"]).await?)
-=======
     let (bootstrap, bootstrap_revision) = match &erpgo.spec.bootstrap_admin {
         None => (None, None),
         Some(admin) => {
-            let (state, revision) = credentials(&store, &admin.secret_ref.name).await?;
+            let name = &admin.secret_ref.name;
+            let (state, revision) = credentials(&store, name, &["email", "password"]).await?;
             (Some(state), revision)
->>>>>>> w9
         }
     };
     let mail = match mail_secret(erpgo) {
         None => None,
-        Some(name) => Some(credentials(&store, name, &["username", "password"]).await?),
+        Some(name) => Some(credentials(&store, name, &["username", "password"]).await?.0),
     };
     let (database, offered_database) = url(&store, database, KeyName::Database).await?;
     Ok(Sources {
         database,
         redis,
         bootstrap,
-<<<<<<< HEAD
-        mail,
-=======
         bootstrap_revision,
->>>>>>> w9
+        mail,
         offered: Offered {
             database: offered_database,
             redis: offered_redis,
@@ -174,30 +161,20 @@ fn judged(found: Lookup, key: &SecretKey, name: KeyName) -> (SecretSource, Optio
     }
 }
 
-<<<<<<< HEAD
+// Whether the values will do is for those who use them to say; whether they are others now, the revision
+// tells.
 async fn credentials(
     store: &Store,
     name: &str,
     keys: &[&'static str],
-) -> Result<SecretSource, ReconcileError> {
-    let missing = store.missing_key(name, keys).await;
-    Ok(match missing.map_err(failed)? {
-        None => SecretSource::Missing,
-        Some(Some(key)) => SecretSource::KeyMissing {
-=======
-// Whether the values will do is for the API to say; whether they are others now, the revision tells.
-async fn credentials(
-    store: &Store,
-    name: &str,
 ) -> Result<(SecretSource, Option<String>), ReconcileError> {
-    let found = store.keys(name, &["email", "password"]).await;
+    let found = store.keys(name, keys).await;
     let Some(found) = found.map_err(failed)? else {
         return Ok((SecretSource::Missing, None));
     };
     let state = match found.missing {
         None => SecretSource::Present,
         Some(key) => SecretSource::KeyMissing {
->>>>>>> w9
             key: key.to_owned(),
         },
     };
