@@ -22,7 +22,7 @@ pub async fn record(connection: &mut PgConnection, event: &Event) -> Result<()> 
     let id = event::id();
     let subject = event.subject(Timestamp::now().to_zoned(TimeZone::UTC).date());
     let sealed = match subject {
-        Some(subject) => Some(seal(connection, subject, id.as_bytes(), event).await?),
+        Some(subject) => seal(connection, subject, id.as_bytes(), event).await?,
         None => None,
     };
     let query = sqlx::query(
@@ -39,7 +39,7 @@ pub async fn record(connection: &mut PgConnection, event: &Event) -> Result<()> 
     .bind(&event.target)
     .bind(event.detail.to_string())
     .bind(&event.request_id)
-    .bind(subject.map(|subject| subject.0))
+    .bind(subject.filter(|_| sealed.is_some()).map(|subject| subject.0))
     .bind(sealed)
     .execute(connection);
     observed(QueryType::Insert, "audit_events.record", query)
@@ -64,15 +64,17 @@ pub async fn record_alone(database: &Database, event: &Event) -> Result<()> {
         .map_err(|error| Error::database("commit to the audit log", error))
 }
 
+/// What tells of a person, sealed; nothing when they were erased meanwhile: it is then not kept at all.
 async fn seal(
     connection: &mut PgConnection,
     subject: Subject,
     context: &[u8],
     event: &Event,
-) -> Result<Vec<u8>> {
+) -> Result<Option<Vec<u8>>> {
     let plain = serde_json::to_vec(&event.personal)
         .map_err(|error| Error::internal("write personal data as JSON", error))?;
     let key = subjects::key(connection, subject).await?;
-    key.seal(context, &plain)
+    key.map(|key| key.seal(context, &plain))
+        .transpose()
         .map_err(|error| Error::internal("seal personal data", error))
 }

@@ -1,5 +1,7 @@
 //! Export and erasure of a person's data.
 
+mod in_flight;
+
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
