@@ -8,7 +8,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use http::header;
-use jiff::Timestamp;
 
 use super::query::{Filter, FilterParams};
 use super::wire::EventOut;
@@ -32,9 +31,9 @@ pub(super) async fn export_events(
     let event = Event::of(Action::AuditExported, &origin)
         .by(caller.principal.user)
         .with(filter.describe());
-    record::record_alone(&state.database, &event).await?;
+    let after = record::noted_alone(&state.database, &event).await?;
     // What is written from now on is not part of it.
-    filter.to = Some(filter.to.unwrap_or_else(Timestamp::now));
+    filter.to = Some(filter.to.unwrap_or(after));
     let lines = read::stream(state.database.clone(), filter).map(|part| lines(&part?));
     let headers = [
         (header::CONTENT_TYPE, "application/x-ndjson"),

@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use futures::{StreamExt as _, stream};
 use http::header;
-use jiff::Timestamp;
 use sqlx::PgConnection;
 
 use super::UsersExport;
@@ -56,11 +55,10 @@ async fn export(state: &AppState, user: UserId, event: Event) -> Result<Response
         user,
         event: event.on("user", user),
     };
-    let mut head = tx::transaction(&state.database, "export a person's data", work).await?;
-    // After the commit: the events end with the one of this export.
-    head.exported_at = Timestamp::now();
+    let head = tx::transaction(&state.database, "export a person's data", work).await?;
     let filter = Filter {
         about: Some(user),
+        // The events end with the one of this export.
         to: Some(head.exported_at),
         ..Filter::default()
     };
@@ -97,9 +95,8 @@ impl Work<PersonOut> for Export {
         let second_factor = second_factor::state(connection, user).await?;
         let sessions = sessions::export::everything(connection, user).await?;
         let api_keys = api_keys::export::everything(connection, user).await?;
-        audit::record(connection, &self.event).await?;
         Ok(PersonOut {
-            exported_at: Timestamp::now(),
+            exported_at: audit::noted(connection, &self.event).await?,
             account: account.into(),
             second_factor,
             sessions,
