@@ -1,15 +1,14 @@
 //! GET /profile/export and GET /users/{id}/export.
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use futures::{StreamExt as _, stream};
-use http::header;
 use sqlx::PgConnection;
 
 use super::UsersExport;
 use super::wire::PersonOut;
 use crate::api_keys;
+use crate::attachment::attachment;
 use crate::audit::read::stream as events;
 use crate::audit::wire::EventOut;
 use crate::audit::{self, Action, Event, Filter};
@@ -71,14 +70,8 @@ async fn export(state: &AppState, user: UserId, event: Event) -> Result<Response
     let body = stream::once(async { Ok(opening) })
         .chain(parts)
         .chain(stream::once(async { Ok(b"]}".to_vec()) }));
-    let headers = [
-        (header::CONTENT_TYPE, "application/json"),
-        (
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"personal-data.json\"",
-        ),
-    ];
-    Ok((headers, Body::from_stream(body)).into_response())
+    let disposition = "attachment; filename=\"personal-data.json\"";
+    Ok(attachment("application/json", disposition, body))
 }
 
 struct Export {
