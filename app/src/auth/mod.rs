@@ -16,6 +16,7 @@ pub(crate) mod revoke;
 mod second_step;
 pub mod sessions;
 mod store;
+pub mod sweep;
 pub mod token;
 mod wire;
 mod workers;

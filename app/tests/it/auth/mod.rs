@@ -12,5 +12,6 @@ mod partition;
 mod pepper;
 mod refresh;
 mod revocation;
+mod sweep;
 mod tries;
 mod unlock;
