@@ -12,6 +12,7 @@
 //! The layers that they share lie beside them.
 
 pub mod api_keys;
+mod attachment;
 pub mod audit;
 pub mod auth;
 mod breaker;

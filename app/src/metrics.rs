@@ -30,6 +30,7 @@ pub struct Metrics {
     pub requests: IntCounterVec,
     pub request_duration: HistogramVec,
     pub in_flight: IntGauge,
+    pub cut_off: IntCounter,
     pub auth_attempts: IntCounterVec,
     pub lockouts: IntCounter,
     pub token_validations: IntCounterVec,
@@ -79,6 +80,10 @@ impl Metrics {
                 &["method", "path"],
             )?,
             in_flight: make.gauge("http_requests_in_flight", "Requests being worked on")?,
+            cut_off: make.counter(
+                "erpgo_answers_cut_off_total",
+                "Answers that failed after they had begun",
+            )?,
             auth_attempts: make.counters("auth_attempts_total", "Sign-ins tried", &["result"])?,
             lockouts: make.counter("auth_account_lockouts_total", "Identifiers locked")?,
             token_validations: make.counters(

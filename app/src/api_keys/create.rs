@@ -18,7 +18,7 @@ use crate::extract::{ApiJson, Origin};
 use crate::roles::guard;
 use crate::state::AppState;
 use crate::tx::{self, Work};
-use crate::users::UserId;
+use crate::users::{UserId, store as users};
 
 /// Make an API key of permissions that you hold. The key is shown this once.
 #[utoipa::path(post, path = "/api-keys", tag = "api-keys", request_body = CreateApiKey,
@@ -59,8 +59,9 @@ struct Create<'a> {
 
 impl Work<ApiKey> for Create<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<ApiKey> {
-        // The owner's row is locked: two requests cannot both find room for the last key.
-        let live = store::lock_and_count(connection, self.owner).await?;
+        // Two requests cannot both find room for the last key.
+        users::hold(connection, self.owner).await?;
+        let live = store::count(connection, self.owner).await?;
         if live >= MAX_KEYS {
             return Err(Error::refused(
                 Code::Conflict,

@@ -37,15 +37,8 @@ fn api_key(row: &PgRow) -> Result<ApiKey, sqlx::Error> {
     })
 }
 
-/// Locks the owner and says how many live keys they have.
-pub(super) async fn lock_and_count(connection: &mut PgConnection, owner: UserId) -> Result<i64> {
-    let fail = |error| Error::database("count API keys", error);
-    let lock = sqlx::query("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE")
-        .bind(owner)
-        .execute(&mut *connection);
-    observed(QueryType::Select, "api_keys.lock_owner", lock)
-        .await
-        .map_err(fail)?;
+/// How many live keys the owner has.
+pub(super) async fn count(connection: &mut PgConnection, owner: UserId) -> Result<i64> {
     let query = sqlx::query_scalar(
         "SELECT count(*) FROM api_keys
          WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()",
@@ -54,7 +47,7 @@ pub(super) async fn lock_and_count(connection: &mut PgConnection, owner: UserId)
     .fetch_one(connection);
     observed(QueryType::Select, "api_keys.count", query)
         .await
-        .map_err(fail)
+        .map_err(|error| Error::database("count API keys", error))
 }
 
 /// Removes the owner's dead keys but for the newest `keep`: the table cannot grow without end.

@@ -1,18 +1,15 @@
 //! GET /audit/export.
 //!
-//! Owns the stream: one JSON object a line, so that neither side ever holds the whole of it. What
-//! fails on the way ends the connection without the last chunk, which no client takes for the end.
+//! Owns the lines: one JSON object each, so that neither side ever holds the whole of it.
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use futures::StreamExt as _;
-use http::header;
-use jiff::Timestamp;
 
 use super::query::{Filter, FilterParams};
 use super::wire::EventOut;
 use super::{Action, AuditRead, Event, read, record};
+use crate::attachment::attachment;
 use crate::auth::Authorized;
 use crate::error::{Error, Result};
 use crate::extract::{ApiQuery, Origin};
@@ -32,18 +29,12 @@ pub(super) async fn export_events(
     let event = Event::of(Action::AuditExported, &origin)
         .by(caller.principal.user)
         .with(filter.describe());
-    record::record_alone(&state.database, &event).await?;
+    let after = record::noted_alone(&state.database, &event).await?;
     // What is written from now on is not part of it.
-    filter.to = Some(filter.to.unwrap_or_else(Timestamp::now));
+    filter.to = Some(filter.to.unwrap_or(after));
     let lines = read::stream(state.database.clone(), filter).map(|part| lines(&part?));
-    let headers = [
-        (header::CONTENT_TYPE, "application/x-ndjson"),
-        (
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"audit.ndjson\"",
-        ),
-    ];
-    Ok((headers, Body::from_stream(lines)).into_response())
+    let disposition = "attachment; filename=\"audit.ndjson\"";
+    Ok(attachment("application/x-ndjson", disposition, lines))
 }
 
 fn lines(events: &[EventOut]) -> Result<Vec<u8>> {

@@ -40,7 +40,8 @@ pub async fn prepare(database: &Database) -> Result<i32> {
         .map_err(|error| Error::database("prepare the audit log's months", error))
 }
 
-/// Drops the months that ended more than a year ago, with the keys of what belonged to nobody in them.
+/// Drops the months that ended more than a year ago, with the keys of what belonged to nobody in them and the
+/// tombstones of the persons that they named.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -52,9 +53,9 @@ pub async fn retire(database: &Database) -> Result<Vec<String>> {
         .map_err(|error| Error::database("drop the audit log's old months", error))?;
     if !gone.is_empty() {
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-        for months in NOBODY_MONTHS {
-            subjects::destroy(&mut tx, nobody(today.saturating_sub(months.months()))).await?;
-        }
+        let month = |months: i32| nobody(today.saturating_sub(months.months()));
+        subjects::discard(&mut tx, NOBODY_MONTHS.map(month)).await?;
+        subjects::bury(&mut tx).await?;
     }
     tx.commit()
         .await

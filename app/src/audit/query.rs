@@ -20,7 +20,7 @@ pub struct Filter {
     pub actor: Option<UserId>,
     /// What it was done to.
     pub target: Option<String>,
-    /// Who did it or had it done to them.
+    /// Who did it or had it done to them; what is personal is then theirs alone.
     pub about: Option<UserId>,
     /// Not earlier.
     pub from: Option<Timestamp>,

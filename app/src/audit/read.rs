@@ -5,12 +5,14 @@
 use futures::stream::{self, Stream};
 use sqlx::PgConnection;
 
+use super::chain::Stored;
 use super::query::Filter;
 use super::store;
 use super::wire::EventOut;
 use crate::db::Database;
 use crate::error::Result;
 use crate::subjects::{self, Subject};
+use crate::users::UserId;
 
 /// Events that a stream reads at once.
 const PART: i64 = 500;
@@ -22,11 +24,22 @@ pub(super) async fn part(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<EventOut>> {
-    let events = store::list(connection, filter, before, limit).await?;
+    let mut events = store::list(connection, filter, before, limit).await?;
+    if let Some(person) = filter.about {
+        events.iter_mut().for_each(|event| keep_to(person, event));
+    }
     let subjects = events.iter().filter_map(|event| event.subject.map(Subject));
     let keys = subjects::keys(connection, subjects).await?;
     let open = |event| EventOut::of(event, &keys);
     Ok(events.into_iter().map(open).collect())
+}
+
+/// Leaves out what is sealed for anybody else than `person`: an administrator's address is not theirs to know.
+fn keep_to(person: UserId, event: &mut Stored) {
+    if event.subject != Some(person.0) {
+        event.subject = None;
+        event.sealed = None;
+    }
 }
 
 /// Everything that matches, newest first, part by part. No connection is held between two parts: a

@@ -39,7 +39,8 @@ pub struct EventOut {
     /// The request.
     #[schema(example = "0199f0c4-6a51-7d20-9f2b-3c1d5e7f9a0b")]
     pub request_id: Option<String>,
-    /// What tells of a person; null when there is nothing, or when `erased`.
+    /// What tells of a person; null when there is nothing, when `erased`, and, in a person's
+    /// export, when it is another person's.
     pub personal: Option<Personal>,
     /// Whether the person's data was erased.
     pub erased: bool,

@@ -17,6 +17,7 @@ pub(crate) mod revoke;
 mod second_step;
 pub mod sessions;
 mod store;
+pub mod sweep;
 pub mod token;
 pub(crate) mod unattended;
 mod wire;

@@ -43,9 +43,7 @@ pub(super) async fn update_profile(
         return Err(Error::invalid(faults));
     };
     let mut connection = state.database.acquire().await?;
-    if !store::rename(&mut connection, caller.user, &first_name, &last_name).await? {
-        return Err(Error::not_found("user"));
-    }
+    store::rename(&mut connection, caller.user, &first_name, &last_name).await?;
     profile(&mut connection, &caller).await.map(Json)
 }
 

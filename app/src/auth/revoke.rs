@@ -99,9 +99,8 @@ pub(crate) async fn all_but(
         .map_err(|error| Error::database("end the user's sessions", error))
 }
 
-/// Ends the oldest sessions beyond `keep`, and removes those whose time is long over.
+/// Ends the oldest sessions beyond `keep`.
 pub(crate) async fn excess(connection: &mut PgConnection, user: UserId, keep: i64) -> Result<()> {
-    let fail = |error| Error::database("tidy the user's sessions", error);
     let query = sqlx::query(
         "UPDATE sessions SET revoked_at = $2, revoked_reason = $3
          WHERE revoked_at IS NULL AND id IN (
@@ -112,17 +111,9 @@ pub(crate) async fn excess(connection: &mut PgConnection, user: UserId, keep: i6
     .bind(DbTime::now())
     .bind(Reason::Excess.as_str())
     .bind(keep)
-    .execute(&mut *connection);
+    .execute(connection);
     observed(QueryType::Update, "sessions.excess", query)
         .await
-        .map_err(fail)?;
-    let query = sqlx::query(
-        "DELETE FROM sessions WHERE user_id = $1 AND expires_at < now() - interval '1 day'",
-    )
-    .bind(user)
-    .execute(connection);
-    observed(QueryType::Delete, "sessions.expired", query)
-        .await
         .map(drop)
-        .map_err(fail)
+        .map_err(|error| Error::database("tidy the user's sessions", error))
 }

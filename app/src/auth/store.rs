@@ -217,7 +217,8 @@ async fn one(connection: &mut PgConnection, sql: String, id: TokenId) -> Result<
     row.as_ref().map(kept).transpose().map_err(fail)
 }
 
-/// Marks `used` as used and the session as living as long as its newest token.
+/// Marks `used` as used and the session as living as long as its newest token. Those of its tokens whose own time is
+/// long over go: nobody can present them any more. All others stay, since a second use of them tells of a theft.
 pub(super) async fn advance(
     connection: &mut PgConnection,
     used: TokenId,
@@ -226,7 +227,11 @@ pub(super) async fn advance(
 ) -> Result<()> {
     let query = sqlx::query(
         "WITH used AS (
-             UPDATE refresh_tokens SET used_at = clock_timestamp() WHERE id = $1 RETURNING session_id)
+             UPDATE refresh_tokens SET used_at = clock_timestamp() WHERE id = $1 RETURNING session_id),
+         old AS (
+             DELETE FROM refresh_tokens WHERE id IN (
+                 SELECT t.id FROM refresh_tokens t JOIN used ON used.session_id = t.session_id
+                 WHERE t.used_at IS NOT NULL AND t.expires_at < now() - interval '1 day' LIMIT 1000))
          UPDATE sessions SET expires_at = $2, last_seen_at = now(), user_agent = $3, address = $4
          WHERE id IN (SELECT session_id FROM used)",
     )

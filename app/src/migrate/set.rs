@@ -26,7 +26,8 @@ const EMBEDDED: &[(&str, &str)] = files![
     "0021_auth_changes.sql",
     "0022_user_lists.sql",
     "0023_product_lists.sql",
-    "0030_email_changed.sql",
+    "0024_endings.sql",
+    "0025_email_changed.sql",
 ];
 
 // What a second release would bring. Which one it is, an image of the journeys says in this file.

@@ -1,16 +1,14 @@
 //! GET /profile/export and GET /users/{id}/export.
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use futures::{StreamExt as _, stream};
-use http::header;
-use jiff::Timestamp;
 use sqlx::PgConnection;
 
 use super::UsersExport;
 use super::wire::PersonOut;
 use crate::api_keys;
+use crate::attachment::attachment;
 use crate::audit::read::stream as events;
 use crate::audit::wire::EventOut;
 use crate::audit::{self, Action, Event, Filter};
@@ -56,11 +54,10 @@ async fn export(state: &AppState, user: UserId, event: Event) -> Result<Response
         user,
         event: event.on("user", user),
     };
-    let mut head = tx::transaction(&state.database, "export a person's data", work).await?;
-    // After the commit: the events end with the one of this export.
-    head.exported_at = Timestamp::now();
+    let head = tx::transaction(&state.database, "export a person's data", work).await?;
     let filter = Filter {
         about: Some(user),
+        // The events end with the one of this export.
         to: Some(head.exported_at),
         ..Filter::default()
     };
@@ -73,14 +70,8 @@ async fn export(state: &AppState, user: UserId, event: Event) -> Result<Response
     let body = stream::once(async { Ok(opening) })
         .chain(parts)
         .chain(stream::once(async { Ok(b"]}".to_vec()) }));
-    let headers = [
-        (header::CONTENT_TYPE, "application/json"),
-        (
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"personal-data.json\"",
-        ),
-    ];
-    Ok((headers, Body::from_stream(body)).into_response())
+    let disposition = "attachment; filename=\"personal-data.json\"";
+    Ok(attachment("application/json", disposition, body))
 }
 
 struct Export {
@@ -97,9 +88,8 @@ impl Work<PersonOut> for Export {
         let second_factor = second_factor::state(connection, user).await?;
         let sessions = sessions::export::everything(connection, user).await?;
         let api_keys = api_keys::export::everything(connection, user).await?;
-        audit::record(connection, &self.event).await?;
         Ok(PersonOut {
-            exported_at: Timestamp::now(),
+            exported_at: audit::noted(connection, &self.event).await?,
             account: account.into(),
             second_factor,
             sessions,

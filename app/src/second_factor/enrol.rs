@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use sqlx::PgConnection;
 
 use super::wire::{Enrolment, WithPassword};
 use super::{store, totp};
@@ -10,6 +11,8 @@ use crate::error::{Code, Error, Result};
 use crate::extract::{ApiJson, Origin};
 use crate::passwords;
 use crate::state::AppState;
+use crate::tx::{self, Work};
+use crate::users::{UserId, store as users};
 
 /// Get a secret for your authenticator app. Nothing changes before you confirm it with a code.
 #[utoipa::path(post, path = "/auth/second-factor/enrol", tag = "second-factor",
@@ -26,13 +29,29 @@ pub(super) async fn enrol_second_factor(
     let user = proven.await?.user;
     let mut secret = [0; totp::SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(|error| Error::internal("draw a second factor", error))?;
-    let mut connection = state.database.acquire().await?;
-    if !store::put(&mut connection, user.id, &secret).await? {
-        return Err(Error::refused(
-            Code::Conflict,
-            "you have a second factor; disable it before you enrol another one",
-        ));
-    }
+    let work = Enrol {
+        user: user.id,
+        secret: &secret,
+    };
+    tx::transaction(&state.database, "enrol a second factor", work).await?;
     let (secret, url) = totp::enrolment(&secret, &user.email);
     Ok(Json(Enrolment { secret, url }))
+}
+
+struct Enrol<'a> {
+    user: UserId,
+    secret: &'a [u8],
+}
+
+impl Work<()> for Enrol<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
+        users::hold(connection, self.user).await?;
+        if store::put(connection, self.user, self.secret).await? {
+            return Ok(());
+        }
+        Err(Error::refused(
+            Code::Conflict,
+            "you have a second factor; disable it before you enrol another one",
+        ))
+    }
 }

@@ -37,7 +37,8 @@ pub(super) async fn lock(connection: &mut PgConnection, user: UserId) -> Result<
     let Some(row) = row else { return Ok(None) };
     let sealed: Vec<u8> = row.try_get("sealed_secret").map_err(fail)?;
     let key = subjects::key(connection, user.into()).await?;
-    let secret = key.open(&context(user), &sealed).ok_or_else(|| {
+    let secret = key.and_then(|key| key.open(&context(user), &sealed));
+    let secret = secret.ok_or_else(|| {
         Error::internal("open a second factor", "it was sealed under another key")
     })?;
     Ok(Some(Factor {
@@ -46,7 +47,8 @@ pub(super) async fn lock(connection: &mut PgConnection, user: UserId) -> Result<
     }))
 }
 
-/// Puts a new factor in the place of one that was never confirmed; false when one is in use.
+/// Puts a new factor in the place of one that was never confirmed; false when one is in use. The user's row is
+/// held: an erasure that is under way would leave what is put here.
 pub(super) async fn put(
     connection: &mut PgConnection,
     user: UserId,
@@ -54,6 +56,7 @@ pub(super) async fn put(
 ) -> Result<bool> {
     let key = subjects::key(connection, user.into()).await?;
     let sealed = key
+        .ok_or_else(|| Error::internal("seal a second factor", "the user's key was destroyed"))?
         .seal(&context(user), secret)
         .map_err(|error| Error::internal("seal a second factor", error))?;
     let query = sqlx::query(

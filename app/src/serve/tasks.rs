@@ -46,6 +46,7 @@ pub(super) fn spawn(state: &AppState, started: Started, stop: &CancellationToken
     ));
     tokio::spawn(count(state.clone(), stop.clone()));
     tokio::spawn(mail::run(state.clone(), stop.clone()));
+    tokio::spawn(auth::sweep::run(state.database.clone(), stop.clone()));
     if matches!(started.source, Source::Directory(_)) {
         secrets(state, started.source, stop);
     }

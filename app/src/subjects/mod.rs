@@ -2,8 +2,9 @@
 //!
 //! Owns the table `subject_keys` and [`SubjectKey`]. What is sealed under a person's key is unreadable
 //! for ever once [`destroy`] has removed it, wherever the sealed bytes lie: that is how a record that
-//! nobody may change can still forget a person. A key leaves this module only inside of a
-//! [`SubjectKey`], which shows nothing of itself (I-04).
+//! nobody may change can still forget a person. A tombstone in its place keeps whoever was at work on the
+//! person meanwhile from making another one; it goes when no record of them is left ([`bury`]). A key
+//! leaves this module only inside of a [`SubjectKey`], which shows nothing of itself (I-04).
 
 mod cipher;
 mod store;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use crate::users::UserId;
 
 pub use cipher::SubjectKey;
-pub use store::{destroy, key, keys};
+pub use store::{bury, destroy, discard, key, keys};
 
 /// Whose key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

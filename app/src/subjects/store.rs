@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
+use super::cipher::KEY_LEN;
 use super::{Subject, SubjectKey};
 use crate::db::{DbTime, QueryType, observed};
 use crate::error::{Error, Result};
@@ -12,31 +13,48 @@ use crate::error::{Error, Result};
 /// Tries to agree on a new key with others who make the same one.
 const TRIES: u32 = 3;
 
-/// The key of `subject`, made now if there is none.
+/// What a tombstone has in the place of a key.
+const NO_KEY: [u8; KEY_LEN] = [0; KEY_LEN];
+
+/// The key of `subject`, made now if there never was one; none when it was destroyed.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn key(connection: &mut PgConnection, subject: Subject) -> Result<SubjectKey> {
+pub async fn key(connection: &mut PgConnection, subject: Subject) -> Result<Option<SubjectKey>> {
     for _ in 0..TRIES {
-        if let Some(key) = find(connection, subject).await? {
-            return Ok(key);
+        match find(connection, subject).await? {
+            Found::Key(bytes) => return usable(&bytes).map(Some),
+            Found::Tombstone => return Ok(None),
+            Found::Nothing => {}
         }
         if let Some(key) = make(connection, subject).await? {
-            return Ok(key);
+            return Ok(Some(key));
         }
-        // Somebody else has made it meanwhile: the next look sees it.
+        // Somebody else has made or destroyed it meanwhile: the next look sees it.
     }
     Err(Error::internal("make a subject's key", "it comes and goes"))
 }
 
-async fn find(connection: &mut PgConnection, subject: Subject) -> Result<Option<SubjectKey>> {
-    let query = sqlx::query_scalar::<_, Vec<u8>>("SELECT key FROM subject_keys WHERE subject = $1")
-        .bind(subject.0)
-        .fetch_optional(connection);
+enum Found {
+    Key(Vec<u8>),
+    Tombstone,
+    Nothing,
+}
+
+async fn find(connection: &mut PgConnection, subject: Subject) -> Result<Found> {
+    let query = sqlx::query_as::<_, (Vec<u8>, bool)>(
+        "SELECT key, destroyed_at IS NOT NULL FROM subject_keys WHERE subject = $1",
+    )
+    .bind(subject.0)
+    .fetch_optional(connection);
     let found = observed(QueryType::Select, "subject_keys.find", query)
         .await
         .map_err(|error| Error::database("read a subject's key", error))?;
-    found.as_deref().map(usable).transpose()
+    Ok(match found {
+        None => Found::Nothing,
+        Some((_, true)) => Found::Tombstone,
+        Some((bytes, false)) => Found::Key(bytes),
+    })
 }
 
 async fn make(connection: &mut PgConnection, subject: Subject) -> Result<Option<SubjectKey>> {
@@ -73,9 +91,11 @@ pub async fn keys(
     let mut ids: Vec<Uuid> = subjects.into_iter().map(|subject| subject.0).collect();
     ids.sort_unstable();
     ids.dedup();
-    let query = sqlx::query("SELECT subject, key FROM subject_keys WHERE subject = ANY($1)")
-        .bind(ids)
-        .fetch_all(connection);
+    let query = sqlx::query(
+        "SELECT subject, key FROM subject_keys WHERE subject = ANY($1) AND destroyed_at IS NULL",
+    )
+    .bind(ids)
+    .fetch_all(connection);
     let rows = observed(QueryType::Select, "subject_keys.list", query)
         .await
         .map_err(fail)?;
@@ -87,16 +107,56 @@ pub async fn keys(
     rows.into_iter().map(read).collect()
 }
 
-/// Destroys the key: whatever was sealed under it is unreadable from the commit on.
+/// Destroys the key: whatever was sealed under it is unreadable from the commit on, and there is never another
+/// one. Who makes one at the same time waits for the tombstone, and finds it.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn destroy(connection: &mut PgConnection, subject: Subject) -> Result<()> {
-    let query = sqlx::query("DELETE FROM subject_keys WHERE subject = $1")
-        .bind(subject.0)
-        .execute(connection);
-    observed(QueryType::Delete, "subject_keys.destroy", query)
+    let query = sqlx::query(
+        "INSERT INTO subject_keys (subject, key, created_at, destroyed_at) VALUES ($1, $2, $3, $3)
+         ON CONFLICT (subject) DO UPDATE SET
+             key = excluded.key, destroyed_at = excluded.destroyed_at",
+    )
+    .bind(subject.0)
+    .bind(&NO_KEY[..])
+    .bind(DbTime::now())
+    .execute(connection);
+    observed(QueryType::Insert, "subject_keys.destroy", query)
         .await
         .map(drop)
         .map_err(|error| Error::database("destroy a subject's key", error))
+}
+
+/// Removes keys of subjects that nobody is at work on any more: they need no tombstone.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn discard(
+    connection: &mut PgConnection,
+    subjects: impl IntoIterator<Item = Subject>,
+) -> Result<()> {
+    let ids: Vec<Uuid> = subjects.into_iter().map(|subject| subject.0).collect();
+    let query = sqlx::query("DELETE FROM subject_keys WHERE subject = ANY($1)")
+        .bind(ids)
+        .execute(connection);
+    observed(QueryType::Delete, "subject_keys.discard", query)
+        .await
+        .map(drop)
+        .map_err(|error| Error::database("discard subjects' keys", error))
+}
+
+/// Removes the tombstones that have stood for longer than a year: no record is left that names their subject.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn bury(connection: &mut PgConnection) -> Result<()> {
+    let query = sqlx::query(
+        "DELETE FROM subject_keys WHERE destroyed_at < now() - interval '1 year 1 month'",
+    )
+    .execute(connection);
+    observed(QueryType::Delete, "subject_keys.bury", query)
+        .await
+        .map(drop)
+        .map_err(|error| Error::database("remove tombstones of keys", error))
 }

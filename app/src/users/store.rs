@@ -141,7 +141,7 @@ pub async fn insert(connection: &mut PgConnection, new: &Insert<'_>) -> Result<(
         .map_err(|error| refused("create a user", error))
 }
 
-/// Changes a user; false when there is none.
+/// Changes a user; false when there is none, or no longer: who was erased has no hash, and gets no data back.
 ///
 /// # Errors
 /// DUPLICATE_EMAIL when another user has the address.
@@ -155,7 +155,7 @@ pub async fn update(
                 email_verified_at = CASE WHEN lower(email) = lower($2) THEN email_verified_at END,
                 first_name = $3, last_name = $4, is_active = $5,
                 auth_epoch = auth_epoch + 1, version = version + 1, updated_at = $6
-         WHERE id = $1",
+         WHERE id = $1 AND password_hash <> ''",
     )
     .bind(id)
     .bind(change.email.as_str())
@@ -170,26 +170,53 @@ pub async fn update(
         .map_err(|error| refused("change a user", error))
 }
 
-/// Changes a user's own name; false when there is none.
+/// Holds the row of a user until the transaction ends. Two who do so follow one another, and whoever bars, erases
+/// or deletes the user comes before or after them.
+///
+/// # Errors
+/// TOKEN_REVOKED when the user may not sign in, or no longer.
+pub async fn hold(connection: &mut PgConnection, id: UserId) -> Result<()> {
+    let query = sqlx::query("SELECT 1 FROM users WHERE id = $1 AND is_active FOR NO KEY UPDATE")
+        .bind(id)
+        .fetch_optional(connection);
+    observed(QueryType::Select, "users.hold", query)
+        .await
+        .map_err(|error| Error::database("hold a user", error))?
+        .map(drop)
+        .ok_or_else(gone)
+}
+
+/// What whoever is signed in as a user who may not sign in is told.
+fn gone() -> Error {
+    Error::refused(Code::TokenRevoked, "sign in again")
+}
+
+/// Changes a user's own name.
+///
+/// # Errors
+/// TOKEN_REVOKED when the user may not sign in, or no longer.
 pub async fn rename(
     connection: &mut PgConnection,
     id: UserId,
     first_name: &PersonName,
     last_name: &PersonName,
-) -> Result<bool> {
+) -> Result<()> {
     let query = sqlx::query(
         "UPDATE users SET first_name = $2, last_name = $3, version = version + 1, updated_at = $4
-         WHERE id = $1",
+         WHERE id = $1 AND is_active",
     )
     .bind(id)
     .bind(first_name.as_str())
     .bind(last_name.as_str())
     .bind(DbTime::now())
     .execute(connection);
-    observed(QueryType::Update, "users.rename", query)
+    let done = observed(QueryType::Update, "users.rename", query)
         .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|error| Error::database("change a profile", error))
+        .map_err(|error| Error::database("change a profile", error))?;
+    match done.rows_affected() {
+        1 => Ok(()),
+        _ => Err(gone()),
+    }
 }
 
 /// Removes a user with all sessions; false when there is none.

@@ -2,6 +2,7 @@
 
 mod append_only;
 mod chain;
+mod cut_off;
 mod events;
 mod every_action;
 mod months;

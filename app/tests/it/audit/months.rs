@@ -2,9 +2,14 @@
 
 use erpgo::audit::keep::{prepare, retire};
 use erpgo::audit::verify::verify;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
 
-use super::{run, sealed, superuser, verdict};
+use super::{events, run, sealed, superuser, verdict};
 use crate::world::World;
 
 async fn months(connection: &mut PgConnection, parent: &str) -> Vec<String> {
@@ -155,4 +160,101 @@ async fn eleven_months_are_no_year() {
     );
     let mut connection = PgConnection::connect(&world.database.url()).await.unwrap();
     verify(&mut connection, None).await.unwrap();
+}
+
+/// Whose key seals what belongs to nobody in the month before so many others. An earlier version may have made it: the
+/// name of a month never changes.
+fn nobody(ago: i32) -> Uuid {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let day = today.saturating_sub(ago.months());
+    let name = format!("erpgo audit nobody {:04}-{:02}", day.year(), day.month());
+    let digest = Sha256::digest(name);
+    let bytes = digest[..16].try_into().unwrap();
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}
+
+async fn has_key(connection: &mut PgConnection, subject: Uuid) -> bool {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM subject_keys WHERE subject = $1)")
+        .bind(subject)
+        .fetch_one(connection)
+        .await
+        .unwrap()
+}
+
+/// The e-mails that failed to sign in, newest first, as far as they can be read.
+async fn strangers(world: &World) -> Vec<Value> {
+    let failed = events(world, "action=auth.sign_in_failed").await;
+    failed
+        .iter()
+        .map(|event| event["personal"]["email"].clone())
+        .collect()
+}
+
+#[tokio::test]
+async fn what_belongs_to_nobody_goes_with_its_month_and_its_key() {
+    let world = World::new().await;
+    world.login("early@example.org", "wrong").await.expect(401);
+    let mut admin = superuser(&world).await;
+    let (now, old) = (nobody(0), nobody(14));
+    assert!(has_key(&mut admin, now).await);
+    // As if it had been sealed then.
+    let sql = format!(
+        "SET session_replication_role = replica;
+         UPDATE subject_keys SET subject = '{old}' WHERE subject = '{now}';
+         UPDATE audit_events SET subject = '{old}' WHERE subject = '{now}'"
+    );
+    run(&mut admin, &sql).await.unwrap();
+    run(&mut admin, "SET session_replication_role = DEFAULT")
+        .await
+        .unwrap();
+    age(&world, 14).await;
+    world.login("late@example.org", "wrong").await.expect(401);
+    assert_eq!(
+        strangers(&world).await,
+        ["late@example.org", "early@example.org"]
+    );
+    // Months of which nothing else is left here.
+    for month in [1, 12, 13, 24] {
+        sqlx::query("INSERT INTO subject_keys VALUES ($1, sha256('x'), now())")
+            .bind(nobody(month))
+            .execute(&mut admin)
+            .await
+            .unwrap();
+    }
+    assert_eq!(retire(&world.state.database).await.unwrap().len(), 2);
+    for (month, stays) in [
+        (0, true),
+        (1, true),
+        (12, true),
+        (13, false),
+        (14, false),
+        (24, false),
+    ] {
+        let has = has_key(&mut admin, nobody(month)).await;
+        assert_eq!(has, stays, "{month} months ago");
+    }
+    assert_eq!(strangers(&world).await, ["late@example.org"]);
+}
+
+#[tokio::test]
+async fn a_tombstone_goes_when_no_event_is_left_that_names_its_person() {
+    let world = World::new().await;
+    world.admin().await;
+    age(&world, 14).await;
+    let mut admin = superuser(&world).await;
+    let (old, young) = (Uuid::now_v7(), Uuid::now_v7());
+    for (subject, months) in [(old, 14), (young, 12)] {
+        sqlx::query(
+            "INSERT INTO subject_keys (subject, key, created_at, destroyed_at)
+             VALUES ($1, decode(repeat('00', 32), 'hex'), now(), now() - make_interval(months => $2))",
+        )
+        .bind(subject)
+        .bind(months)
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    }
+    assert_eq!(retire(&world.state.database).await.unwrap().len(), 2);
+    assert!(!has_key(&mut admin, old).await);
+    assert!(has_key(&mut admin, young).await);
 }

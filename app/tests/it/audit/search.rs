@@ -1,5 +1,6 @@
 //! Search and export (R18.5).
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::events;
@@ -119,6 +120,46 @@ async fn the_export_is_one_event_a_line_across_many_parts() {
         .collect();
     assert_eq!(seqs.len(), 1203);
     assert!(seqs.is_sorted_by(|a, b| a > b));
+}
+
+/// Events bear the time of the database; the clock of a pod may be behind it.
+#[tokio::test]
+async fn an_export_ends_with_its_own_event_whatever_the_clock_of_the_pod() {
+    let world = World::new().await;
+    let (_, token) = world.user("auditor@example.org", &["audit.read"]).await;
+    let mut connection = super::superuser(&world).await;
+    super::run(
+        &mut connection,
+        "ALTER TABLE audit_events
+             ALTER COLUMN at SET DEFAULT clock_timestamp() + interval '1 minute'",
+    )
+    .await
+    .unwrap();
+    let at = |value: &Value| -> Timestamp { value.as_str().unwrap().parse().unwrap() };
+    let lines = async |query: String| -> Vec<Value> {
+        let path = format!("/api/v1/audit/export{query}");
+        let answer = world.get(&path, &token).await.expect(200);
+        let lines = answer.text.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let all = lines(String::new()).await;
+    assert_eq!(all[0]["action"], "audit.exported");
+    // An end that was asked for stands.
+    let end = all[0]["at"].as_str().unwrap();
+    let earlier = lines(format!("?to={end}")).await;
+    assert_eq!(earlier[..], all[1..]);
+
+    let person = world
+        .get("/api/v1/profile/export", &token)
+        .await
+        .expect(200)
+        .json();
+    let own = &person["events"][0];
+    assert_eq!(own["action"], "user.exported");
+    let moment = SignedDuration::from_micros(1);
+    assert_eq!(at(&person["exported_at"]), at(&own["at"]) + moment);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod partition;
 mod pepper;
 mod refresh;
 pub mod revocation;
+mod sweep;
 mod told;
 mod tries;
 mod unlock;

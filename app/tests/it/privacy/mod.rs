@@ -1,5 +1,7 @@
 //! Export and erasure of a person's data.
 
+mod in_flight;
+
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
@@ -93,6 +95,40 @@ async fn a_person_gets_everything_that_is_known_of_them() {
         })
     );
     assert!(!answer.text.contains("argon2"));
+}
+
+#[tokio::test]
+async fn a_person_does_not_get_what_is_personal_of_others() {
+    let world = World::new().await;
+    let (_, officer) = world.user("officer@example.org", &["*"]).await;
+    let agent = "officers-own/1.0";
+    let (id, token) = world.user("kim@example.org", &[]).await;
+    let names = json!({"email": "kim@example.org", "first_name": "Kim", "last_name": "Lee", "is_active": true});
+    let path = format!("/api/v1/users/{id}");
+    let place = (http::Method::PUT, &*path);
+    let headers = [("user-agent", agent)];
+    crate::world::call_with(&world.router, place, &officer, &headers, Some(&names))
+        .await
+        .expect(200);
+    world.login("kim@example.org", "wrong").await.expect(401);
+    let export = world.get("/api/v1/profile/export", &token).await;
+    assert!(!export.text.contains(agent), "{}", export.text);
+    let person = export.expect(200).json();
+    let events = person["events"].as_array().unwrap();
+    let of = |action: &str| events.iter().find(|event| event["action"] == action);
+    for action in ["user.created", "user.changed"] {
+        let event = of(action).unwrap();
+        assert_eq!(event["target"], format!("user:{id}"), "{action}");
+        let told = (&event["personal"], &event["erased"]);
+        assert_eq!(told, (&Value::Null, &json!(false)), "{action}");
+    }
+    let failed = of("auth.sign_in_failed").unwrap();
+    assert_eq!(failed["personal"]["email"], "kim@example.org");
+    assert!(of("auth.signed_in").unwrap()["personal"]["ip"].is_string());
+    // The audit log has it for those who may read it.
+    let changed = format!("target=user:{id}&action=user.changed");
+    let read = crate::audit::events_for(&world, &officer, &changed).await;
+    assert_eq!(read[0]["personal"]["agent"], agent);
 }
 
 #[tokio::test]

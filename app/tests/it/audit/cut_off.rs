@@ -1,0 +1,86 @@
+//! Exports that fail in their midst: nobody is told but the log and the metrics.
+
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use erpgo::metrics::METRICS;
+use http::{Request, header};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+
+use super::{run, superuser};
+use crate::traces::LOG;
+use crate::world::World;
+
+const EXPORTS: [&str; 2] = ["/api/v1/audit/export", "/api/v1/profile/export"];
+
+/// A world with more events of an auditor than one part of an export has, and their token.
+async fn busy() -> (World, String) {
+    let world = World::new().await;
+    let (id, token) = world.user("auditor@example.org", &["audit.read"]).await;
+    let sql = format!(
+        "INSERT INTO audit_events (id, action, outcome, actor)
+         SELECT gen_random_uuid(), 'auth.signed_out', 'success', '{id}' FROM generate_series(1, 1201)"
+    );
+    run(&mut superuser(&world).await, &sql).await.unwrap();
+    (world, token)
+}
+
+/// The body of an export, of which nothing was read yet; `id` is the request's.
+async fn begun(world: &World, path: &str, token: &str, id: &str) -> Body {
+    let peer: SocketAddr = ([127, 0, 0, 1], 40_000).into();
+    let request = Request::get(path)
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header("x-request-id", id)
+        .extension(ConnectInfo(peer))
+        .body(Body::empty())
+        .unwrap();
+    let response = world.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200, "{path}");
+    response.into_body()
+}
+
+/// Reads up to the first event.
+async fn first_part(body: &mut Body) {
+    let mut text = String::new();
+    while !text.contains("auth.signed_out") {
+        let frame = body.frame().await.unwrap().unwrap();
+        text += &String::from_utf8_lossy(frame.data_ref().unwrap());
+    }
+    assert!(text.matches("auth.signed_out").count() < 1201);
+}
+
+/// How often the end of this request in its midst was logged.
+fn cut_off(id: &str) -> usize {
+    let mut told = LOG.lines_with(id);
+    told.retain(|line| line["message"] == "an answer was cut off in its midst");
+    assert!(
+        told.iter().all(|line| line["level"] == "ERROR"),
+        "{told:#?}"
+    );
+    told.len()
+}
+
+#[tokio::test]
+async fn an_export_that_the_database_leaves_in_its_midst_is_logged_and_counted() {
+    LazyLock::force(&LOG);
+    for path in EXPORTS {
+        let (world, token) = busy().await;
+        let (whole, half) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7());
+        let (whole, half) = (whole.to_string(), half.to_string());
+        let body = begun(&world, path, &token, &whole).await;
+        body.collect().await.unwrap();
+        assert_eq!(cut_off(&whole), 0, "{path}");
+
+        let before = METRICS.cut_off.get();
+        let mut body = begun(&world, path, &token, &half).await;
+        first_part(&mut body).await;
+        assert_eq!(cut_off(&half), 0, "{path}");
+        world.state.database.close().await;
+        assert!(body.collect().await.is_err(), "{path}");
+        assert_eq!(cut_off(&half), 1, "{path}");
+        assert!(METRICS.cut_off.get() > before, "{path}");
+    }
+}
