@@ -26,6 +26,7 @@ const EMBEDDED: &[(&str, &str)] = files![
     "0021_auth_changes.sql",
     "0022_user_lists.sql",
     "0023_product_lists.sql",
+    "0034_audit_details.sql",
 ];
 
 // What a second release would bring. Which one it is, an image of the journeys says in this file.
