@@ -203,27 +203,6 @@ async fn every_answer_carries_the_security_headers() {
     }
 }
 
-#[tokio::test]
-async fn only_named_origins_may_call_from_a_browser() {
-    let yaml = format!("{SETTINGS}\ncors: {{ allowed_origins: [\"https://shop.example\"] }}");
-    let world = World::with(&yaml, None).await;
-    let ask = async |origin: &str| {
-        let request = Request::options("/api/v1/users")
-            .header("origin", origin)
-            .header("access-control-request-method", "GET")
-            .body(Body::empty())
-            .unwrap();
-        send(&world.router, request).await
-    };
-    let allowed = ask("https://shop.example").await;
-    assert_eq!(
-        allowed.headers["access-control-allow-origin"],
-        "https://shop.example"
-    );
-    let refused = ask("https://evil.example").await;
-    assert!(!refused.headers.contains_key("access-control-allow-origin"));
-}
-
 /// Every operation of the document, with its path filled in.
 pub fn operations() -> Vec<(Method, String, Value)> {
     let document = serde_json::to_value(erpgo::router::document()).unwrap();

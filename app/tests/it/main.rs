@@ -16,6 +16,7 @@ mod browser;
 mod codes;
 mod config;
 mod conform;
+mod cors;
 mod dashboards;
 mod database;
 mod dependencies;
