@@ -6,7 +6,7 @@ use erpgo_test_kit::redis;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::world::{ADMIN, SETTINGS, World, call, listening};
+use crate::world::{ADMIN, SETTINGS, World, call, call_with, listening};
 
 /// Makes a key; the answer is its id and text.
 pub async fn key(world: &World, token: &str, scopes: &[&str]) -> (String, String) {
@@ -246,6 +246,27 @@ async fn the_account_itself_is_out_of_a_keys_reach() {
     }
     world.get("/api/v1/users", &text).await.expect(200);
     world.refresh(&text).await.refused(401, "TOKEN_INVALID");
+}
+
+/// A stored answer would hold the key; the guide says so.
+#[tokio::test]
+async fn an_idempotency_key_makes_no_difference_to_a_new_key() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let body = json!({"name": "shop", "scopes": ["users.read"]});
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let route = (Method::POST, "/api/v1/api-keys");
+        let headers = [("idempotency-key", "once")];
+        let made = call_with(&world.router, route, &admin, &headers, Some(&body)).await;
+        assert!(!made.headers.contains_key("idempotency-replayed"));
+        ids.push(made.expect(201).json()["id"].clone());
+    }
+    assert_ne!(ids[0], ids[1]);
+    let list = world.get("/api/v1/api-keys", &admin).await.expect(200);
+    for id in ids {
+        assert!(list.text.contains(id.as_str().unwrap()), "{}", list.text);
+    }
 }
 
 #[tokio::test]

@@ -204,6 +204,28 @@ async fn all_who_read_the_document_share_it() {
     assert_eq!(one.as_ptr(), other.as_ptr());
 }
 
+/// Whoever relies on a key that is ignored makes things twice.
+#[test]
+fn the_guide_names_what_takes_an_idempotency_key_and_nothing_else() {
+    let guide = include_str!("../../../docs/guides/api.md");
+    let (_, text) = guide.split_once("**At most once.**").unwrap();
+    let (sentence, _) = text.split_once(". ").unwrap();
+    let quoted = sentence.split('`').skip(1).step_by(2);
+    let told: Vec<_> = quoted.filter(|text| text.contains(" /")).collect();
+    let takes_one = |operation: &Value| {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let mut names = parameters.filter_map(|parameter| parameter["name"].as_str());
+        names.any(|name| name == "idempotency-key")
+    };
+    let takers: Vec<_> = operations()
+        .into_iter()
+        .filter(|(_, _, operation)| takes_one(operation))
+        .map(|(method, path, _)| format!("{method} {}", path.trim_start_matches("/api/v1")))
+        .collect();
+    assert_eq!(told, takers);
+    assert!(!takers.is_empty());
+}
+
 /// The JSON that an operation takes and, where all is well, gives.
 fn bodies(operation: &Value) -> impl Iterator<Item = &Value> {
     let answers = operation["responses"].as_object().into_iter().flatten();
