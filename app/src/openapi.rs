@@ -10,13 +10,15 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::Response as Described;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr};
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::config::LiveSettings;
 use crate::error::{Code, FieldError, Problem};
@@ -184,12 +186,19 @@ fn add(operation: &mut Operation, code: Code) {
     response.description.push_str(&line);
 }
 
+/// Where the document is served.
+const DOCUMENT: &str = "/api/docs/openapi.json";
+
 /// `/api/docs` and `/api/docs/openapi.json`, while the feature is on.
-pub fn pages(document: OpenApi, live: Arc<ArcSwap<LiveSettings>>) -> Router<AppState> {
-    let pages: Router<AppState> = SwaggerUi::new("/api/docs")
-        .url("/api/docs/openapi.json", document)
+pub fn pages(document: &OpenApi, live: Arc<ArcSwap<LiveSettings>>) -> Router<AppState> {
+    let page: Router<AppState> = SwaggerUi::new("/api/docs")
+        .config(Config::new([DOCUMENT]))
         .into();
-    pages
+    // Written once: whoever is slow to read it holds a share and no copy.
+    let text = Bytes::from(serde_json::to_vec(document).unwrap_or_default());
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    let document = move || std::future::ready((kind.clone(), text.clone()));
+    page.route(DOCUMENT, get(document))
         .layer(from_fn(page_policy))
         .layer(from_fn_with_state(live, gate))
 }

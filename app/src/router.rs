@@ -19,10 +19,8 @@ pub fn router(state: AppState) -> Router {
     let (routes, document) = routes().split_for_parts();
     let closed = parameters::Closed::of(&document);
     let routes = routes.route_layer(from_fn_with_state(closed, parameters::refuse));
-    let routes = routes.merge(openapi::pages(
-        openapi::finish(document),
-        state.live.clone(),
-    ));
+    let document = openapi::finish(document);
+    let routes = routes.merge(openapi::pages(&document, state.live.clone()));
     let routes = routes
         .fallback(|| async { http::StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { http::StatusCode::METHOD_NOT_ALLOWED });

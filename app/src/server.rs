@@ -2,7 +2,9 @@
 //!
 //! Owns [`Server`]: accepts within a bound; when told to drain it takes in who waits to be accepted, lets
 //! clients leave, then ends idle connections, gives requests in flight a deadline, and cuts off what is
-//! left at it.
+//! left at it. Must never wait without end for a client, be it for a request or to take an answer.
+
+mod patient;
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,8 +25,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use patient::Patient;
+
 /// How long a connection may take to its next request: longer than the 60 s for which proxies commonly keep
-/// theirs idle, since one that is ended while a request comes in loses it.
+/// theirs idle, since one that is ended while a request comes in loses it. As long may its client take nothing of
+/// an answer.
 pub const PATIENCE: Duration = Duration::from_secs(75);
 
 /// When no connection came for so long, none waits to be accepted.
@@ -60,7 +65,8 @@ pub struct Server {
     pub router: Router,
     /// Most connections at once.
     pub max_connections: usize,
-    /// How long a client may take until the headers of its next request are complete, idle time included.
+    /// How long a client may take until the headers of its next request are complete, idle time included, and how
+    /// long it may take nothing more of an answer.
     pub patience: Duration,
     /// How long kept-alive connections may still be used once it is to stop; part of `drain`. In its first half
     /// those are taken in that wait to be accepted.
@@ -205,7 +211,10 @@ fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(patience)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .serve_connection(
+            TokioIo::new(Patient::new(stream, patience)),
+            TowerToHyperService::new(service),
+        )
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 
 use super::Action;
 use crate::extract::page::{cursor, limit};
-use crate::extract::{FromQuery, Params};
+use crate::extract::{FromQuery, Params, moment};
 use crate::users::UserId;
 
 /// Which events.
@@ -43,7 +43,6 @@ impl Filter {
 
 impl FromQuery for Filter {
     fn read(params: &mut Params) -> Self {
-        const TIME: &str = "must be a time such as 2026-01-31T12:00:00Z";
         let target = params.take("target");
         if target.as_ref().is_some_and(|text| !is_target(text)) {
             params.fault(
@@ -60,8 +59,8 @@ impl FromQuery for Filter {
             actor: params.take_parsed("actor", "must be the id of a user"),
             target,
             about: None,
-            from: params.take_parsed("from", TIME),
-            to: params.take_parsed("to", TIME),
+            from: moment::take(params, "from"),
+            to: moment::take(params, "to"),
         }
     }
 }

@@ -8,6 +8,7 @@ mod device;
 pub mod etag;
 pub mod idempotency;
 mod json;
+pub mod moment;
 mod origin;
 pub mod page;
 mod path;

@@ -24,8 +24,10 @@ use http::HeaderMap;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::extract::idempotency;
 use crate::shutdown::Lifecycle;
 use crate::state::AppState;
+use crate::tx;
 
 pub(crate) use rate::Scope;
 pub(crate) use request_id::RequestId;
@@ -51,22 +53,28 @@ pub fn apply(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     ))
 }
 
+/// What pages of the named origins may ask, send and read: all that the document and the guide name.
 fn cors(state: &AppState) -> CorsLayer {
-    use http::{Method, header};
+    use http::{HeaderName, Method, header};
     let headers = [
         header::AUTHORIZATION,
         header::CONTENT_TYPE,
         header::IF_MATCH,
-        header::HeaderName::from_static("idempotency-key"),
-        header::HeaderName::from_static("x-request-id"),
+        header::IF_NONE_MATCH,
+        HeaderName::from_static(idempotency::HEADER),
+        request_id::HEADER,
     ];
     let exposed = [
+        header::ALLOW,
+        header::CONTENT_DISPOSITION,
         header::ETAG,
         header::LOCATION,
         header::RETRY_AFTER,
+        header::WWW_AUTHENTICATE,
         rate::POLICY,
         rate::STANDING,
-        header::HeaderName::from_static("x-request-id"),
+        tx::REPLAYED,
+        request_id::HEADER,
     ];
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(

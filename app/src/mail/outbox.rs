@@ -19,7 +19,8 @@ use crate::users::UserId;
 /// Mails that may wait at once.
 pub(super) const CAPACITY: i64 = 10_000;
 
-/// Writes a mail down. The caller commits: the mail goes out if its cause stands.
+/// Writes a mail down. The caller commits: the mail goes out if its cause stands. One of its kind that waits for
+/// the address gives way to it, whosever the address was; where that one is just being sent, this one stays.
 pub(crate) async fn enqueue(
     connection: &mut PgConnection,
     to: To<'_>,
@@ -39,7 +40,9 @@ pub(crate) async fn enqueue(
          SELECT $1, $2, $3, $4, $5, $6, $7, $6
          WHERE (SELECT count(*) FROM (SELECT 1 FROM outbox WHERE failed_at IS NULL LIMIT $8) w) < $8
          ON CONFLICT (kind, lower(address)) WHERE failed_at IS NULL DO UPDATE SET
-             facts = excluded.facts, expires_at = excluded.expires_at",
+             id = excluded.id, user_id = excluded.user_id, address = excluded.address,
+             facts = excluded.facts, created_at = excluded.created_at,
+             expires_at = excluded.expires_at, attempts = 0, leased_until = NULL",
     )
     .bind(Uuid::now_v7())
     .bind(message.kind())

@@ -28,6 +28,7 @@ const EMBEDDED: &[(&str, &str)] = files![
     "0023_product_lists.sql",
     "0024_endings.sql",
     "0025_email_changed.sql",
+    "0026_audit_details.sql",
 ];
 
 // What a second release would bring. Which one it is, an image of the journeys says in this file.

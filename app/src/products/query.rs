@@ -9,6 +9,7 @@ use utoipa::IntoParams;
 use super::ProductId;
 use super::currency::Currency;
 use super::domain::{Price, Product, Sku};
+use crate::extract::moment::{self, Moment};
 use crate::extract::page::{self, MAX_OFFSET, Page, cursor};
 use crate::extract::sort::{Sort, SortColumn};
 use crate::extract::{FromQuery, Params};
@@ -126,15 +127,14 @@ impl FromQuery for ListQuery {
 impl FromQuery for Filter {
     fn read(params: &mut Params) -> Self {
         const PRICE: &str = "must be a decimal such as 12.50";
-        const TIME: &str = "must be a time such as 2026-01-31T00:00:00Z";
         let filter = Self {
             sku: params.take_parsed("sku", "must be a SKU"),
             active: params.take_parsed("active", "must be true or false"),
             currency: params.take_parsed("currency", "must be a currency such as EUR"),
             min_price: params.take_parsed("min_price", PRICE),
             max_price: params.take_parsed("max_price", PRICE),
-            created_after: params.take_parsed("created_after", TIME),
-            created_before: params.take_parsed("created_before", TIME),
+            created_after: moment::take(params, "created_after"),
+            created_before: moment::take(params, "created_before"),
         };
         let bounded = [
             ("min_price", filter.min_price),
@@ -194,9 +194,11 @@ fn position(list: &str, column: Column, text: &str) -> Option<Position> {
         return None;
     };
     let edge = match column {
+        // Anybody can make a cursor: what no product has may be in it.
+        Column::Sku | Column::Name if edge.contains('\0') => return None,
         Column::Sku | Column::Name => Edge::Text(edge.clone()),
         Column::Price => Edge::Price(edge.parse().ok()?),
-        Column::CreatedAt | Column::UpdatedAt => Edge::Time(edge.parse().ok()?),
+        Column::CreatedAt | Column::UpdatedAt => Edge::Time(edge.parse::<Moment>().ok()?.into()),
     };
     let id = id.parse().ok()?;
     Some(Position { edge, id })
@@ -247,4 +249,38 @@ pub(super) struct ListParams {
     created_after: Option<String>,
     /// Only those created before this time.
     created_before: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a cursor goes on that somebody made by themselves.
+    fn made(column: Column, edge: &str) -> Option<Position> {
+        let id = ProductId::new().to_string();
+        let cursor = cursor::encode("list", &[edge.to_owned(), id]);
+        position("list", column, &cursor)
+    }
+
+    #[test]
+    fn p03_a_made_cursor_holds_only_what_the_database_can_take() {
+        for (column, good, bad) in [
+            (Column::Sku, "A-1", "A\0"),
+            (Column::Name, "Chair, \u{e9}", "\0"),
+            (Column::Price, "12.50", "NaN"),
+            (
+                Column::CreatedAt,
+                "2026-01-31T00:00:00Z",
+                "-009000-01-01T00:00:00Z",
+            ),
+            (
+                Column::UpdatedAt,
+                "2026-01-31T00:00:00.000001Z",
+                "0000-12-31T23:59:59Z",
+            ),
+        ] {
+            assert!(made(column, good).is_some(), "{column:?} {good:?}");
+            assert_eq!(made(column, bad), None, "{column:?} {bad:?}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 
 pub use once::{Once, once};
-pub use reply::Reply;
+pub use reply::{REPLAYED, Reply};
 pub use retry::{Contended, RETRY_AFTER, is_conflict};
 
 /// What is done in a transaction. It may be run several times.

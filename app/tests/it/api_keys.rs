@@ -2,9 +2,10 @@
 
 mod ends;
 
+use http::Method;
 use serde_json::{Value, json};
 
-use crate::world::{ADMIN, World};
+use crate::world::{ADMIN, World, call_with};
 
 /// Makes a key; the answer is its id and text.
 pub async fn key(world: &World, token: &str, scopes: &[&str]) -> (String, String) {
@@ -275,6 +276,27 @@ async fn a_key_takes_over_neither_its_owner_nor_who_may_do_more() {
     put(&seller, &all, "seller2@example.org").await.expect(200);
     // In person one has another address.
     put(own, &token, "chief@example.org").await.expect(200);
+}
+
+/// A stored answer would hold the key; the guide says so.
+#[tokio::test]
+async fn an_idempotency_key_makes_no_difference_to_a_new_key() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let body = json!({"name": "shop", "scopes": ["users.read"]});
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let route = (Method::POST, "/api/v1/api-keys");
+        let headers = [("idempotency-key", "once")];
+        let made = call_with(&world.router, route, &admin, &headers, Some(&body)).await;
+        assert!(!made.headers.contains_key("idempotency-replayed"));
+        ids.push(made.expect(201).json()["id"].clone());
+    }
+    assert_ne!(ids[0], ids[1]);
+    let list = world.get("/api/v1/api-keys", &admin).await.expect(200);
+    for id in ids {
+        assert!(list.text.contains(id.as_str().unwrap()), "{}", list.text);
+    }
 }
 
 #[tokio::test]

@@ -203,24 +203,3 @@ async fn every_answer_carries_the_security_headers() {
         assert!(answer.headers.contains_key("x-request-id"), "{path}");
     }
 }
-
-#[tokio::test]
-async fn only_named_origins_may_call_from_a_browser() {
-    let yaml = format!("{SETTINGS}\ncors: {{ allowed_origins: [\"https://shop.example\"] }}");
-    let world = World::with(&yaml, None).await;
-    let ask = async |origin: &str| {
-        let request = Request::options("/api/v1/users")
-            .header("origin", origin)
-            .header("access-control-request-method", "GET")
-            .body(Body::empty())
-            .unwrap();
-        send(&world.router, request).await
-    };
-    let allowed = ask("https://shop.example").await;
-    assert_eq!(
-        allowed.headers["access-control-allow-origin"],
-        "https://shop.example"
-    );
-    let refused = ask("https://evil.example").await;
-    assert!(!refused.headers.contains_key("access-control-allow-origin"));
-}

@@ -17,6 +17,7 @@ mod codes;
 mod commands;
 mod config;
 mod conform;
+mod cors;
 mod dashboards;
 mod database;
 mod dependencies;

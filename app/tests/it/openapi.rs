@@ -1,7 +1,14 @@
 //! The document says what the routes do, and every route asks for what it says (R13).
 
-use http::Method;
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::errors::is_problem;
 use crate::world::{ADMIN, PASSWORD, World};
@@ -191,15 +198,54 @@ async fn r13_5_the_page_works_without_the_internet() {
             .await
             .expect(200);
     }
-    let served = world
-        .get("/api/docs/openapi.json", "")
-        .await
-        .expect(200)
-        .json();
+    let served = world.get(DOCUMENT, "").await.expect(200);
+    assert_eq!(served.headers["content-type"], "application/json");
     assert_eq!(
-        served,
+        served.json(),
         serde_json::to_value(erpgo::router::document()).unwrap()
     );
+}
+
+const DOCUMENT: &str = "/api/docs/openapi.json";
+
+/// The document as it leaves the program.
+async fn served(world: &World) -> Bytes {
+    let peer: SocketAddr = ([127, 0, 0, 1], 40_000).into();
+    let request = Request::get(DOCUMENT).extension(ConnectInfo(peer));
+    let request = request.body(Body::empty()).unwrap();
+    let response = world.router.clone().oneshot(request).await.unwrap();
+    response.into_body().collect().await.unwrap().to_bytes()
+}
+
+/// However many are slow to read it, it is in memory once.
+#[tokio::test]
+async fn all_who_read_the_document_share_it() {
+    let world = World::new().await;
+    let (one, other) = (served(&world).await, served(&world).await);
+    assert!(one.len() > 10_000, "{}", one.len());
+    assert_eq!(one.as_ptr(), other.as_ptr());
+}
+
+/// Whoever relies on a key that is ignored makes things twice.
+#[test]
+fn the_guide_names_what_takes_an_idempotency_key_and_nothing_else() {
+    let guide = include_str!("../../../docs/guides/api.md");
+    let (_, text) = guide.split_once("**At most once.**").unwrap();
+    let (sentence, _) = text.split_once(". ").unwrap();
+    let quoted = sentence.split('`').skip(1).step_by(2);
+    let told: Vec<_> = quoted.filter(|text| text.contains(" /")).collect();
+    let takes_one = |operation: &Value| {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let mut names = parameters.filter_map(|parameter| parameter["name"].as_str());
+        names.any(|name| name == "idempotency-key")
+    };
+    let takers: Vec<_> = operations()
+        .into_iter()
+        .filter(|(_, _, operation)| takes_one(operation))
+        .map(|(method, path, _)| format!("{method} {}", path.trim_start_matches("/api/v1")))
+        .collect();
+    assert_eq!(told, takers);
+    assert!(!takers.is_empty());
 }
 
 /// The JSON that an operation takes and, where all is well, gives.

@@ -66,7 +66,8 @@ pub async fn switch_on(world: &World, token: &str) -> (String, Vec<String>) {
     )
 }
 
-async fn challenge(world: &World) -> String {
+/// Half a sign-in: what it is gone on with.
+pub async fn challenge(world: &World) -> String {
     let half = world.login(ADMIN, PASSWORD).await.expect(202).json();
     assert!(
         half.get("access_token").is_none() && half.get("user").is_none(),

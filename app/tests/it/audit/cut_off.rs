@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
 use super::{run, superuser};
-use crate::traces::LOG;
+use crate::log::LOG;
 use crate::world::World;
 
 const EXPORTS: [&str; 2] = ["/api/v1/audit/export", "/api/v1/profile/export"];

@@ -219,6 +219,37 @@ async fn r18_2_changes_of_permissions_say_who_changed_what() {
     );
 }
 
+/// As many permissions as a role may have, each as long as it may be.
+fn as_many_as_may_be(letter: char) -> Vec<String> {
+    let permission = |n: u32| format!("{letter}{n:039}.{}", "x".repeat(40));
+    (0..200).map(permission).collect()
+}
+
+/// None is left out: what an event did not name would be hidden.
+#[tokio::test]
+async fn r18_2_the_largest_role_is_noted_whole() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let role = |letter| {
+        let name = "\u{e9}".repeat(64);
+        json!({"name": name, "permissions": as_many_as_may_be(letter)})
+    };
+    let made = world.post("/api/v1/roles", &admin, role('a')).await;
+    let made = made.expect(201).json();
+    let path = format!("/api/v1/roles/{}", made["id"].as_str().unwrap());
+    world.put(&path, &admin, role('b')).await.expect(200);
+    world.delete(&path, &admin).await.expect(204);
+    let target = format!("target=role:{}", made["id"].as_str().unwrap());
+    let details: Vec<_> = events(&world, &target)
+        .await
+        .iter()
+        .rev()
+        .map(|event| event["detail"].clone())
+        .collect();
+    let changed = json!({"before": role('a'), "after": role('b')});
+    assert_eq!(details, [role('a'), changed, role('b')]);
+}
+
 #[tokio::test]
 async fn r18_3_reading_somebody_elses_record_is_noted_and_ones_own_is_not() {
     let world = World::new().await;

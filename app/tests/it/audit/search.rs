@@ -181,7 +181,10 @@ async fn p03_what_is_not_understood_is_refused_by_name() {
         ("actor=kim", "actor"),
         ("target=kim", "target"),
         ("from=yesterday", "from"),
+        ("from=-009000-01-01T00:00:00Z", "from"),
+        ("from=0000-12-31T23:59:59Z", "from"),
         ("to=1", "to"),
+        ("to=-004714-01-01T00:00:00Z", "to"),
         ("cursor=abc", "cursor"),
         ("limit=0", "limit"),
         ("colour=red", "colour"),
@@ -194,5 +197,17 @@ async fn p03_what_is_not_understood_is_refused_by_name() {
             format!("/query/{name}").replacen('/', "#/", 1),
             "{query}"
         );
+    }
+    let early = "/api/v1/audit/export?to=-009000-01-01T00:00:00Z";
+    let answer = world.get(early, &admin).await;
+    answer.refused(400, "VALIDATION_ERROR");
+    // Everything that there is, from the first time to the last.
+    let all = "from=0001-01-01T00:00:00Z&to=9999-12-30T00:00:00Z";
+    for path in ["/api/v1/audit", "/api/v1/audit/export"] {
+        let answer = world
+            .get(&format!("{path}?{all}"), &admin)
+            .await
+            .expect(200);
+        assert!(answer.text.contains("auth.signed_in"), "{}", answer.text);
     }
 }

@@ -4,6 +4,7 @@
 mod bodies;
 mod cases;
 mod heads;
+mod silent;
 mod wire;
 
 use std::net::SocketAddr;

@@ -24,6 +24,15 @@ fn data(sink: &Sink) -> usize {
     commands.iter().filter(|line| *line == "DATA").count()
 }
 
+/// The Message-IDs of `mails`, each once.
+fn ids(mails: &[String]) -> HashSet<&str> {
+    let id = |line: &&str| line.starts_with("Message-ID:");
+    mails
+        .iter()
+        .map(|mail| mail.lines().find(id).unwrap())
+        .collect()
+}
+
 /// Puts `count` mails to the administrator into the outbox: other kinds of one address do not merge.
 async fn fill(world: &World, count: i32) {
     sqlx::query(
@@ -127,15 +136,7 @@ async fn several_processes_send_each_mail_once() {
     let _sending = stop.drop_guard();
     post.nothing_waits().await;
     let mails = post.sink.mails();
-    let ids: HashSet<_> = mails
-        .iter()
-        .map(|mail| {
-            mail.lines()
-                .find(|line| line.starts_with("Message-ID:"))
-                .unwrap()
-        })
-        .collect();
-    assert_eq!((mails.len(), ids.len()), (60, 60));
+    assert_eq!((mails.len(), ids(&mails).len()), (60, 60));
 }
 
 #[tokio::test]
@@ -158,6 +159,27 @@ async fn a_mail_in_the_hands_of_a_process_that_died_is_sent_by_another() {
     .await;
     post.sink.mail(1).await;
     post.nothing_waits().await;
+}
+
+/// Two mails: a server that keeps each Message-ID once must not take one for the other.
+#[tokio::test]
+async fn what_is_written_while_one_of_its_kind_is_being_sent_is_sent_after_it() {
+    let sink = Sink::new(Mood::Holds).await;
+    let yaml = settings(sink.port).replace("timeout: 2s", "timeout: 60s");
+    let world = World::with(&yaml, None).await;
+    forgot(&world, ADMIN).await;
+    let stop = CancellationToken::new();
+    tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
+    let _sending = stop.drop_guard();
+    until("it is being sent", || async { data(&sink) == 1 }).await;
+    forgot(&world, ADMIN).await;
+    assert_eq!(waiting(&world).await, 1);
+    sink.becomes(Mood::Takes);
+    sink.mail(2).await;
+    until("nothing waits", || async { waiting(&world).await == 0 }).await;
+    let mails = sink.mails();
+    assert_eq!((mails.len(), ids(&mails).len()), (2, 2));
+    assert_ne!(super::sink::code(&mails[0]), super::sink::code(&mails[1]));
 }
 
 #[tokio::test]

@@ -103,3 +103,38 @@ async fn a_code_proves_the_address_it_was_sent_to_and_no_other() {
         .expect(202);
     assert!(post.sink.mail(4).await.contains(&format!("To: {ADMIN}")));
 }
+
+#[tokio::test]
+async fn who_gets_an_address_that_was_anothers_is_asked_whether_it_is_theirs() {
+    let mut post = Post::new(Mood::Takes).await;
+    post.stop();
+    let world = &post.world;
+    let (before, _) = world.user("kim@example.org", &[]).await;
+    let admin = world.admin().await;
+    let moved =
+        json!({"email": "kim@example.net", "first_name": "K", "last_name": "D", "is_active": true});
+    world
+        .put(&format!("/api/v1/users/{before}"), &admin, moved)
+        .await
+        .expect(200);
+    // The mail to whoever had it before still waits.
+    let (after, _) = world.user("kim@example.org", &[]).await;
+    post.start();
+    post.nothing_waits().await;
+    let mails = post.sink.mails();
+    let confirm = |to: &str| {
+        let to = format!("To: {to}");
+        let is =
+            |mail: &&String| mail.contains("Confirm your e-mail address") && mail.contains(&to);
+        mails.iter().filter(is).collect::<Vec<_>>()
+    };
+    assert_eq!(confirm("kim@example.net").len(), 1);
+    let mine = confirm("kim@example.org");
+    assert_eq!(mine.len(), 1);
+    let world = &post.world;
+    verify(world, &code(mine[0])).await.expect(204);
+    for (id, verified) in [(before, false), (after, true)] {
+        let user = world.get(&format!("/api/v1/users/{id}"), &admin).await;
+        assert_eq!(user.expect(200).json()["email_verified"], verified);
+    }
+}

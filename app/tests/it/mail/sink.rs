@@ -16,6 +16,8 @@ pub enum Mood {
     Never,
     /// Says nothing after the greeting.
     Hangs,
+    /// Takes a mail only once it is in another mood.
+    Holds,
 }
 
 struct Shared {
@@ -112,6 +114,12 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
                 }
                 mail.push_str(&line);
                 mail.push('\n');
+            }
+            if mood == Mood::Holds {
+                crate::world::until("the mail is taken", || async {
+                    *shared.mood.lock().unwrap() != Mood::Holds
+                })
+                .await;
             }
             let answer: &[u8] = if mood == Mood::NotNow {
                 b"451 not now\r\n"

@@ -212,6 +212,8 @@ async fn each_filter_keeps_what_it_says() {
         ("currency=EUR&min_price=5&max_price=5.0000", vec!["A"]),
         ("currency=EUR&max_price=9.9999", vec!["A"]),
         ("created_before=2026-01-01T00:00:00Z", vec![]),
+        ("created_before=0001-01-01T00:00:00Z", vec![]),
+        ("created_after=0001-01-01T00:00:00Z", vec!["A", "B", "C"]),
         (
             "created_after=2026-01-01T00:00:00Z&created_before=2026-01-02T00:00:00Z",
             vec!["A"],
@@ -249,6 +251,14 @@ async fn r02_5_limits_pages_and_parameters_outside_the_rules_are_refused() {
         ("currency=eur", "#/query/currency"),
         ("active=1", "#/query/active"),
         ("created_after=yesterday", "#/query/created_after"),
+        (
+            "created_after=-009000-01-01T00:00:00Z",
+            "#/query/created_after",
+        ),
+        (
+            "created_before=0000-12-31T23:59:59Z",
+            "#/query/created_before",
+        ),
         ("sku=a%20b", "#/query/sku"),
         ("offset=1", "#/query/offset"),
         ("sort=sku&sort=name", "#/query/sort"),

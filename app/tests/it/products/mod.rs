@@ -3,6 +3,7 @@
 mod conditions;
 mod crud;
 mod list;
+mod moving;
 mod once;
 
 use serde_json::{Value, json};
