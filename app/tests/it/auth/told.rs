@@ -6,9 +6,9 @@ use erpgo::limits::Identifier;
 use erpgo_test_kit::redis;
 use serde_json::{Value, json};
 
+use crate::log::LOG;
 use crate::program::{Program, administrator, get, post, start};
 use crate::second_factor::{code, switch_on};
-use crate::log::LOG;
 use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World, access};
 
 const WRONG: &str = "wrong horse battery staple";

@@ -91,11 +91,7 @@ fn p03_any_invalid_input_at_any_endpoint_gets_a_structured_error() {
         .collect();
     assert!(operations.len() >= 15);
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(300));
-    let input = (
-        0..operations.len(),
-        arbitrary_json(),
-        arbitrary_query(),
-    );
+    let input = (0..operations.len(), arbitrary_json(), arbitrary_query());
     runner
         .run(&input, |(index, body, query)| {
             let (method, path, _) = &operations[index];

@@ -53,7 +53,11 @@ pub(super) async fn read(context: &Context, erpgo: &ErpGo) -> Result<Sources, Re
     };
     let mail = match mail_secret(erpgo) {
         None => None,
-        Some(name) => Some(credentials(&store, name, &["username", "password"]).await?.0),
+        Some(name) => Some(
+            credentials(&store, name, &["username", "password"])
+                .await?
+                .0,
+        ),
     };
     let (database, offered_database) = url(&store, database, KeyName::Database).await?;
     Ok(Sources {
