@@ -156,7 +156,8 @@ fn migrations_that_pods_miss_run_again_where_a_person_says_so() {
 #[test]
 fn they_run_once_for_an_end_and_not_for_what_else_pods_may_end_with() {
     let erpgo = shop(Some(CURRENT));
-    let changes: [(&str, fn(&mut Observed)); 6] = [
+    type Change = fn(&mut Observed);
+    let changes: [(&str, Change); 6] = [
         ("before the Job ended", |seen| {
             seen.migration_job.as_mut().unwrap().finished_at = at(DONE + 2);
         }),

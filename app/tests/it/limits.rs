@@ -12,7 +12,7 @@ use erpgo_test_kit::redis;
 use http::{Method, Request, header};
 use serde_json::json;
 
-use crate::commands::ask;
+use crate::commands;
 use crate::log::LOG;
 use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World, limits, listening, send};
 
@@ -283,7 +283,7 @@ async fn r05_requests_that_come_at_once_take_one_batch_together() {
 
 /// How often Redis has run a script.
 async fn calls(url: &str) -> u64 {
-    let info: String = ask(url, ["INFO", "commandstats"]).await;
+    let info: String = commands::ask(url, ["INFO", "commandstats"]).await;
     let mut lines = info.lines();
     let line = lines.find(|line| line.starts_with("cmdstat_evalsha:"));
     line.and_then(|line| line.split_once("calls=")?.1.split_once(',')?.0.parse().ok())

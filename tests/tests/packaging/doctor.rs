@@ -99,9 +99,9 @@ fn a_machine_that_has_enough_of_everything_is_well() {
     assert!(said.contains("  ok    cgroup v1"), "{said}");
 }
 
-#[test]
-fn each_lack_is_told_with_its_way_out() {
-    let lacks: [(Change, &[&str]); 12] = [
+/// What a machine may lack, and the words in which it is told.
+fn lacks() -> [(Change, &'static [&'static str]); 12] {
+    [
         (|m| m.program("id", "echo 1000"), &["not root", "sudo -E"]),
         (
             |m| m.remove("bin/go"),
@@ -162,8 +162,12 @@ fn each_lack_is_told_with_its_way_out() {
             |m| m.program("ss", r#"[[ $* != *":30080" ]] || echo LISTEN"#),
             &["ports are taken: 30080 ()\n"],
         ),
-    ];
-    for (change, words) in lacks {
+    ]
+}
+
+#[test]
+fn each_lack_is_told_with_its_way_out() {
+    for (change, words) in lacks() {
         let machine = enough();
         change(&machine);
         finds(&machine, 1, words);

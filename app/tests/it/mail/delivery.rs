@@ -167,12 +167,12 @@ async fn what_is_written_while_one_of_its_kind_is_being_sent_is_sent_after_it() 
     let sink = Sink::new(Mood::Holds).await;
     let yaml = settings(sink.port).replace("timeout: 2s", "timeout: 60s");
     let world = World::with(&yaml, None).await;
-    forgot(&world, ADMIN).await;
+    world.forgot(ADMIN).await;
     let stop = CancellationToken::new();
     tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
     let _sending = stop.drop_guard();
     until("it is being sent", || async { data(&sink) == 1 }).await;
-    forgot(&world, ADMIN).await;
+    world.forgot(ADMIN).await;
     assert_eq!(waiting(&world).await, 1);
     sink.becomes(Mood::Takes);
     sink.mail(2).await;
