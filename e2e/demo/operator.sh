@@ -2,6 +2,8 @@
 # Installs this checkout's operator into the cluster; shared by the demo and the journeys.
 
 DEMO=$REPO/e2e/demo
+OPERATOR_NAMESPACE=erpgo-system
+OPERATOR_NAME=erpgo-operator
 # shellcheck source=images.sh
 . "$DEMO/images.sh"
 
@@ -35,6 +37,6 @@ image_id() {
 explain_and_die() {
   kube -n "$2" describe "$1" 2>&1 | tail -n 40 >&2
   kube -n "$2" get pods -o wide >&2 || true
-  kube -n erpgo-system logs deployment/erpgo-operator --tail=30 >&2 || true
+  kube -n "$OPERATOR_NAMESPACE" logs "deployment/$OPERATOR_NAME" --tail=30 >&2 || true
   die "$1 did not become ready" "the lines above say why"
 }

@@ -113,6 +113,15 @@ pub fn services(word: &str) -> Result<String> {
     output(Command::new(script).arg(word), &format!("services {word}"))
 }
 
+/// Runs `e2e/cluster/bin/smoke`, which proves what the product relies on.
+///
+/// # Errors
+/// When something is not as it should be, with what the script said.
+pub fn smoke() -> Result<()> {
+    let script = repository().join("e2e/cluster/bin/smoke");
+    output(&mut Command::new(script), "smoke").map(drop)
+}
+
 fn output(command: &mut Command, what: &str) -> Result<String> {
     let output = command
         .output()

@@ -38,6 +38,17 @@ pub async fn alone() -> Alone {
     Alone { _guard: guard }
 }
 
+/// Is on the node without a stage while it is kept, and other journeys beside.
+pub struct Beside {
+    _guard: OwnedRwLockReadGuard<()>,
+}
+
+/// Waits until no journey has the machine alone.
+pub async fn beside() -> Beside {
+    let guard = Arc::clone(&FLOOR).read_owned().await;
+    Beside { _guard: guard }
+}
+
 /// A namespace, a database and a NodePort.
 pub struct Stage {
     /// The node.
@@ -67,7 +78,27 @@ impl Stage {
         Self::set_at(name, port, Place::Alone { _guard: guard }).await
     }
 
+    /// A database and nothing in the cluster: the journey makes there what it needs, in the namespace
+    /// `e2e-<name>`. Other journeys go on.
+    ///
+    /// # Errors
+    /// When the node, PostgreSQL or a deletion does not answer in time.
+    pub async fn set_bare(name: &str, port: u16) -> Result<Self> {
+        let guard = Arc::clone(&FLOOR).read_owned().await;
+        let stage = Self::cleared(name, port, Place::Shared { _guard: guard }).await?;
+        stage.create_database().await?;
+        Ok(stage)
+    }
+
     async fn set_at(name: &str, port: u16, place: Place) -> Result<Self> {
+        let stage = Self::cleared(name, port, place).await?;
+        stage.create_namespace().await?;
+        stage.create_database().await?;
+        stage.create_secrets().await?;
+        Ok(stage)
+    }
+
+    async fn cleared(name: &str, port: u16, place: Place) -> Result<Self> {
         let node = Node::connect().await?;
         let stage = Self {
             node,
@@ -76,9 +107,6 @@ impl Stage {
             _place: place,
         };
         stage.strike().await?;
-        stage.create_namespace().await?;
-        stage.create_database().await?;
-        stage.create_secrets().await?;
         Ok(stage)
     }
 
@@ -210,6 +238,11 @@ impl Stage {
     pub(crate) fn database_url(&self) -> Result<String> {
         let url = service_url("DATABASE_URL")?;
         Ok(with_database(&url, &self.namespace))
+    }
+
+    /// Where the API answers on 127.0.0.1.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
     }
 
     async fn create_namespace(&self) -> Result<()> {

@@ -1,4 +1,5 @@
-//! What is shipped beside the binaries: chart, manifests, Argo CD's health check.
+//! What is shipped beside the binaries: chart, manifests, Argo CD's health check, and the scripts that a new user
+//! runs first.
 
 #[cfg(test)]
 mod packaging {
@@ -6,7 +7,10 @@ mod packaging {
     mod argocd;
     mod chart;
     mod dashboards;
+    mod demo;
     mod dockerfiles;
+    mod doctor;
     mod install;
+    mod machine;
     mod tree;
 }

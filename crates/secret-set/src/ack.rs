@@ -82,7 +82,7 @@ pub struct BackendState {
     /// Since when the set is the last good one rather than a fresh one.
     pub stale_since: Option<Timestamp>,
     /// Class of the last failure: `unreachable`, `denied`, `not_found`, `throttled`, `sealed`,
-    /// `malformed`.
+    /// `malformed`, `unwritable`.
     pub error_class: Option<String>,
 }
 

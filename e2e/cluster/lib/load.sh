@@ -43,8 +43,12 @@ lib=$(dirname "${BASH_SOURCE[0]}")
 . "$lib/teardown.sh"
 unset lib
 
+is_root() {
+  [[ $(id -u) = 0 ]]
+}
+
 must_be_root() {
-  [[ $EUID = 0 ]] || die "this needs root: it mounts, makes network interfaces and cgroups" "run it with sudo -E"
+  is_root || die "this needs root: it mounts, makes network interfaces and cgroups" "run it with sudo -E"
 }
 
 # only_one: no two of up, down, services and images at once, whatever checkout they come from.

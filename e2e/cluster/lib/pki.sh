@@ -63,6 +63,12 @@ new_key() {
   openssl ecparam -name prime256v1 -genkey -noout -out "$PKI/$1.key"
 }
 
+# admin_kubeconfig: the way in for people. What they set in it stays; that of another cluster, which
+# CLUSTER=current left there, does not: what is meant for the node would go to that one.
+admin_kubeconfig() {
+  grep -qsF "$(base64 -w0 "$PKI/ca.crt")" "$KUBECONFIG_ADMIN" || kubeconfig "$KUBECONFIG_ADMIN" admin
+}
+
 # kubeconfig FILE LEAF: a client configuration with the leaf's certificate inside.
 kubeconfig() {
   local file=$1 leaf=$2 data

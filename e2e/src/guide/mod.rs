@@ -1,27 +1,20 @@
 //! The guide to rotations (docs/guides/rotation.md), as somebody at a terminal follows it.
 //!
-//! Owns the terminal: a folder, the programs on its PATH, and nothing else of the environment of the
-//! tests. A block is run by bash as it is printed, after the first one, which says whom it is about. What
+//! Owns how a block is run: by bash as it is printed, after the first one, which says whom it is about. What
 //! a block prints is for journeys to judge.
 
 mod page;
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::io::ErrorKind;
-use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use tempfile::TempDir;
-use tokio::io::AsyncWriteExt as _;
+use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
 use self::page::Block;
-use crate::node::given_kubectl;
+use crate::terminal::{self, Terminal};
 use crate::{Backend, OPERATOR, Stage};
 
 /// The first block, which every other one needs.
@@ -33,8 +26,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// The guide, and a terminal to follow it at.
 pub struct Guide {
     blocks: Vec<Block>,
-    desk: TempDir,
-    variables: Vec<(&'static str, OsString)>,
+    terminal: Terminal,
     run: Mutex<BTreeSet<String>>,
 }
 
@@ -54,28 +46,18 @@ impl Guide {
     /// When a program is not there, or a block of the guide has no name.
     pub async fn open(stage: &Stage, backend: &Backend) -> Result<Self> {
         let blocks = page::blocks()?;
-        let desk = tempfile::tempdir()?;
-        let programs = desk.path().join("bin");
-        std::fs::create_dir(&programs)?;
-        if let Some(kubectl) = given_kubectl() {
-            symlink(kubectl, programs.join("kubectl"))?;
-        }
+        let mut terminal = Terminal::open(&stage.node)?;
+        terminal.set("NS", &stage.namespace);
         let tools = backend.tools().await?;
         if let Some((name, program)) = tools.program {
-            symlink(program, programs.join(name))?;
+            terminal.link(name, &program)?;
         }
-        let mut variables = vec![
-            ("PATH", before_the_path(&programs)),
-            ("HOME", desk.path().into()),
-            ("KUBECONFIG", stage.node.kubeconfig().into()),
-            ("NS", OsString::from(&stage.namespace)),
-        ];
-        let of_tools = tools.variables.into_iter();
-        variables.extend(of_tools.map(|(name, value)| (name, value.into())));
+        for (name, value) in tools.variables {
+            terminal.set(name, value);
+        }
         Ok(Self {
             blocks,
-            desk,
-            variables,
+            terminal,
             run: Mutex::default(),
         })
     }
@@ -86,7 +68,7 @@ impl Guide {
     /// When a command fails, with what was said.
     pub async fn run(&self, stage: &Stage, name: &str, given: &[(&str, &str)]) -> Result<String> {
         self.prepare(stage, name)?;
-        let mut bash = self.command("bash");
+        let mut bash = self.terminal.command("bash");
         bash.args(["-euo", "pipefail", FILE]);
         bash.envs(given.iter().copied());
         self.finish(name, bash, "").await
@@ -98,7 +80,7 @@ impl Guide {
     /// When a command fails, with what was said.
     pub async fn run_typing(&self, stage: &Stage, name: &str, typed: &str) -> Result<String> {
         self.prepare(stage, name)?;
-        let mut terminal = self.command("script");
+        let mut terminal = self.terminal.command("script");
         terminal.args(["--quiet", "--return", "--command"]);
         terminal.arg(format!("bash -euo pipefail {FILE}"));
         terminal.arg("/dev/null");
@@ -117,10 +99,9 @@ impl Guide {
         if script.contains(OPERATOR) {
             // That of the operator that runs, which may be another one than before.
             let program = format!("/proc/{}/exe", stage.node.operator()?.id());
-            let link = self.desk.path().join("bin").join(OPERATOR);
-            replace(&link, Path::new(&program))?;
+            self.terminal.link(OPERATOR, Path::new(&program))?;
         }
-        std::fs::write(self.desk.path().join(FILE), script)?;
+        std::fs::write(self.terminal.folder().join(FILE), script)?;
         Ok(())
     }
 
@@ -130,54 +111,11 @@ impl Guide {
         Ok(&block.script)
     }
 
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        let variables = self.variables.iter().map(|(name, value)| (name, value));
-        command.env_clear().envs(variables);
-        command.current_dir(self.desk.path()).kill_on_drop(true);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    async fn finish(&self, name: &str, mut command: Command, typed: &str) -> Result<String> {
-        let mut child = command.spawn()?;
-        let mut input = child.stdin.take().context("no standard input")?;
-        input.write_all(typed.as_bytes()).await?;
-        drop(input);
-        let ended = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
-        let output = ended.with_context(|| format!("{name} did not end within {LIMIT:?}"))??;
-        let printed = printed(name, &output)?;
+    async fn finish(&self, name: &str, command: Command, typed: &str) -> Result<String> {
+        let what = format!("the guide's {name}");
+        let printed = terminal::finish(&what, command, typed, LIMIT).await?;
         let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         run.insert(name.to_owned());
-        Ok(printed)
+        Ok(printed.said)
     }
-}
-
-fn before_the_path(programs: &Path) -> OsString {
-    let mut path = OsString::from(programs);
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap_or_default());
-    path
-}
-
-fn replace(link: &Path, program: &Path) -> Result<()> {
-    match std::fs::remove_file(link) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
-    Ok(symlink(program, link)?)
-}
-
-fn printed(name: &str, output: &Output) -> Result<String> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (said, complained) = (text(&output.stdout), text(&output.stderr));
-    ensure!(
-        output.status.success(),
-        "the guide's {name} fails, {}: {said}{complained}",
-        output.status
-    );
-    Ok(said)
 }

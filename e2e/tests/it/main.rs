@@ -10,6 +10,8 @@ mod deletion;
 mod faults;
 mod first_run;
 mod load;
+mod node;
+mod own_cluster;
 mod rotation;
 mod scaling;
 mod settings;

@@ -35,6 +35,7 @@ pub mod rotation;
 mod rotation_condition;
 pub mod rotation_log;
 pub mod sidecar;
+pub mod stale;
 pub mod status;
 pub(crate) mod text;
 pub mod valid;

@@ -23,6 +23,7 @@ use super::phase::{self, Phase, Waiting};
 use super::redis;
 use super::rotation;
 use super::sidecar;
+use super::stale;
 use super::valid::{Bootstrap, ValidErpGo};
 use super::validate::{Invalid, validate};
 use crate::rotation::{Decision, Write};
@@ -185,7 +186,7 @@ fn decide(
         .or(standing.waiting)
         .or(rolling.clone().filter(|rolling| rolling.fault))
         .or(phase::dependencies(app, seen))
-        .or(worse(rolling, redis::waiting(app, seen, rotation.as_ref())));
+        .or(least(app, seen, rotation.as_ref(), rolling, now));
     checked(Plan {
         phase,
         requeue: sooner(
@@ -203,6 +204,20 @@ fn decide(
         desired: Some(desired),
         effects,
     })
+}
+
+// What is told when nothing else is in the way.
+fn least(
+    app: &ValidErpGo,
+    seen: &Observed,
+    rotation: Option<&Decision>,
+    rolling: Option<Waiting>,
+    now: Timestamp,
+) -> Option<Waiting> {
+    // A rollout may take the pods along of which it would be told.
+    let rests = rolling.is_none();
+    let stale = rests.then(|| stale::waiting(seen, now)).flatten();
+    worse(rolling, worse(stale, redis::waiting(app, seen, rotation)))
 }
 
 // What a person must mend is told before what passes by itself.

@@ -26,6 +26,8 @@ pub const SECRET_SET_INVALID: &str = "SecretSetInvalid";
 pub const SECRET_SET_LOST: &str = "SecretSetLost";
 /// The secret backend cannot be asked.
 pub const BACKEND_UNREACHABLE: &str = "BackendUnreachable";
+/// Pods cannot read the secret set, which the operator can.
+pub const SECRETS_STALE: &str = "SecretsStale";
 /// The secret set is there.
 pub const SECRET_SET_PRESENT: &str = "SecretSetPresent";
 /// The migrations have succeeded.

@@ -1,15 +1,13 @@
-//! The operator beside an API server alone: memory, latency and writes with many ErpGo objects.
+//! Memory, latency and writes of an operator that looks after many ErpGo objects.
 //!
 //! It leads under a lease, as its chart has it. The renewals of that lease are counted by themselves: they
 //! are no writes of what it looks after.
-#![expect(clippy::print_stdout, reason = "the figures are the output")]
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use erpgo_crds::ErpGo;
-use erpgo_test_kit::Signal;
 use erpgo_test_kit::apiserver::AuditEvent;
 use erpgo_test_kit::verdicts::{Goal, Verdicts};
 use erpgo_tests::operator::{Operator, Release};
@@ -21,15 +19,15 @@ use kube::ResourceExt as _;
 use kube::api::{Api, ListParams, Patch, PatchParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 
+use crate::{IDLE_MIB, end, number, rss_mib};
+
 const CHANGES: usize = 200;
 const LIMIT: Duration = Duration::from_secs(300);
-const END: Duration = Duration::from_secs(60);
 
-#[tokio::main]
-async fn main() -> Result<()> {
+/// All figures, each with its verdict.
+pub(crate) async fn measure(verdicts: &mut Verdicts) -> Result<()> {
     let count = number("BENCH_ERPGOS", 500)?;
     let rest = Duration::from_secs(number("BENCH_REST_SECONDS", 600)? as u64);
-    let mut verdicts = Verdicts::default();
     let shop = Shop::prepare("bench").await?;
     let release = Release {
         leader_election: true,
@@ -39,7 +37,7 @@ async fn main() -> Result<()> {
     tokio::time::sleep(Duration::from_secs(15)).await;
     let idle = rss_mib(&operator)?;
     let told = format!("operator: idle RSS {idle:.1} MiB");
-    println!("{}", verdicts.judge(&told, idle, Goal::AtMost(15.0)));
+    println!("{}", verdicts.judge(&told, idle, Goal::AtMost(IDLE_MIB)));
 
     let begun = Instant::now();
     create(&shop, count).await?;
@@ -61,33 +59,16 @@ async fn main() -> Result<()> {
     let (told, writes) = quiet(&shop, &operator, rest).await?;
     println!("{}", verdicts.judge(&told, writes, Goal::AtMost(0.0)));
     println!("operator: RSS at the end {:.1} MiB", rss_mib(&operator)?);
-    verdicts.end()
+    Ok(())
 }
 
-fn number(name: &str, usual: usize) -> Result<usize> {
-    match std::env::var(name) {
-        Ok(text) => text.parse().with_context(|| format!("{name} is no number")),
-        Err(_) => Ok(usual),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn rss_mib(operator: &Operator) -> Result<f64> {
-    let pid = operator.process.id().context("the operator has ended")?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: u64 = line
-        .and_then(|rest| rest.split_whitespace().next())
-        .context("no VmRSS")?
-        .parse()?;
-    Ok(kib as f64 / 1024.0)
-}
-
-fn name(index: usize) -> String {
+/// Of the object with this number.
+pub(crate) fn name(index: usize) -> String {
     format!("shop-{index:03}")
 }
 
-async fn create(shop: &Shop, count: usize) -> Result<()> {
+/// Makes so many `ErpGo` objects.
+pub(crate) async fn create(shop: &Shop, count: usize) -> Result<()> {
     let api: Api<ErpGo> = shop.api();
     for index in 0..count {
         let object = json!({
@@ -104,8 +85,8 @@ async fn create(shop: &Shop, count: usize) -> Result<()> {
     Ok(())
 }
 
-// What the controllers of Jobs and Deployments would report.
-async fn settle(shop: &Shop, count: usize) -> Result<()> {
+/// Reports what the controllers of Jobs and Deployments would, until so many are ready.
+pub(crate) async fn settle(shop: &Shop, count: usize) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
     loop {
         finish_jobs(shop).await?;
@@ -177,7 +158,8 @@ async fn objects(shop: &Shop) -> Result<Vec<ErpGo>> {
         .items)
 }
 
-fn is_observed(erpgo: &ErpGo) -> bool {
+/// Whether the operator has seen its newest generation.
+pub(crate) fn is_observed(erpgo: &ErpGo) -> bool {
     let observed = erpgo
         .status
         .as_ref()
@@ -193,7 +175,8 @@ fn is_ready(erpgo: &ErpGo) -> bool {
             .any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
-async fn change(shop: &Shop, index: usize, level: &str) -> Result<()> {
+/// Changes a setting of the object with this number.
+pub(crate) async fn change(shop: &Shop, index: usize, level: &str) -> Result<()> {
     let patch: Value = json!({"spec": {"settings": {"logLevel": level}}});
     let api: Api<ErpGo> = shop.api();
     api.patch(&name(index), &PatchParams::default(), &Patch::Merge(&patch))
@@ -228,9 +211,7 @@ async fn changes(shop: &Shop, count: usize) -> Result<(String, f64)> {
 
 // In seconds.
 async fn cold_start(shop: &Shop, operator: &mut Operator, count: usize) -> Result<f64> {
-    // One that is told to end gives its lease up, as in an upgrade; that of one that is killed has to expire.
-    operator.process.signal(Signal::TERM)?;
-    operator.process.wait(END).await?;
+    end(operator).await?;
     for index in 0..count {
         change(shop, index, "error").await?;
     }
