@@ -14,8 +14,10 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 
 use crate::pod_port::{AT_ONCE, DEADLINE, PodPort, bounded};
+use crate::reconcile::build::pod::CONTROL;
 
-const CONTROL_PORT: u16 = 8790;
+/// Where sidecars are asked.
+pub const PORT: u16 = CONTROL.number;
 /// How long a nudge waits for a pod.
 const NUDGE: Duration = Duration::from_secs(5);
 
@@ -31,7 +33,7 @@ impl Acks {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new() -> Result<Self, reqwest::Error> {
-        Self::with_port(CONTROL_PORT)
+        Self::with_port(PORT)
     }
 
     fn with_port(port: u16) -> Result<Self, reqwest::Error> {
