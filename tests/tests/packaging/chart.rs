@@ -144,6 +144,28 @@ fn two_replicas_need_the_lease() {
 }
 
 #[test]
+fn each_release_in_a_namespace_has_a_lease_of_its_own() {
+    let lease = |release: &[&str]| {
+        let command = [&["template"][..], release, &[CHART, "--namespace", "ops"]];
+        let all = documents(&run("helm", &command.concat()).unwrap());
+        let deployment = of_kind(&all, "Deployment")[0];
+        let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+        let arguments = arguments.as_array().unwrap().iter();
+        let names = arguments.filter_map(|text| text.as_str()?.strip_prefix("--lease-name="));
+        let names: Vec<String> = names.map(str::to_owned).collect();
+        assert_eq!(names, [deployment["metadata"]["name"].as_str().unwrap()]);
+        names.concat()
+    };
+    assert_eq!(lease(&["erpgo-operator"]), "erpgo-operator");
+    assert_eq!(lease(&["shops"]), "shops-erpgo-operator");
+    let set = ["shops", "--set", "fullnameOverride=mine"];
+    assert_eq!(lease(&set), "mine");
+    let without = rendered(&["--set", "leaderElection.enabled=false"]);
+    let text = of_kind(&without, "Deployment")[0].to_string();
+    assert!(!text.contains("--lease-name"), "{text}");
+}
+
+#[test]
 fn pods_run_under_the_restricted_standard() {
     for name in values_files() {
         let values = format!("{CHART}/ci/{name}.yaml");
