@@ -20,8 +20,8 @@ use tokio::net::TcpListener;
 use super::metrics::Metrics;
 use super::progress::{Progress, Stuck};
 
-/// How long an object may be due, or a reconcile be at work, before the process counts as stuck:
-/// more than twice the limit of one reconcile.
+/// How long nothing that is due may be begun, or a reconcile be at work, before the process counts as
+/// stuck: more than twice the limit of one reconcile.
 pub const STUCK_AFTER: Duration = Duration::from_secs(300);
 
 /// Room for kubelet and Prometheus beside callers who take their time.
@@ -202,6 +202,23 @@ mod tests {
         let (status, body) = ask(&health, "/livez").await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
         assert!(body.contains("nothing takes up"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn liveness_holds_while_a_long_queue_moves() {
+        let mut health = fresh();
+        Arc::get_mut(&mut health).unwrap().origin = Instant::now() - (STUCK_AFTER * 2);
+        let [first, last] = ["first", "last"].map(|name| Key {
+            namespace: "n".into(),
+            name: name.into(),
+        });
+        for key in [&first, &last] {
+            health.progress.expect(key.clone(), Duration::ZERO);
+        }
+        health.progress.begin(&first, health.now());
+        health.progress.end(&first);
+        assert_eq!(health.progress.depth(health.now()), 1);
+        assert_eq!(ask(&health, "/livez").await.0, StatusCode::OK);
     }
 
     #[tokio::test]
