@@ -6,9 +6,12 @@
 /// A failure of a backend or of the Secrets that feed it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
-    /// No answer, or none in time.
+    /// No answer, and that was known at once.
     #[error("the secret backend does not answer")]
     Unreachable(#[source] Option<reqwest::Error>),
+    /// No answer in time, now or a moment ago.
+    #[error("the secret backend does not answer")]
+    Silent(#[source] Option<reqwest::Error>),
     /// A standby of Vault that reaches no active server.
     #[error(
         "a standby of Vault answers, and reaches no active server: wait until one is elected; if it only \
@@ -83,7 +86,7 @@ impl SecretsError {
     #[must_use]
     pub fn class(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) | Self::Standby => "unreachable",
+            Self::Unreachable(_) | Self::Silent(_) | Self::Standby => "unreachable",
             Self::Denied { .. } => "denied",
             Self::Throttled => "throttled",
             Self::Sealed => "sealed",
@@ -104,6 +107,7 @@ impl SecretsError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable(_)
+            | Self::Silent(_)
             | Self::Standby
             | Self::Throttled
             | Self::Sealed

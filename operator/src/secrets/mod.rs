@@ -16,8 +16,10 @@ mod generate;
 mod kubernetes;
 pub mod login;
 mod place;
+mod rest;
 mod scram;
 mod secret_set;
+mod turn;
 mod vault;
 mod write;
 
@@ -31,8 +33,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ObjectMeta;
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 pub use kubernetes::{Lookup, Store};
-use place::{Look, Place, Stored};
+use place::{Backend, Look, Place, Stored};
+use rest::Rests;
 use secret_set::SecretSet;
+use turn::Turn;
 use vault::Vault;
 pub use write::{Held, Revision, WriteId, Written};
 
@@ -46,6 +50,7 @@ pub struct Secrets {
     client: Client,
     vault_sessions: vault::Sessions,
     aws_sessions: aws::Sessions,
+    silent: Rests,
 }
 
 impl Secrets {
@@ -56,6 +61,7 @@ impl Secrets {
             client,
             vault_sessions: vault::Sessions::default(),
             aws_sessions: aws::Sessions::default(),
+            silent: Rests::default(),
         }
     }
 
@@ -86,8 +92,9 @@ impl Secrets {
     /// other write came after it.
     ///
     /// # Errors
-    /// When the document is not valid or the backend fails. After [`SecretsError::Unreachable`] and
-    /// [`SecretsError::Standby`] the write may have happened: try it again under the same id.
+    /// When the document is not valid or the backend fails. After [`SecretsError::Unreachable`],
+    /// [`SecretsError::Silent`] and [`SecretsError::Standby`] the write may have happened: try it again
+    /// under the same id.
     pub async fn replace(
         &self,
         erpgo: &ErpGo,
@@ -203,25 +210,40 @@ impl Secrets {
         let backend = &erpgo.spec.secrets.backend;
         if let Some(settings) = &backend.vault {
             let ca = self.ca(erpgo, settings.ca_config_map_ref.as_ref()).await?;
-            return Ok(Place::Vault(Box::new(vault::Place {
+            let backend = Backend::Vault(Box::new(vault::Place {
                 client: &self.client,
                 sessions: &self.vault_sessions,
                 vault: Vault::new(settings, ca.as_deref())?,
                 account: account(erpgo),
-            })));
+            }));
+            let turn = Some(self.turn(vault::place_of(settings)));
+            return Ok(Place { backend, turn });
         }
         if let Some(settings) = &backend.aws {
             let ca = self.ca(erpgo, settings.ca_config_map_ref.as_ref()).await?;
-            return Ok(Place::Aws(Box::new(aws::Place {
+            let backend = Backend::Aws(Box::new(aws::Place {
                 client: &self.client,
                 sessions: &self.aws_sessions,
                 settings,
                 ca,
                 account: account(erpgo),
-            })));
+            }));
+            let turn = Some(self.turn(aws::place_of(settings)));
+            return Ok(Place { backend, turn });
         }
         let secret = SecretSet::new(self.client.clone(), &Names::of(erpgo));
-        Ok(Place::Kubernetes(Box::new(secret)))
+        let backend = Backend::Kubernetes(Box::new(secret));
+        Ok(Place {
+            backend,
+            turn: None,
+        })
+    }
+
+    fn turn(&self, place: String) -> Turn<'_> {
+        Turn {
+            silent: &self.silent,
+            place,
+        }
     }
 
     async fn ca(

@@ -41,6 +41,10 @@ pub(super) fn of<E: ProvideErrorMetadata>(
             let status = context.raw().status().as_u16();
             by_code(doing, context.err().code().unwrap_or_default(), status)
         }
+        SdkError::TimeoutError(_) => Fault::Other(SecretsError::Silent(None)),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            Fault::Other(SecretsError::Silent(None))
+        }
         SdkError::ConstructionFailure(_) => Fault::Other(SecretsError::Denied { doing }),
         _ => Fault::Other(SecretsError::Unreachable(None)),
     }

@@ -178,8 +178,27 @@ impl<'a> Vault<'a> {
     }
 }
 
+/// Where requests under these settings wait. A login waits for whom Vault asks about it, so that one mount
+/// may be silent and another not.
+pub(super) fn place_of(settings: &VaultBackend) -> String {
+    let auth = &settings.auth;
+    let mounts = [
+        auth.kubernetes.as_ref().map(|auth| &auth.mount),
+        auth.jwt.as_ref().map(|auth| &auth.mount),
+        auth.app_role.as_ref().map(|auth| &auth.mount),
+    ];
+    let (address, namespace) = (&settings.address, &settings.namespace);
+    format!("{:?}", (address, namespace, mounts, &settings.mount))
+}
+
 fn unreachable(error: reqwest::Error) -> SecretsError {
-    SecretsError::Unreachable(Some(error.without_url()))
+    let is_silent = error.is_timeout();
+    let error = Some(error.without_url());
+    if is_silent {
+        SecretsError::Silent(error)
+    } else {
+        SecretsError::Unreachable(error)
+    }
 }
 
 fn sensitive(token: &Secret) -> Result<reqwest::header::HeaderValue, SecretsError> {
