@@ -3,6 +3,8 @@
 //! Owns [`SecretsError`]. Each variant is a class that a person can act on; none carries a value, an
 //! answer's body or a token (I-04).
 
+use std::time::Duration;
+
 /// A failure of a backend or of the Secrets that feed it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
@@ -26,7 +28,10 @@ pub enum SecretsError {
     },
     /// Too many requests.
     #[error("the secret backend asks for fewer requests")]
-    Throttled,
+    Throttled {
+        /// How long it wants to be left alone, zero when it does not say; none when that is over.
+        wait: Option<Duration>,
+    },
     /// Vault is sealed or not initialised.
     #[error("Vault is sealed: unseal it")]
     Sealed,
@@ -88,7 +93,7 @@ impl SecretsError {
         match self {
             Self::Unreachable(_) | Self::Silent(_) | Self::Standby => "unreachable",
             Self::Denied { .. } => "denied",
-            Self::Throttled => "throttled",
+            Self::Throttled { .. } => "throttled",
             Self::Sealed => "sealed",
             Self::NoMount => "not_found",
             Self::Malformed { .. } => "malformed",
@@ -109,7 +114,7 @@ impl SecretsError {
             Self::Unreachable(_)
             | Self::Silent(_)
             | Self::Standby
-            | Self::Throttled
+            | Self::Throttled { .. }
             | Self::Sealed
             | Self::NoServiceAccount => true,
             Self::Kubernetes { source, .. } => match source {

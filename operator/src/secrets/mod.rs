@@ -51,6 +51,7 @@ pub struct Secrets {
     vault_sessions: vault::Sessions,
     aws_sessions: aws::Sessions,
     silent: Rests,
+    throttled: Rests,
 }
 
 impl Secrets {
@@ -62,6 +63,7 @@ impl Secrets {
             vault_sessions: vault::Sessions::default(),
             aws_sessions: aws::Sessions::default(),
             silent: Rests::default(),
+            throttled: Rests::default(),
         }
     }
 
@@ -216,7 +218,7 @@ impl Secrets {
                 vault: Vault::new(settings, ca.as_deref())?,
                 account: account(erpgo),
             }));
-            let turn = Some(self.turn(vault::place_of(settings)));
+            let turn = Some(self.turn(erpgo, vault::place_of(settings)));
             return Ok(Place { backend, turn });
         }
         if let Some(settings) = &backend.aws {
@@ -228,7 +230,7 @@ impl Secrets {
                 ca,
                 account: account(erpgo),
             }));
-            let turn = Some(self.turn(aws::place_of(settings)));
+            let turn = Some(self.turn(erpgo, aws::place_of(settings)));
             return Ok(Place { backend, turn });
         }
         let secret = SecretSet::new(self.client.clone(), &Names::of(erpgo));
@@ -239,10 +241,12 @@ impl Secrets {
         })
     }
 
-    fn turn(&self, place: String) -> Turn<'_> {
+    fn turn(&self, erpgo: &ErpGo, place: String) -> Turn<'_> {
         Turn {
             silent: &self.silent,
             place,
+            throttled: &self.throttled,
+            asker: format!("{}/{}", namespace(erpgo), erpgo.name_any()),
         }
     }
 

@@ -1,12 +1,14 @@
 //! Backends that are left alone for a while.
 //!
 //! Owns [`Rests`]: what was asked in vain, and until when nobody asks there again. A rest grows with each
-//! failure, one asks first when it is over, and the first answer ends it. It knows no backend and reads no
-//! clock. All of it may be lost at any time: then one more asks in vain.
+//! failure, is as long as was wished for, one asks first when it is over, and the first answer ends it. It
+//! knows no backend and reads no clock. All of it may be lost at any time: then one more asks in vain.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use erpgo_secret_set::MAX_RETRY_AFTER;
 
 const FIRST: Duration = Duration::from_secs(5);
 // Who comes back is noticed within this and one look.
@@ -41,8 +43,8 @@ impl Rests {
         true
     }
 
-    /// It was asked in vain, as was known at `now`.
-    pub(super) fn in_vain(&self, name: &str, now: Instant) {
+    /// It was asked in vain, as was known at `now`, and wants to be left alone for as long as `wish`.
+    pub(super) fn in_vain(&self, name: &str, now: Instant, wish: Duration) {
         let mut rests = self.rests();
         let failures = match rests.get(name) {
             // Those who asked at the same time tell nothing new.
@@ -55,7 +57,7 @@ impl Rests {
         }
         let rest = Rest {
             failures,
-            until: now + pause(failures),
+            until: now + pause(failures).max(wish.min(MAX_RETRY_AFTER)),
             on_trial: false,
         };
         rests.insert(name.to_owned(), rest);
@@ -89,7 +91,7 @@ mod tests {
         let mut paused = Vec::new();
         for _ in 0..5 {
             // Ten that asked at the same time are one failure.
-            (0..10).for_each(|_| rests.in_vain(VAULT, now));
+            (0..10).for_each(|_| rests.in_vain(VAULT, now, Duration::ZERO));
             assert!(!rests.may_ask(VAULT, now));
             assert!(rests.may_ask("https://other:8200", now));
             let failed = now;
@@ -107,13 +109,13 @@ mod tests {
     fn an_answer_ends_the_rest_and_what_it_had_grown_to() {
         let (rests, mut now) = (Rests::default(), Instant::now());
         for _ in 0..3 {
-            rests.in_vain(VAULT, now);
+            rests.in_vain(VAULT, now, Duration::ZERO);
             now += LONGEST;
             assert!(rests.may_ask(VAULT, now));
         }
         rests.answered(VAULT);
         assert!(rests.may_ask(VAULT, now) && rests.may_ask(VAULT, now));
-        rests.in_vain(VAULT, now);
+        rests.in_vain(VAULT, now, Duration::ZERO);
         assert!(!rests.may_ask(VAULT, now));
         assert!(rests.may_ask(VAULT, now + FIRST));
     }
@@ -121,10 +123,22 @@ mod tests {
     #[test]
     fn one_who_never_comes_back_from_a_trial_is_followed_by_another() {
         let (rests, now) = (Rests::default(), Instant::now());
-        rests.in_vain(VAULT, now);
+        rests.in_vain(VAULT, now, Duration::ZERO);
         let tried = now + FIRST;
         assert!(rests.may_ask(VAULT, tried));
         assert!(!rests.may_ask(VAULT, tried + TRIAL - Duration::from_secs(1)));
         assert!(rests.may_ask(VAULT, tried + TRIAL));
+    }
+
+    #[test]
+    fn a_wish_to_be_left_alone_is_kept_and_cut() {
+        let now = Instant::now();
+        for (wish, kept) in [(1, 5), (7, 7), (3600, 300)] {
+            let rests = Rests::default();
+            rests.in_vain(VAULT, now, Duration::from_secs(wish));
+            let kept = now + Duration::from_secs(kept);
+            assert!(!rests.may_ask(VAULT, kept - Duration::from_secs(1)));
+            assert!(rests.may_ask(VAULT, kept));
+        }
     }
 }

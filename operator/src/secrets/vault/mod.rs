@@ -15,6 +15,7 @@ use erpgo_crds::VaultBackend;
 use erpgo_secret_set::{Document, Secret};
 pub use login::Sessions;
 pub(super) use place::Place;
+use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, Url};
 
 use super::error::{Ensured, SecretsError};
@@ -174,6 +175,11 @@ impl<'a> Vault<'a> {
         }
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status().as_u16();
+        let wait = answer.headers().get(RETRY_AFTER);
+        let wait = wait.and_then(|wait| wait.to_str().ok());
+        if let Some(throttled) = wire::throttled(status, wait) {
+            return Err(throttled);
+        }
         Ok((status, bounded(answer).await?))
     }
 }

@@ -12,12 +12,15 @@ mod wire;
 use std::sync::Arc;
 use std::time::Instant;
 
+use erpgo_secret_set::Relogin;
+
 use self::credentials::{Credentials, Source};
 use self::signed::Signed;
-use super::lease::{Lease, Relogin};
+use super::lease::Lease;
 use super::{BackendError, ErrorClass, Reading, Revision};
 use crate::config::AwsConfig;
 use crate::counters::{Counters, Tried};
+use crate::schedule::MIN_GAP;
 use crate::{log, random};
 
 /// A secret and the credentials that read it.
@@ -45,7 +48,7 @@ impl Aws {
                 config.secret_id,
             ),
             session: None,
-            relogin: Relogin::default(),
+            relogin: Relogin::new(MIN_GAP),
             counters,
         }
     }
@@ -123,7 +126,7 @@ impl Aws {
             return Err(fault::denied("reading the document", 403));
         };
         let reading = self.requests.read(&session.credentials, known).await?;
-        self.relogin.read_succeeded();
+        self.relogin.succeeded();
         Ok(reading)
     }
 
