@@ -17,8 +17,10 @@ use reqwest::{Method, RequestBuilder, Response};
 
 use crate::audience::Audience;
 use crate::pod_port::{AT_ONCE, DEADLINE, PodPort, bounded};
+use crate::reconcile::build::pod::CONTROL;
 
-const CONTROL_PORT: u16 = 8790;
+/// Where sidecars are asked.
+pub const PORT: u16 = CONTROL.number;
 
 /// The client for the control ports.
 pub struct Acks {
@@ -32,7 +34,7 @@ impl Acks {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new() -> Result<Self, reqwest::Error> {
-        Self::with_port(CONTROL_PORT)
+        Self::with_port(PORT)
     }
 
     fn with_port(port: u16) -> Result<Self, reqwest::Error> {

@@ -13,10 +13,12 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use crate::pod_port::{AT_ONCE, PodPort, bounded};
+use crate::reconcile::build::pod::HTTP;
 use crate::reconcile::observed::{Complaint, Dependency};
 use crate::reconcile::text::bounded_to;
 
-const PORT: u16 = 8080;
+/// Where the API is asked.
+pub const PORT: u16 = HTTP.number;
 const MAX_REASON: usize = 200;
 
 /// The client for the pods' readiness.

@@ -21,7 +21,7 @@ Render the secret set of an ErpGo and carry its acknowledgements.
 Usage: sidecar-secrets run
 
 Environment:
-  SIDECAR_BACKEND               kubernetes or vault (required)
+  SIDECAR_BACKEND               kubernetes, vault or aws (required)
   SIDECAR_SECRETS_DIR           where the files go (/var/run/erpgo/secrets)
   SIDECAR_CONTROL_LISTEN        for the operator, probes and metrics (0.0.0.0:8790)
   SIDECAR_ACK_LISTEN            for the app, loopback only (127.0.0.1:8791)
@@ -40,12 +40,30 @@ vault:
   SIDECAR_VAULT_NAMESPACE       namespace header
   SIDECAR_VAULT_MOUNT           KV v2 mount (secret)
   SIDECAR_VAULT_PATH            path of the document (required)
-  SIDECAR_VAULT_AUTH            kubernetes or approle (kubernetes)
+  SIDECAR_VAULT_AUTH            kubernetes, jwt or approle (kubernetes)
   SIDECAR_VAULT_AUTH_MOUNT      (as SIDECAR_VAULT_AUTH)
-  SIDECAR_VAULT_ROLE            kubernetes: role (required)
-  SIDECAR_VAULT_JWT_FILE        kubernetes: token (/var/run/erpgo/vault-token/token)
+  SIDECAR_VAULT_ROLE            kubernetes, jwt: role (required)
+  SIDECAR_VAULT_JWT_FILE        kubernetes, jwt: token (/var/run/erpgo/vault-token/token)
   SIDECAR_VAULT_ROLE_ID_FILE    approle (required)
   SIDECAR_VAULT_SECRET_ID_FILE  approle (required)
+aws:
+  SIDECAR_AWS_REGION            such as eu-central-1 (required)
+  SIDECAR_AWS_SECRET_ID         name or ARN of the secret (required)
+  SIDECAR_AWS_ENDPOINT          Secrets Manager (that of the region)
+  SIDECAR_AWS_STS_ENDPOINT      STS (that of the region)
+  SIDECAR_AWS_CA_FILE           PEM bundle (required with https)
+  SIDECAR_AWS_ALLOW_HTTP        true allows plain http beyond loopback (false)
+  SIDECAR_AWS_AUTH              web-identity, pod-identity or files (required)
+  SIDECAR_AWS_ROLE_ARN          web-identity: role (required)
+  SIDECAR_AWS_TOKEN_FILE        web-identity: token (/var/run/erpgo/aws-token/token)
+  AWS_CONTAINER_CREDENTIALS_FULL_URI
+                                pod-identity: the node's agent (required)
+  AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE
+                                pod-identity: token (required)
+  SIDECAR_AWS_ACCESS_KEY_ID_FILE
+                                files (required)
+  SIDECAR_AWS_SECRET_ACCESS_KEY_FILE
+                                files (required)
 
 Exit codes: 0 ended by SIGTERM, 64 usage, 70 cannot serve, 78 configuration invalid
 ";
@@ -125,6 +143,9 @@ fn print(text: &str) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn parsed(words: &[&str]) -> Result<Command, UsageError> {
@@ -138,6 +159,88 @@ mod tests {
         assert_eq!(parsed(&["--version"]), Ok(Command::Version));
         for wrong in [&[][..], &["serve"], &["run", "--token=x"], &["RUN"]] {
             assert_eq!(parsed(wrong), Err(UsageError), "{wrong:?}");
+        }
+    }
+
+    /// The variables that are read, each with what it must be where it is set to something else.
+    fn read(chosen: &[(&str, &str)]) -> (BTreeSet<String>, Vec<String>) {
+        let names = RefCell::new(BTreeSet::new());
+        let loaded = Config::load(|name| {
+            names.borrow_mut().insert(name.to_owned());
+            let choice = chosen.iter().find(|(chosen, _)| *chosen == name);
+            choice.map(|(_, value)| (*value).to_owned())
+        });
+        let faults = loaded.err().map_or_else(Vec::new, |invalid| invalid.faults);
+        (
+            names.into_inner(),
+            faults.iter().map(ToString::to_string).collect(),
+        )
+    }
+
+    fn line_of(name: &str) -> &'static str {
+        let mut lines = HELP.split("\n  ");
+        lines
+            .find(|line| line.split_whitespace().next() == Some(name))
+            .unwrap_or_default()
+    }
+
+    const CHOICES: [[(&str, &str); 2]; 7] = [
+        [("SIDECAR_BACKEND", "kubernetes"), ("", "")],
+        [
+            ("SIDECAR_BACKEND", "vault"),
+            ("SIDECAR_VAULT_AUTH", "kubernetes"),
+        ],
+        [("SIDECAR_BACKEND", "vault"), ("SIDECAR_VAULT_AUTH", "jwt")],
+        [
+            ("SIDECAR_BACKEND", "vault"),
+            ("SIDECAR_VAULT_AUTH", "approle"),
+        ],
+        [
+            ("SIDECAR_BACKEND", "aws"),
+            ("SIDECAR_AWS_AUTH", "web-identity"),
+        ],
+        [
+            ("SIDECAR_BACKEND", "aws"),
+            ("SIDECAR_AWS_AUTH", "pod-identity"),
+        ],
+        [("SIDECAR_BACKEND", "aws"), ("SIDECAR_AWS_AUTH", "files")],
+    ];
+
+    #[test]
+    fn the_help_has_a_line_for_every_variable_that_is_read() {
+        // What the cluster sets by itself.
+        let given = ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
+        let plain = [("SIDECAR_VAULT_ADDRESS", "https://vault:8200")];
+        for chosen in CHOICES {
+            let (names, _) = read(&[&chosen[..], &plain].concat());
+            assert!(names.len() > 8, "{chosen:?} reads {names:?}");
+            for name in names.iter().filter(|name| !given.contains(&name.as_str())) {
+                assert_ne!(line_of(name), "", "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_choice() {
+        for [backend, auth] in CHOICES {
+            for (name, value) in [backend, auth] {
+                assert!(line_of(name).contains(value), "{name}: {value}");
+            }
+        }
+        let wrong = [[("SIDECAR_BACKEND", "none"), ("", "")]];
+        let wrong = wrong.into_iter().chain([
+            [CHOICES[1][0], ("SIDECAR_VAULT_AUTH", "none")],
+            [CHOICES[4][0], ("SIDECAR_AWS_AUTH", "none")],
+        ]);
+        for chosen in wrong {
+            let (name, _) = chosen
+                .into_iter()
+                .find(|(_, value)| *value == "none")
+                .unwrap();
+            let (_, faults) = read(&chosen);
+            let must_be = format!("{name} must be ");
+            let said = faults.iter().find_map(|fault| fault.strip_prefix(&must_be));
+            assert!(line_of(name).contains(said.unwrap()), "{name}: {said:?}");
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use erpgo_secret_set::Generation;
+use erpgo_secret_set::{Generation, MAX_RETRY_AFTER};
 
 /// The least time between a read that succeeded and the one that a nudge asks for: the steps of a
 /// rotation follow each other as fast as every pod acknowledges them.
@@ -15,8 +15,6 @@ pub(crate) const NUDGE_GAP: Duration = Duration::from_millis(100);
 pub(crate) const MIN_GAP: Duration = Duration::from_millis(500);
 /// The longest wait after a failure.
 pub(crate) const MAX_BACKOFF: Duration = Duration::from_secs(60);
-/// The longest `Retry-After` that is obeyed; a longer one is cut to this.
-pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// A number in `[0, 1)` that someone drew.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -35,6 +35,8 @@ pub struct Release {
     pub everywhere: bool,
     /// Whether it works under the leader lease alone.
     pub leader_election: bool,
+    /// Name of that lease, which the chart takes from the release.
+    pub lease: &'static str,
 }
 
 impl Default for Release {
@@ -43,6 +45,7 @@ impl Default for Release {
             name: "erpgo-operator",
             everywhere: false,
             leader_election: false,
+            lease: "erpgo-operator",
         }
     }
 }
@@ -158,7 +161,7 @@ async fn run(
         command.args(["--namespace", namespace]);
     }
     if release.leader_election {
-        command.arg("--leader-elect");
+        command.args(["--leader-elect", "--lease-name", release.lease]);
     }
     command.args(["--metrics-listen", "127.0.0.1:0"]);
     // In a pod this is the pod's name.

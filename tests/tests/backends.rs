@@ -16,6 +16,7 @@ mod backends {
     mod unruly;
     mod vault;
     mod vault_faults;
+    mod vault_silent;
     mod vault_standby;
 
     suite::conformance!(in_kubernetes, kubernetes::Kubernetes);

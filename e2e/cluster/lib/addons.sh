@@ -8,16 +8,21 @@ import_addon_images() {
   import_image erpgo.local/metrics-server:1 65532:65532 /metrics-server "$(tool metrics-server)=/metrics-server"
 }
 
-# apply_once NAME FILES...: server-side apply, skipped when exactly this was applied already.
+# apply_once NAME FILES...: server-side apply, skipped when exactly this was applied already and is still there.
 apply_once() {
   local record=$STATE/applied/$1 fingerprint
   shift
   fingerprint=$(cat "$@" | sha256sum)
-  [[ $(cat "$record" 2>/dev/null) != "$fingerprint" ]] || return 0
+  [[ $(cat "$record" 2>/dev/null) != "$fingerprint" ]] || ! are_there "$@" || return 0
   kube apply --server-side --force-conflicts --field-manager erpgo-dev "${@/#/--filename=}" >>"$LOGS/apply.log" 2>&1 ||
     { show_tail "$LOGS/apply.log" && die "applying $(basename "$record") failed"; }
   mkdir -p "$STATE/applied"
   printf '%s\n' "$fingerprint" >"$record"
+}
+
+# are_there FILES...: whether every object in them exists.
+are_there() {
+  kube get "${@/#/--filename=}" >/dev/null 2>&1
 }
 
 apply_addons() {

@@ -147,9 +147,34 @@ services_up() {
 
 # The Services, and the Secrets that an ErpGo of the demo refers to.
 apply_services() {
+  [[ ! -f $STATE/applied/databases ]] || demo_namespace_is_there || set_demo_database_aside
   apply_once databases "$CLUSTER_DIR/manifests/databases.yaml"
   url_secret erpgo-database "postgres://erpgo:$(password postgres-erpgo)@postgres.$DEMO_NAMESPACE.svc.cluster.local:5432/erpgo"
   url_secret erpgo-redis "redis://:$(password redis)@redis.$DEMO_NAMESPACE.svc.cluster.local:6379/0"
+}
+
+# One that is about to go is waited for: nothing can be made in it.
+demo_namespace_is_there() {
+  local phase
+  phase=$(kube get namespace "$DEMO_NAMESPACE" --ignore-not-found -o 'jsonpath={.status.phase}') ||
+    die "the API server does not tell whether the namespace $DEMO_NAMESPACE is there"
+  if [[ $phase = Terminating ]]; then
+    kube wait --for=delete "namespace/$DEMO_NAMESPACE" --timeout=120s >/dev/null ||
+      die "the namespace $DEMO_NAMESPACE has been deleted and does not go" "see what is left in it"
+    return 1
+  fi
+  [[ -n $phase ]]
+}
+
+# The keys that its users' passwords are hashed with went with the namespace: nobody could sign in any more.
+set_demo_database_aside() {
+  local aside
+  aside=erpgo_until_$(date +%s)
+  psql_admin -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'erpgo'" >/dev/null
+  psql_admin -c "ALTER DATABASE erpgo RENAME TO $aside"
+  rm -f "$STATE/demo-database.ready"
+  prepare_demo_database
+  step "the namespace $DEMO_NAMESPACE was deleted, and with it the keys of its data, kept as database $aside"
 }
 
 # url_secret NAME URL: a Secret with key `url`.

@@ -68,6 +68,21 @@ mod tests {
         assert_eq!(seconds, [2, 4, 8, 16, 32, 64, 128, 256, 300]);
     }
 
+    #[test]
+    fn what_no_watch_tells_of_is_noticed_as_soon_as_the_guide_says() {
+        const MINUTES: [&str; 3] = ["five", "six", "seven"];
+        let guide = include_str!("../../../docs/guides/rotation.md");
+        let latest = jittered(crate::reconcile::AT_REST, 1.0).as_secs_f64() / 60.0;
+        let said = (5_u8..).zip(MINUTES).find_map(|(minutes, word)| {
+            let said = format!("this is noticed within {word} minutes");
+            guide.contains(&said).then(|| f64::from(minutes))
+        });
+        assert!(
+            said.is_some_and(|said| latest <= said && said - latest < 1.0),
+            "{said:?}"
+        );
+    }
+
     proptest! {
         #[test]
         fn no_delay_is_zero_and_none_exceeds_six_minutes(failures in any::<u32>(), random in any::<f64>()) {

@@ -42,6 +42,13 @@ pub struct RunArgs {
     /// Wait for the leader lease before working, for more than one replica
     #[arg(long, env = "ERPGO_OPERATOR_LEADER_ELECT")]
     pub leader_elect: bool,
+    /// Name of that lease: operators of one namespace that serve others each need one of their own
+    #[arg(
+        long,
+        env = "ERPGO_OPERATOR_LEASE_NAME",
+        default_value = "erpgo-operator"
+    )]
+    pub lease_name: String,
     /// Namespace of the leader lease and of this operator; without it, that of the kubeconfig or pod
     #[arg(long, env = "POD_NAMESPACE")]
     pub own_namespace: Option<String>,

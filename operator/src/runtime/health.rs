@@ -1,27 +1,37 @@
 //! The operator's own endpoints: `/livez`, `/readyz` and `/metrics`.
 //!
-//! Owns the small server beside the controller. `/livez` fails when the queue stops moving;
-//! `/readyz` answers 200 once the process can serve, as the leader or as a standby. No endpoint
-//! needs a credential and none tells more than numbers.
+//! Owns the small server beside the controller, and the bounds within which it meets callers (I-12).
+//! `/livez` fails when the queue stops moving; `/readyz` answers 200 once the process can serve, as the
+//! leader or as a standby. No endpoint needs a credential and none tells more than numbers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use bytes::Bytes;
+use erpgo_listen::Bounds;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
 
 use super::metrics::Metrics;
 use super::progress::{Progress, Stuck};
 
-/// How long an object may be due, or a reconcile be at work, before the process counts as stuck:
-/// more than twice the limit of one reconcile.
+/// How long nothing that is due may be begun, or a reconcile be at work, before the process counts as
+/// stuck: more than twice the limit of one reconcile.
 pub const STUCK_AFTER: Duration = Duration::from_secs(300);
+
+/// Room for kubelet and Prometheus beside callers who take their time.
+const BOUNDS: Bounds = Bounds {
+    connections: 64,
+    head: Duration::from_secs(5),
+    all: Duration::from_secs(15),
+};
+
+type Answer = Response<Full<Bytes>>;
 
 /// What the endpoints read.
 pub struct Health {
@@ -77,22 +87,29 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
 }
 
 /// Serves the endpoints until the process ends.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, health: Arc<Health>) -> std::io::Result<()> {
-    let router = Router::new()
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .with_state(health);
-    axum::serve(listener, router).await
+pub async fn serve(listener: TcpListener, health: Arc<Health>) {
+    let refused = || tracing::debug!("a caller too many at the operator's endpoints");
+    let handle = move |request: Request<Incoming>| std::future::ready(answer(&request, &health));
+    let never = std::future::pending();
+    erpgo_listen::serve(listener, BOUNDS, refused, never, handle).await;
 }
 
-async fn livez(State(health): State<Arc<Health>>) -> Response {
+fn answer(request: &Request<Incoming>, health: &Health) -> Answer {
+    match (request.uri().path(), request.method()) {
+        ("/livez", &Method::GET) => livez(health),
+        ("/readyz", &Method::GET) => readyz(health),
+        ("/metrics", &Method::GET) => metrics(health),
+        ("/livez" | "/readyz" | "/metrics", _) => {
+            plain(StatusCode::METHOD_NOT_ALLOWED, "this path is for GET\n")
+        }
+        _ => plain(StatusCode::NOT_FOUND, "there is nothing here\n"),
+    }
+}
+
+fn livez(health: &Health) -> Answer {
     match health.progress.stuck(health.now(), STUCK_AFTER) {
-        None => (StatusCode::OK, "ok\n").into_response(),
-        Some(stuck) => (StatusCode::INTERNAL_SERVER_ERROR, explain(&stuck)).into_response(),
+        None => plain(StatusCode::OK, "ok\n"),
+        Some(stuck) => plain(StatusCode::INTERNAL_SERVER_ERROR, explain(&stuck)),
     }
 }
 
@@ -103,30 +120,54 @@ fn explain(stuck: &Stuck) -> String {
     }
 }
 
-async fn readyz(State(health): State<Arc<Health>>) -> Response {
+fn readyz(health: &Health) -> Answer {
     if health.ready.load(Ordering::Relaxed) {
-        (StatusCode::OK, "ok\n").into_response()
+        plain(StatusCode::OK, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n").into_response()
+        plain(StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n")
     }
 }
 
-async fn metrics(State(health): State<Arc<Health>>) -> Response {
+fn metrics(health: &Health) -> Answer {
     let depth = health.progress.depth(health.now());
     health.metrics.set_queue_depth(depth);
     let text = health.metrics.text();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+    text_of("text/plain; version=0.0.4", StatusCode::OK, text)
+}
+
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+    text_of("text/plain; charset=utf-8", status, text)
+}
+
+fn text_of(kind: &'static str, status: StatusCode, text: impl Into<Bytes>) -> Answer {
+    let text: Bytes = text.into();
+    let mut answer = Response::new(Full::new(text));
+    *answer.status_mut() = status;
+    let kind = HeaderValue::from_static(kind);
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    use tokio::task::JoinHandle;
+
     use super::*;
     use crate::runtime::progress::Key;
 
-    async fn ask(health: &Arc<Health>, path: &str) -> (StatusCode, String) {
+    /// Only a failure waits this long.
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    async fn start(health: &Arc<Health>) -> (SocketAddr, JoinHandle<()>) {
         let listener = listen(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = tokio::spawn(serve(listener, Arc::clone(health)));
+        (address, tokio::spawn(serve(listener, Arc::clone(health))))
+    }
+
+    async fn ask(health: &Arc<Health>, path: &str) -> (StatusCode, String) {
+        let (address, server) = start(health).await;
         let answer = reqwest::Client::builder()
             .tls_certs_only([])
             .build()
@@ -161,6 +202,49 @@ mod tests {
         let (status, body) = ask(&health, "/livez").await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
         assert!(body.contains("nothing takes up"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn liveness_holds_while_a_long_queue_moves() {
+        let mut health = fresh();
+        Arc::get_mut(&mut health).unwrap().origin = Instant::now() - (STUCK_AFTER * 2);
+        let [first, last] = ["first", "last"].map(|name| Key {
+            namespace: "n".into(),
+            name: name.into(),
+        });
+        for key in [&first, &last] {
+            health.progress.expect(key.clone(), Duration::ZERO);
+        }
+        health.progress.begin(&first, health.now());
+        health.progress.end(&first);
+        assert_eq!(health.progress.depth(health.now()), 1);
+        assert_eq!(ask(&health, "/livez").await.0, StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn i12_a_caller_who_never_says_what_it_wants_is_sent_away() {
+        let (address, server) = start(&fresh()).await;
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        silent.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
+        let mut heard = Vec::new();
+        let closed = tokio::time::timeout(LIMIT, silent.read_to_end(&mut heard)).await;
+        assert!(closed.is_ok(), "it is still there");
+        assert!(!heard.ends_with(b"ok\n"), "{heard:?}");
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn other_paths_and_methods_are_told_so() {
+        assert_eq!(ask(&fresh(), "/").await.0, StatusCode::NOT_FOUND);
+        let (address, server) = start(&fresh()).await;
+        let posted = reqwest::Client::builder()
+            .tls_certs_only([])
+            .build()
+            .unwrap()
+            .post(format!("http://{address}/livez"))
+            .send();
+        assert_eq!(posted.await.unwrap().status().as_u16(), 405);
+        server.abort();
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ pub enum Need {
     Monitoring,
     /// Only where the Gateway API is installed.
     GatewayApi,
-    /// Only where an `ErpGo` logs in to Vault by Kubernetes auth.
+    /// Only where an `ErpGo` logs in to its backend with a token of its ServiceAccount.
     VaultKubernetesAuth,
 }
 

@@ -1,8 +1,9 @@
 //! Whether the queue moves.
 //!
 //! Owns [`Progress`]: which objects are due and which are at work, with the time as an argument. The
-//! liveness probe reads it: a process whose oldest due object or oldest reconcile is older than the
-//! bound is stuck, and only a restart helps. Nothing here touches the cluster.
+//! liveness probe reads it: a process that begins nothing of what is due, or whose oldest reconcile is
+//! older than the bound, is stuck, and only a restart helps. One that works off a long queue is not,
+//! however long objects wait in it: a restart would make it longer. Nothing here touches the cluster.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,12 +26,14 @@ pub struct Progress(Mutex<State>);
 struct State {
     due: HashMap<Key, Duration>,
     at_work: HashMap<Key, Duration>,
+    // When one was last begun.
+    moved: Duration,
 }
 
 /// Why the process counts as stuck.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stuck {
-    /// An object has been due for longer than the bound and nothing took it up.
+    /// For longer than the bound an object has been due and none was taken up.
     Queue(Duration),
     /// A reconcile has been at work for longer than the bound.
     Reconcile(Duration),
@@ -54,6 +57,7 @@ impl Progress {
         let mut state = self.state();
         state.due.remove(key);
         state.at_work.insert(key.clone(), now);
+        state.moved = state.moved.max(now);
     }
 
     /// Notes that it ended.
@@ -76,13 +80,13 @@ impl Progress {
     #[must_use]
     pub fn stuck(&self, now: Duration, bound: Duration) -> Option<Stuck> {
         let state = self.state();
-        let oldest = |times: &HashMap<Key, Duration>| {
-            let at = times.values().min().copied().unwrap_or(now);
-            Some(now.saturating_sub(at)).filter(|age| *age > bound)
-        };
-        oldest(&state.at_work)
+        let oldest = |times: &HashMap<Key, Duration>| times.values().min().copied();
+        let too_long = |at: Duration| Some(now.saturating_sub(at)).filter(|age| *age > bound);
+        let at_work = oldest(&state.at_work).and_then(too_long);
+        let due = oldest(&state.due).map(|due| due.max(state.moved));
+        at_work
             .map(Stuck::Reconcile)
-            .or_else(|| oldest(&state.due).map(Stuck::Queue))
+            .or_else(|| due.and_then(too_long).map(Stuck::Queue))
     }
 }
 
@@ -113,6 +117,30 @@ mod tests {
         assert_eq!(progress.stuck(s(311), s(300)), Some(Stuck::Queue(s(301))));
         progress.begin(&key("a"), s(311));
         assert_eq!(progress.stuck(s(311), s(300)), None);
+    }
+
+    /// Of 500 that are due at once ten are taken up each ten seconds, as with a backend that says nothing.
+    #[test]
+    fn a_long_queue_that_moves_is_not_stuck_and_is_once_it_stands_still() {
+        const ROUNDS: u64 = 50;
+        let progress = Progress::default();
+        let keys = |round: u64| (0..10).map(move |n| key(&format!("{round}-{n}")));
+        for key in (0..ROUNDS).flat_map(keys) {
+            progress.expect(key, s(0));
+        }
+        for round in 0..ROUNDS - 1 {
+            let (begun, ended) = (s(round * 10), s(round * 10 + 10));
+            keys(round).for_each(|key| progress.begin(&key, begun));
+            assert_eq!(progress.stuck(ended, s(300)), None, "{ended:?}");
+            keys(round).for_each(|key| progress.end(&key));
+        }
+        let last = (ROUNDS - 2) * 10;
+        assert_eq!(progress.depth(s(last)), 10);
+        assert_eq!(progress.stuck(s(last + 300), s(300)), None);
+        assert_eq!(
+            progress.stuck(s(last + 301), s(300)),
+            Some(Stuck::Queue(s(301)))
+        );
     }
 
     #[test]

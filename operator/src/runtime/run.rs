@@ -18,7 +18,6 @@ use super::lease::{Candidate, LeaseLost, LeaseObject, Timing};
 use super::metrics::Metrics;
 use crate::reconcile::Context;
 
-const LEASE: &str = "erpgo-operator";
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// Why the process ended by itself.
@@ -145,9 +144,12 @@ async fn lead(
     health: &Arc<Health>,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), RunError> {
-    let lease = LeaseObject::new(client.clone(), namespace, LEASE);
+    let lease = LeaseObject::new(client.clone(), namespace, &args.lease_name);
     let mut candidate = Candidate::new(identity(), lease, Timing::default());
-    tracing::info!("waiting for the leader lease as a hot standby");
+    tracing::info!(
+        lease = args.lease_name,
+        "waiting for the leader lease as a hot standby"
+    );
     tokio::select! {
         () = candidate.acquire() => {}
         _ = shutdown.wait_for(|stop| *stop) => return Ok(()),

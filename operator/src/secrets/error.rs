@@ -3,12 +3,17 @@
 //! Owns [`SecretsError`]. Each variant is a class that a person can act on; none carries a value, an
 //! answer's body or a token (I-04).
 
+use std::time::Duration;
+
 /// A failure of a backend or of the Secrets that feed it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
-    /// No answer, or none in time.
+    /// No answer, and that was known at once.
     #[error("the secret backend does not answer")]
     Unreachable(#[source] Option<reqwest::Error>),
+    /// No answer in time, now or a moment ago.
+    #[error("the secret backend does not answer")]
+    Silent(#[source] Option<reqwest::Error>),
     /// A standby of Vault that reaches no active server.
     #[error(
         "a standby of Vault answers, and reaches no active server: wait until one is elected; if it only \
@@ -23,7 +28,10 @@ pub enum SecretsError {
     },
     /// Too many requests.
     #[error("the secret backend asks for fewer requests")]
-    Throttled,
+    Throttled {
+        /// How long it wants to be left alone, zero when it does not say; none when that is over.
+        wait: Option<Duration>,
+    },
     /// Vault is sealed or not initialised.
     #[error("Vault is sealed: unseal it")]
     Sealed,
@@ -83,9 +91,9 @@ impl SecretsError {
     #[must_use]
     pub fn class(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) | Self::Standby => "unreachable",
+            Self::Unreachable(_) | Self::Silent(_) | Self::Standby => "unreachable",
             Self::Denied { .. } => "denied",
-            Self::Throttled => "throttled",
+            Self::Throttled { .. } => "throttled",
             Self::Sealed => "sealed",
             Self::NoMount => "not_found",
             Self::Malformed { .. } => "malformed",
@@ -104,8 +112,9 @@ impl SecretsError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable(_)
+            | Self::Silent(_)
             | Self::Standby
-            | Self::Throttled
+            | Self::Throttled { .. }
             | Self::Sealed
             | Self::NoServiceAccount => true,
             Self::Kubernetes { source, .. } => match source {

@@ -16,9 +16,11 @@ mod generate;
 mod kubernetes;
 pub mod login;
 mod place;
+mod rest;
 mod scram;
 mod secret_set;
 mod sessions;
+mod turn;
 mod vault;
 mod write;
 
@@ -32,8 +34,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ObjectMeta;
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 pub use kubernetes::{Lookup, Store};
-use place::{Look, Place, Stored};
+use place::{Backend, Look, Place, Stored};
+use rest::Rests;
 use secret_set::SecretSet;
+use turn::Turn;
 use vault::Vault;
 pub use write::{Held, Revision, WriteId, Written};
 
@@ -47,6 +51,8 @@ pub struct Secrets {
     client: Client,
     vault_sessions: vault::Sessions,
     aws_sessions: aws::Sessions,
+    silent: Rests,
+    throttled: Rests,
 }
 
 impl Secrets {
@@ -57,6 +63,8 @@ impl Secrets {
             client,
             vault_sessions: vault::Sessions::default(),
             aws_sessions: aws::Sessions::default(),
+            silent: Rests::default(),
+            throttled: Rests::default(),
         }
     }
 
@@ -87,8 +95,9 @@ impl Secrets {
     /// other write came after it.
     ///
     /// # Errors
-    /// When the document is not valid or the backend fails. After [`SecretsError::Unreachable`] and
-    /// [`SecretsError::Standby`] the write may have happened: try it again under the same id.
+    /// When the document is not valid or the backend fails. After [`SecretsError::Unreachable`],
+    /// [`SecretsError::Silent`] and [`SecretsError::Standby`] the write may have happened: try it again
+    /// under the same id.
     pub async fn replace(
         &self,
         erpgo: &ErpGo,
@@ -204,25 +213,42 @@ impl Secrets {
         let backend = &erpgo.spec.secrets.backend;
         if let Some(settings) = &backend.vault {
             let ca = self.ca(erpgo, settings.ca_config_map_ref.as_ref()).await?;
-            return Ok(Place::Vault(Box::new(vault::Place {
+            let backend = Backend::Vault(Box::new(vault::Place {
                 client: &self.client,
                 sessions: &self.vault_sessions,
                 vault: Vault::new(settings, ca.as_deref())?,
                 account: account(erpgo),
-            })));
+            }));
+            let turn = Some(self.turn(erpgo, vault::place_of(settings)));
+            return Ok(Place { backend, turn });
         }
         if let Some(settings) = &backend.aws {
             let ca = self.ca(erpgo, settings.ca_config_map_ref.as_ref()).await?;
-            return Ok(Place::Aws(Box::new(aws::Place {
+            let backend = Backend::Aws(Box::new(aws::Place {
                 client: &self.client,
                 sessions: &self.aws_sessions,
                 settings,
                 ca,
                 account: account(erpgo),
-            })));
+            }));
+            let turn = Some(self.turn(erpgo, aws::place_of(settings)));
+            return Ok(Place { backend, turn });
         }
         let secret = SecretSet::new(self.client.clone(), &Names::of(erpgo));
-        Ok(Place::Kubernetes(Box::new(secret)))
+        let backend = Backend::Kubernetes(Box::new(secret));
+        Ok(Place {
+            backend,
+            turn: None,
+        })
+    }
+
+    fn turn(&self, erpgo: &ErpGo, place: String) -> Turn<'_> {
+        Turn {
+            silent: &self.silent,
+            place,
+            throttled: &self.throttled,
+            asker: format!("{}/{}", namespace(erpgo), erpgo.name_any()),
+        }
     }
 
     async fn ca(

@@ -2,7 +2,8 @@
 //!
 //! Owns [`Place`], the choice between the backends, and the things that each can do: look, create,
 //! swap, tidy, abandon and delete. A backend is one module with these functions and one line in each
-//! `match` here. Of what a look shows only a conflict is doubted, and only where reads lag behind writes.
+//! `match` here; one that is reached over a network is asked by [`Turn`] alone. Of what a look shows only a
+//! conflict is doubted, and only where reads lag behind writes.
 
 use std::slice;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use erpgo_secret_set::Secret;
 use super::aws;
 use super::error::{Ensured, SecretsError};
 use super::secret_set::SecretSet;
+use super::turn::Turn;
 use super::vault;
 use super::write::{Revision, WriteId, Written};
 
@@ -45,7 +47,15 @@ impl Stored {
 }
 
 /// The document of one `ErpGo`.
-pub(super) enum Place<'a> {
+pub(super) struct Place<'a> {
+    /// Where it lies.
+    pub(super) backend: Backend<'a>,
+    /// Whether that may be asked; none for the API server, which has its own ways to be left alone.
+    pub(super) turn: Option<Turn<'a>>,
+}
+
+/// Where a document lies.
+pub(super) enum Backend<'a> {
     /// A Secret beside it.
     Kubernetes(Box<SecretSet>),
     /// A key in Vault.
@@ -57,11 +67,14 @@ pub(super) enum Place<'a> {
 impl Place<'_> {
     /// Reads what is there.
     pub(super) async fn look(&self) -> Result<Look, SecretsError> {
-        match self {
-            Self::Kubernetes(secret) => secret.look().await,
-            Self::Vault(vault) => vault.look().await,
-            Self::Aws(aws) => aws.look().await,
-        }
+        self.asked(async {
+            match &self.backend {
+                Backend::Kubernetes(secret) => secret.look().await,
+                Backend::Vault(vault) => vault.look().await,
+                Backend::Aws(aws) => aws.look().await,
+            }
+        })
+        .await
     }
 
     /// What `judge` makes of a look. Where a look may show what was there before, a conflict is believed
@@ -85,19 +98,22 @@ impl Place<'_> {
 
     /// How long its reads may lag behind its writes.
     pub(super) fn lag(&self) -> Pauses {
-        match self {
-            Self::Kubernetes(_) | Self::Vault(_) => Pauses::default(),
-            Self::Aws(_) => aws::LAG.iter(),
+        match &self.backend {
+            Backend::Kubernetes(_) | Backend::Vault(_) => Pauses::default(),
+            Backend::Aws(_) => aws::LAG.iter(),
         }
     }
 
     /// Writes the text unless there is one.
     pub(super) async fn create(&self, text: &Secret) -> Result<Ensured, SecretsError> {
-        match self {
-            Self::Kubernetes(secret) => secret.create(text).await,
-            Self::Vault(vault) => vault.create(text).await,
-            Self::Aws(aws) => aws.create(text).await,
-        }
+        self.asked(async {
+            match &self.backend {
+                Backend::Kubernetes(secret) => secret.create(text).await,
+                Backend::Vault(vault) => vault.create(text).await,
+                Backend::Aws(aws) => aws.create(text).await,
+            }
+        })
+        .await
     }
 
     /// Writes the text if `from` is still the newest; `None` when it is not.
@@ -107,18 +123,21 @@ impl Place<'_> {
         text: &Secret,
         write: &WriteId,
     ) -> Result<Option<Revision>, SecretsError> {
-        match self {
-            Self::Kubernetes(secret) => secret.swap(from, text, write).await,
-            Self::Vault(vault) => vault.swap(from, text, write).await,
-            Self::Aws(aws) => aws.swap(from, text, write).await,
-        }
+        self.asked(async {
+            match &self.backend {
+                Backend::Kubernetes(secret) => secret.swap(from, text, write).await,
+                Backend::Vault(vault) => vault.swap(from, text, write).await,
+                Backend::Aws(aws) => aws.swap(from, text, write).await,
+            }
+        })
+        .await
     }
 
     /// Finishes what a write that crashed after its decisive step left to do.
     pub(super) async fn tidy(&self, write: &Revision) -> Result<(), SecretsError> {
-        match self {
-            Self::Kubernetes(_) | Self::Vault(_) => Ok(()),
-            Self::Aws(aws) => aws.tidy(write).await,
+        match &self.backend {
+            Backend::Kubernetes(_) | Backend::Vault(_) => Ok(()),
+            Backend::Aws(aws) => self.asked(aws.tidy(write)).await,
         }
     }
 
@@ -128,18 +147,31 @@ impl Place<'_> {
         from: &Revision,
         write: &WriteId,
     ) -> Result<(), SecretsError> {
-        match self {
-            Self::Kubernetes(_) | Self::Vault(_) => Ok(()),
-            Self::Aws(aws) => aws.abandon(from, write).await,
+        match &self.backend {
+            Backend::Kubernetes(_) | Backend::Vault(_) => Ok(()),
+            Backend::Aws(aws) => self.asked(aws.abandon(from, write)).await,
         }
     }
 
     /// Deletes the document with its history.
     pub(super) async fn delete(&self) -> Result<(), SecretsError> {
-        match self {
-            Self::Kubernetes(secret) => secret.delete().await,
-            Self::Vault(vault) => vault.delete().await,
-            Self::Aws(aws) => aws.delete().await,
+        self.asked(async {
+            match &self.backend {
+                Backend::Kubernetes(secret) => secret.delete().await,
+                Backend::Vault(vault) => vault.delete().await,
+                Backend::Aws(aws) => aws.delete().await,
+            }
+        })
+        .await
+    }
+
+    async fn asked<T>(
+        &self,
+        request: impl Future<Output = Result<T, SecretsError>>,
+    ) -> Result<T, SecretsError> {
+        match &self.turn {
+            Some(turn) => turn.ask(request).await,
+            None => request.await,
         }
     }
 }

@@ -16,6 +16,13 @@ pub(super) struct Session<S, T> {
     pub(super) until: Instant,
 }
 
+impl<S: PartialEq, T> Session<S, T> {
+    /// Whether it was made under `settings` and has not ended.
+    pub(super) fn is_good(&self, settings: &S) -> bool {
+        self.settings == *settings && Instant::now() < self.until
+    }
+}
+
 /// The logins of `MOST` resources: where there are more it starts again empty rather than growing.
 pub(super) struct Sessions<S, T, const MOST: usize>(Mutex<HashMap<Account, Session<S, T>>>);
 
@@ -33,18 +40,37 @@ impl<S: PartialEq, T, const MOST: usize> Sessions<S, T, MOST> {
         settings: &S,
         copy: impl FnOnce(&T) -> T,
     ) -> Option<T> {
-        let sessions = self.sessions();
-        let session = sessions.get(account)?;
-        let good = session.settings == *settings && Instant::now() < session.until;
-        good.then(|| copy(&session.login))
+        let copied = self.with(account, |session| {
+            session.is_good(settings).then(|| copy(&session.login))
+        });
+        copied.flatten()
+    }
+
+    /// What `work` makes of the session of `account`, if there is one.
+    pub(super) fn with<R>(
+        &self,
+        account: &Account,
+        work: impl FnOnce(&mut Session<S, T>) -> R,
+    ) -> Option<R> {
+        self.sessions().get_mut(account).map(work)
     }
 
     pub(super) fn keep(&self, account: Account, session: Session<S, T>) {
+        self.renew(account, |_| session);
+    }
+
+    /// Puts another session in the place of the one that `account` has.
+    pub(super) fn renew(
+        &self,
+        account: Account,
+        next: impl FnOnce(Option<Session<S, T>>) -> Session<S, T>,
+    ) {
         let mut sessions = self.sessions();
+        let before = sessions.remove(&account);
         if sessions.len() >= MOST {
             sessions.clear();
         }
-        sessions.insert(account, session);
+        sessions.insert(account, next(before));
     }
 
     /// Forgets a login that was refused.

@@ -1,12 +1,14 @@
 //! How long a login lives, and when it needs care.
 //!
-//! Owns [`Lease`] and [`Relogin`]: pure, so time and chance are arguments. Care is due at two
-//! thirds of the TTL, and never sooner than [`MIN_GAP`] after the last; a failed one is retried by
-//! the same backoff as a failed read. Vault tokens and AWS credentials live by the same rules.
+//! Owns [`Lease`]: pure, so time and chance are arguments. Care is due at two thirds of the TTL, and never
+//! sooner than [`MIN_GAP`] after the last; a failed one is retried by the same backoff as a failed read.
+//! Vault tokens and AWS credentials live by the same rules.
 
 use std::time::{Duration, Instant};
 
-use crate::schedule::{MAX_RETRY_AFTER, MIN_GAP, Unit, backoff};
+use erpgo_secret_set::MAX_RETRY_AFTER;
+
+use crate::schedule::{MIN_GAP, Unit, backoff};
 
 /// What a lease needs when it is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,38 +94,6 @@ impl Lease {
     }
 }
 
-/// Whether a 403 may be answered by a login.
-///
-/// A missing policy gives the same 403 as an expired token. So the pause between two logins that a
-/// refusal causes doubles from 1 min to 32 min until a read succeeds, and a forgotten policy does
-/// not fill Vault with tokens.
-#[derive(Debug, Default)]
-pub(super) struct Relogin {
-    last: Option<Instant>,
-    fruitless: u32,
-}
-
-impl Relogin {
-    const FLOOR: Duration = Duration::from_secs(30);
-
-    pub(super) fn logged_in(&mut self, now: Instant) {
-        self.last = Some(now);
-        self.fruitless = self.fruitless.saturating_add(1);
-    }
-
-    pub(super) fn read_succeeded(&mut self) {
-        self.fruitless = 0;
-    }
-
-    pub(super) fn is_allowed(&self, now: Instant) -> bool {
-        let pause = Self::FLOOR * (1 << self.fruitless.min(6));
-        // After a read that succeeded the token was good, so one login is free.
-        let pause = if self.fruitless == 0 { MIN_GAP } else { pause };
-        self.last
-            .is_none_or(|last| now.saturating_duration_since(last) >= pause)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,23 +152,6 @@ mod tests {
             prop_assert!(due >= now + seconds(ttl).mul_f64(0.59));
             prop_assert!(due <= now + seconds(ttl).mul_f64(0.74));
         }
-
-        #[test]
-        fn a_policy_that_forbids_reading_costs_few_logins(gaps in prop::collection::vec(1u64..120, 1..500)) {
-            let start = Instant::now();
-            let mut now = start;
-            let mut relogin = Relogin::default();
-            let mut logins = 0u32;
-            for gap in gaps {
-                now += seconds(gap);
-                if now > start + seconds(3600) { break; }
-                if relogin.is_allowed(now) {
-                    relogin.logged_in(now);
-                    logins += 1;
-                }
-            }
-            prop_assert!(logins <= 7, "{} logins in an hour", logins);
-        }
     }
 
     #[test]
@@ -238,16 +191,5 @@ mod tests {
         let lease = Lease::granted(now, Duration::ZERO, false, Unit::from_bits(0));
         assert_eq!(lease.due(), None);
         assert!(lease.is_alive(now + seconds(1_000_000)));
-    }
-
-    #[test]
-    fn a_403_after_good_reads_is_answered_by_a_login_at_once() {
-        let now = Instant::now();
-        let mut relogin = Relogin::default();
-        assert!(relogin.is_allowed(now));
-        relogin.logged_in(now);
-        assert!(!relogin.is_allowed(now + seconds(29)));
-        relogin.read_succeeded();
-        assert!(relogin.is_allowed(now + seconds(1)));
     }
 }

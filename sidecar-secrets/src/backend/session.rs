@@ -6,7 +6,9 @@
 
 use std::time::Instant;
 
-use super::lease::{Lease, Relogin};
+use erpgo_secret_set::Relogin;
+
+use super::lease::Lease;
 use super::{BackendError, ErrorClass, Reading, Revision};
 
 /// A backend that knows its readers by a login.

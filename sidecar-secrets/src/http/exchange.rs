@@ -157,10 +157,8 @@ fn announced(body: &hyper::body::Incoming) -> usize {
         .min(MAX_BODY_BYTES)
 }
 
-// Seconds only: no backend of ours sends the date form, and without it backoff rules.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    text.trim().parse().ok().map(Duration::from_secs)
+    erpgo_secret_set::retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?)
 }
 
 #[cfg(test)]

@@ -95,9 +95,14 @@ impl Pair {
 }
 
 async fn install(shop: &Shop, name: &'static str) -> Operator {
+    install_under(shop, name, LEASE).await
+}
+
+async fn install_under(shop: &Shop, name: &'static str, lease: &'static str) -> Operator {
     let release = Release {
         name,
         leader_election: true,
+        lease,
         ..Release::default()
     };
     Operator::install(shop.cluster(), shop.namespace(), release)
@@ -148,6 +153,25 @@ async fn one_leads_and_writes_and_the_other_stands_by_until_it_is_told() {
     pair.edit().await;
     pair.until_carried_out().await;
     assert_eq!(pair.writes(&pair.first).len(), before);
+}
+
+/// As two releases in one namespace are, of which each serves another.
+#[tokio::test]
+async fn two_with_leases_of_their_own_both_lead() {
+    let shop = Shop::prepare("leases").await.unwrap();
+    let mut operators = Vec::new();
+    for name in ["erpgo-operator-here", "erpgo-operator-there"] {
+        let mut operator = install_under(&shop, name, name).await;
+        until_printed(&mut operator, "this process leads").await;
+        let lease: Lease = shop.get(name).await.unwrap();
+        assert!(holder(&lease).starts_with(&format!("{name}_")));
+        operators.push(operator);
+    }
+    // Neither has lost its lease.
+    for operator in &mut operators {
+        operator.process.signal(Signal::TERM).unwrap();
+        assert_eq!(exit_code(operator).await, Some(0));
+    }
 }
 
 #[tokio::test]

@@ -57,8 +57,9 @@ impl Vault<ByAppRole> {
 #[tokio::test]
 async fn i10_a_write_that_vault_throttles_at_any_request_is_done_once_by_the_next_try() {
     let vault = Vault::<ByAppRole>::start().await;
-    let (here, _) = created(&vault).await;
+    created(&vault).await;
     for through in 0..REQUESTS_OF_A_WRITE {
+        let here = vault.here();
         // With the read that comes first; a limit of none cannot be set.
         vault.serve(through + 1).await;
         let held = here.held().await;
@@ -70,8 +71,12 @@ async fn i10_a_write_that_vault_throttles_at_any_request_is_done_once_by_the_nex
         let wait = refused.headers()["retry-after"].to_str().unwrap();
         assert!((1..=3600).contains(&wait.parse::<u64>().unwrap()), "{wait}");
         vault.serve_all().await;
+        // It does as it was told, and does not ask whether it still must. Another operator was told nothing.
+        let asked = here.secrets.read(&here.erpgo).await;
+        assert_eq!(asked.err().unwrap().class(), "throttled");
         let again = successor(&held.document, "again");
-        let revision = done(here.write(&held.revision, &again, &id).await);
+        let there = vault.here();
+        let revision = done(there.write(&held.revision, &again, &id).await);
         vault.holds(&revision, &text(&again), through + 2).await;
     }
 }
@@ -95,6 +100,24 @@ async fn i10_a_sealed_vault_is_told_and_the_write_is_done_once_when_it_is_unseal
     let revision = done(here.write(&held.revision, &next, &id).await);
     assert_eq!(done(here.write(&held.revision, &next, &id).await), revision);
     vault.holds(&revision, &text(&next), 2).await;
+}
+
+#[tokio::test]
+async fn what_a_policy_forbids_costs_one_login_however_often_it_is_tried() {
+    let vault = Vault::<ByAppRole>::start().await;
+    let (_, held) = created(&vault).await;
+    let next = successor(&held.document, "next");
+    let id = WriteId::derive("r1", "stage");
+    let before = vault.tokens().await;
+    let denied = vault.denied().await;
+    for _ in 0..3 {
+        for error in failures(&denied, &held, &next, &id).await {
+            assert_eq!(error.class(), "denied", "{error:?}");
+        }
+    }
+    let logins = vault.tokens().await - before;
+    // On a machine so busy that it took a minute, one more.
+    assert!((1..=2).contains(&logins), "{logins} logins");
 }
 
 #[tokio::test]

@@ -116,10 +116,53 @@ fn every_value_has_a_default_and_a_line_in_the_readme() {
     }
 }
 
+/// Where tokens of ServiceAccounts can be switched off, a reader finds every login that needs them.
+#[test]
+fn the_logins_that_need_tokens_are_named_wherever_these_can_be_switched_off() {
+    const SWITCH: &str = "rbac.vaultKubernetesAuth";
+    let readme = read(&format!("{CHART}/README.md"));
+    let row = format!("| `{SWITCH}` ");
+    let row = readme.lines().find(|line| line.starts_with(&row)).unwrap();
+    let values = read(&format!("{CHART}/values.yaml"));
+    let (before, _) = values.split_once("  vaultKubernetesAuth:").unwrap();
+    let comments = before.lines().rev();
+    let comment: String = comments.take_while(|line| line.contains("# ")).collect();
+    let notes = read(&format!("{CHART}/templates/NOTES.txt"));
+    let (_, told) = notes.split_once(&format!("{SWITCH} is off")).unwrap();
+    let (told, _) = told.split_once("{{").unwrap();
+    for login in ["auth.kubernetes", "auth.jwt", "auth.webIdentity"] {
+        for text in [row, comment.as_str(), told] {
+            assert!(text.contains(login), "{login} is not in: {text}");
+        }
+    }
+}
+
 #[test]
 fn two_replicas_need_the_lease() {
     let refused = template(&["--set", "replicas=2,leaderElection.enabled=false"]).unwrap_err();
     assert!(refused.contains("leaderElection.enabled"), "{refused}");
+}
+
+#[test]
+fn each_release_in_a_namespace_has_a_lease_of_its_own() {
+    let lease = |release: &[&str]| {
+        let command = [&["template"][..], release, &[CHART, "--namespace", "ops"]];
+        let all = documents(&run("helm", &command.concat()).unwrap());
+        let deployment = of_kind(&all, "Deployment")[0];
+        let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+        let arguments = arguments.as_array().unwrap().iter();
+        let names = arguments.filter_map(|text| text.as_str()?.strip_prefix("--lease-name="));
+        let names: Vec<String> = names.map(str::to_owned).collect();
+        assert_eq!(names, [deployment["metadata"]["name"].as_str().unwrap()]);
+        names.concat()
+    };
+    assert_eq!(lease(&["erpgo-operator"]), "erpgo-operator");
+    assert_eq!(lease(&["shops"]), "shops-erpgo-operator");
+    let set = ["shops", "--set", "fullnameOverride=mine"];
+    assert_eq!(lease(&set), "mine");
+    let without = rendered(&["--set", "leaderElection.enabled=false"]);
+    let text = of_kind(&without, "Deployment")[0].to_string();
+    assert!(!text.contains("--lease-name"), "{text}");
 }
 
 #[test]

@@ -143,6 +143,65 @@ fn what_is_missing_is_told_before_anything_is_applied() {
     }
 }
 
+/// The node's services for a cluster with the namespace and the objects that these files name.
+const SERVICES: &str = r#"
+  set -euo pipefail
+  . e2e/cluster/lib/load.sh
+  STATE=$HOME/state CONF=$HOME/conf LOGS=$HOME/logs
+  mkdir -p "$STATE" "$CONF" "$LOGS"
+  touch "$STATE/demo-database.ready"
+  password() { echo secret; }
+  psql_admin() { [[ $1 != -f ]] || cat >/dev/null; echo "psql $*" >>"$HOME/asked"; }
+  object() { sha256sum <"${1#--filename=}"; }
+  delete_namespace() { rm "$HOME/namespace" "$HOME/objects"; }
+  kube() {
+    echo "kubectl $*" >>"$HOME/asked"
+    case "$*" in
+      "get namespace "*) cat "$HOME/namespace" 2>/dev/null || true ;;
+      "wait --for=delete "*) delete_namespace ;;
+      "get --filename="*) grep -qF "$(object "${!#}")" "$HOME/objects" 2>/dev/null ;;
+      apply*) echo Active >"$HOME/namespace" && object "${!#}" >>"$HOME/objects" ;;
+    esac
+  }
+  rm -f "$HOME/asked"
+  eval "$BEFORE"
+  apply_services"#;
+
+/// What they said and asked after `before`.
+fn services(machine: &Machine, before: &str) -> (String, String) {
+    let Ended { code, said } = machine.bash(&["-c", SERVICES], &[("BEFORE", before)]);
+    assert_eq!(code, Some(0), "{said}");
+    (said, machine.read("asked").unwrap_or_default())
+}
+
+#[test]
+fn a_namespace_that_was_deleted_is_made_again_with_a_database_that_one_can_sign_in_to() {
+    const APPLIES: usize = 3;
+    const ASIDE: &str = "ALTER DATABASE erpgo RENAME TO erpgo_until_17";
+    let machine = cluster();
+    machine.file(
+        "checkout/e2e/cluster/manifests/databases.yaml",
+        "kind: Namespace",
+    );
+    machine.program("jq", r#"echo "$*""#);
+    machine.program("date", "echo 17");
+    let applies = |asked: &str| asked.matches("kubectl apply ").count();
+    let (_, asked) = services(&machine, "");
+    assert_eq!(applies(&asked), APPLIES, "{asked}");
+    assert!(!asked.contains("psql"), "{asked}");
+    let (_, asked) = services(&machine, "");
+    assert_eq!(applies(&asked), 0, "{asked}");
+    assert!(!asked.contains("psql"), "{asked}");
+    for before in ["delete_namespace", r#"echo Terminating >"$HOME/namespace""#] {
+        let (said, asked) = services(&machine, before);
+        says(&said, &["was deleted", "kept as database erpgo_until_17"]);
+        assert_eq!(applies(&asked), APPLIES, "{asked}");
+        let (until_aside, after) = asked.split_once(ASIDE).unwrap();
+        assert_eq!(applies(until_aside), 0, "{asked}");
+        says(after, &["CREATE DATABASE erpgo OWNER erpgo"]);
+    }
+}
+
 /// A node that follows must not be built in the cluster of before.
 #[test]
 fn the_node_gets_a_kubeconfig_of_its_own_and_what_people_set_in_it_stays() {

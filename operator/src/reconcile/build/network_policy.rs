@@ -47,7 +47,7 @@ fn rule(port: Port, from: Option<NetworkPolicyPeer>) -> NetworkPolicyIngressRule
     NetworkPolicyIngressRule {
         from: from.map(|peer| vec![peer]),
         ports: Some(vec![NetworkPolicyPort {
-            port: Some(IntOrString::Int(port.number)),
+            port: Some(IntOrString::Int(port.number.into())),
             protocol: Some("TCP".into()),
             ..NetworkPolicyPort::default()
         }]),

@@ -41,6 +41,10 @@ pub(super) fn of<E: ProvideErrorMetadata>(
             let status = context.raw().status().as_u16();
             by_code(doing, context.err().code().unwrap_or_default(), status)
         }
+        SdkError::TimeoutError(_) => Fault::Other(SecretsError::Silent(None)),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            Fault::Other(SecretsError::Silent(None))
+        }
         SdkError::ConstructionFailure(_) => Fault::Other(SecretsError::Denied { doing }),
         _ => Fault::Other(SecretsError::Unreachable(None)),
     }
@@ -55,7 +59,7 @@ fn by_code(doing: &'static str, code: &str, status: u16) -> Fault {
         "ThrottlingException"
         | "Throttling"
         | "TooManyRequestsException"
-        | "RequestLimitExceeded" => SecretsError::Throttled,
+        | "RequestLimitExceeded" => throttled(),
         "AccessDenied"
         | "AccessDeniedException"
         | "UnrecognizedClientException"
@@ -72,11 +76,16 @@ fn by_code(doing: &'static str, code: &str, status: u16) -> Fault {
         | "OptInRequired"
         | "DecryptionFailure"
         | "EncryptionFailure" => SecretsError::Denied { doing },
-        _ if status == 429 => SecretsError::Throttled,
+        _ if status == 429 => throttled(),
         _ if status >= 500 => SecretsError::Unreachable(None),
         _ if matches!(status, 401 | 403) => SecretsError::Denied { doing },
         _ => SecretsError::Malformed { what: "error code" },
     })
+}
+
+// The SDK has waited by itself before it gave up.
+fn throttled() -> SecretsError {
+    SecretsError::Throttled { wait: None }
 }
 
 #[cfg(test)]

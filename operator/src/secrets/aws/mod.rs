@@ -9,5 +9,13 @@ mod fault;
 mod login;
 mod place;
 
+use erpgo_crds::AwsBackend;
 pub(super) use login::Sessions;
 pub(super) use place::{LAG, Place};
+
+/// Where requests under these settings wait.
+pub(super) fn place_of(settings: &AwsBackend) -> String {
+    let by_sts = settings.auth.web_identity.is_some();
+    let sts = by_sts.then_some(&settings.sts_endpoint);
+    format!("{:?}", (&settings.region, &settings.endpoint, sts))
+}

@@ -15,6 +15,7 @@ use erpgo_crds::VaultBackend;
 use erpgo_secret_set::{Document, Secret};
 pub use login::Sessions;
 pub(super) use place::Place;
+use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, Url};
 
 use super::error::{Ensured, SecretsError};
@@ -174,12 +175,36 @@ impl<'a> Vault<'a> {
         }
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status().as_u16();
+        let wait = answer.headers().get(RETRY_AFTER);
+        let wait = wait.and_then(|wait| wait.to_str().ok());
+        if let Some(throttled) = wire::throttled(status, wait) {
+            return Err(throttled);
+        }
         Ok((status, bounded(answer).await?))
     }
 }
 
+/// Where requests under these settings wait. A login waits for whom Vault asks about it, so that one mount
+/// may be silent and another not.
+pub(super) fn place_of(settings: &VaultBackend) -> String {
+    let auth = &settings.auth;
+    let mounts = [
+        auth.kubernetes.as_ref().map(|auth| &auth.mount),
+        auth.jwt.as_ref().map(|auth| &auth.mount),
+        auth.app_role.as_ref().map(|auth| &auth.mount),
+    ];
+    let (address, namespace) = (&settings.address, &settings.namespace);
+    format!("{:?}", (address, namespace, mounts, &settings.mount))
+}
+
 fn unreachable(error: reqwest::Error) -> SecretsError {
-    SecretsError::Unreachable(Some(error.without_url()))
+    let is_silent = error.is_timeout();
+    let error = Some(error.without_url());
+    if is_silent {
+        SecretsError::Silent(error)
+    } else {
+        SecretsError::Unreachable(error)
+    }
 }
 
 fn sensitive(token: &Secret) -> Result<reqwest::header::HeaderValue, SecretsError> {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use erpgo_secret_set::Secret;
+use erpgo_secret_set::{Secret, retry_after};
 use serde::Deserialize;
 
 use crate::secrets::error::SecretsError;
@@ -87,6 +87,12 @@ pub(super) fn login(status: u16, body: &[u8]) -> Result<Login, SecretsError> {
     })
 }
 
+/// What an answer of any kind says that asks for fewer requests; `wait` is its `Retry-After`.
+pub(super) fn throttled(status: u16, wait: Option<&str>) -> Option<SecretsError> {
+    let wait = wait.and_then(retry_after).unwrap_or_default();
+    (status == 429).then_some(SecretsError::Throttled { wait: Some(wait) })
+}
+
 pub(super) fn read(status: u16, body: &[u8]) -> Result<Look, SecretsError> {
     if status == 404 {
         return not_found(body);
@@ -164,7 +170,6 @@ fn refuse(status: u16, body: &[u8], doing: &'static str) -> Result<(), SecretsEr
     match status {
         200 | 204 => Ok(()),
         401 | 403 => Err(SecretsError::Denied { doing }),
-        429 => Err(SecretsError::Throttled),
         // 307 is how a standby sends on what it cannot hand on, during an election to the server that was
         // active before; 472 and 473 are standbys that hand on nothing.
         307 | 472 | 473 => Err(SecretsError::Standby),
@@ -204,7 +209,6 @@ mod tests {
             class(login(400, b"{\"errors\":[\"invalid role name\"]}")),
             "denied"
         );
-        assert_eq!(class(read(429, b"{}")), "throttled");
         assert_eq!(
             class(read(503, b"{\"errors\":[\"Vault is sealed\"]}")),
             "sealed"
@@ -213,6 +217,19 @@ mod tests {
         assert_eq!(class(read(302, b"")), "settings");
         assert_eq!(class(read(403, b"{}")), "denied");
         assert_eq!(class(read(200, b"<html>")), "malformed");
+    }
+
+    #[test]
+    fn a_wish_for_fewer_requests_is_heard_with_or_without_a_time() {
+        let wait = |status, text| match throttled(status, text) {
+            Some(SecretsError::Throttled { wait }) => wait,
+            Some(error) => panic!("{error:?}"),
+            None => None,
+        };
+        assert_eq!(wait(429, Some("7")), Some(Duration::from_secs(7)));
+        assert_eq!(wait(429, Some("soon")), Some(Duration::ZERO));
+        assert_eq!(wait(429, None), Some(Duration::ZERO));
+        assert_eq!(wait(503, Some("7")), None);
     }
 
     #[test]

@@ -12,13 +12,16 @@ mod wire;
 use std::sync::Arc;
 use std::time::Instant;
 
+use erpgo_secret_set::Relogin;
+
 use self::credentials::{Credentials, Source};
 use self::signed::Signed;
-use super::lease::{Lease, Relogin};
+use super::lease::Lease;
 use super::session::LogsIn;
 use super::{BackendError, Reading, Revision};
 use crate::config::AwsConfig;
 use crate::counters::Counters;
+use crate::schedule::MIN_GAP;
 use crate::{log, random};
 
 /// A secret and the credentials that read it.
@@ -46,7 +49,7 @@ impl Aws {
                 config.secret_id,
             ),
             session: None,
-            relogin: Relogin::default(),
+            relogin: Relogin::new(MIN_GAP),
             counters,
         }
     }
@@ -109,7 +112,7 @@ impl LogsIn for Aws {
             return Err(fault::denied("reading the document", 403));
         };
         let reading = self.requests.read(&session.credentials, known).await?;
-        self.relogin.read_succeeded();
+        self.relogin.succeeded();
         Ok(reading)
     }
 }

@@ -10,14 +10,15 @@ mod wire;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use erpgo_secret_set::Secret;
+use erpgo_secret_set::{Relogin, Secret};
 
 use self::requests::Requests;
-use super::lease::{Care, Lease, Relogin};
+use super::lease::{Care, Lease};
 use super::session::LogsIn;
 use super::{BackendError, ErrorClass, Reading, Revision};
 use crate::config::{VaultAuth, VaultConfig};
 use crate::counters::Counters;
+use crate::schedule::MIN_GAP;
 use crate::{log, random};
 
 // What SIGTERM leaves for giving the token back; the process ends within a second.
@@ -40,7 +41,7 @@ struct Session {
 impl Vault {
     pub(super) fn new(config: VaultConfig, counters: Arc<Counters>) -> Self {
         let (requests, auth) = Requests::new(config);
-        let relogin = Relogin::default();
+        let relogin = Relogin::new(MIN_GAP);
         Self {
             requests,
             auth,
@@ -140,7 +141,7 @@ impl LogsIn for Vault {
             });
         };
         let reading = self.requests.read(&session.token, known).await?;
-        self.relogin.read_succeeded();
+        self.relogin.succeeded();
         Ok(reading)
     }
 }

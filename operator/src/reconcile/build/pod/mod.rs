@@ -37,7 +37,7 @@ pub struct Port {
     /// Name.
     pub name: &'static str,
     /// Number.
-    pub number: i32,
+    pub number: u16,
 }
 
 /// The API.
@@ -60,7 +60,7 @@ impl Port {
     fn of_container(self) -> ContainerPort {
         ContainerPort {
             name: Some(self.name.into()),
-            container_port: self.number,
+            container_port: self.number.into(),
             protocol: Some("TCP".into()),
             ..ContainerPort::default()
         }
