@@ -341,8 +341,8 @@ fn r11_1_alerts_read_only_metrics_and_labels_that_are_written() {
     );
     for (file, value) in [
         ("health/checks.rs", "\"database\""),
-        ("auth/login.rs", "\"failure\""),
-        ("auth/login.rs", "\"locked\""),
+        ("auth/failure.rs", "\"failure\""),
+        ("auth/failure.rs", "\"locked\""),
         ("auth/login.rs", "\"rate_limited\""),
         ("cache/permissions.rs", "\"hit\""),
         ("cache/permissions.rs", "\"miss\""),
