@@ -87,6 +87,8 @@ fn what_was_altered_under_its_generation_is_told_and_begins_no_rotation() {
     let words = [
         "1 pods refuse generation 3",
         ": shop-b;",
+        "or no answer that they can read",
+        "kubectl logs POD -c secrets",
         "put back what was there",
         "above 3",
     ];
