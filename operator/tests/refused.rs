@@ -8,7 +8,7 @@ use std::time::Duration;
 use erpgo_crds::{ConditionType, ErpGo};
 use erpgo_operator::reconcile::observed::{Observed, PodFacts, SecretSetState};
 use erpgo_operator::reconcile::plan::{Effect, Plan, Requeue};
-use erpgo_operator::rotation::{Edit, Record};
+use erpgo_operator::rotation::{Edit, Record, Step};
 use erpgo_secret_set::KeyName;
 use serde_json::{Value, json};
 use situation::{condition, degraded, planned, serving, two_pods};
@@ -87,6 +87,8 @@ fn what_was_altered_under_its_generation_is_told_and_begins_no_rotation() {
     let words = [
         "1 pods refuse generation 3",
         ": shop-b;",
+        "or no answer that they can read",
+        "kubectl logs POD -c secrets",
         "put back what was there",
         "above 3",
     ];
@@ -172,4 +174,22 @@ fn a_revocation_waits_for_no_edit() {
     let kid = "jwt-1".to_owned().try_into().unwrap();
     let revoke = Some(Edit::Revoke(KeyName::Jwt, kid));
     assert_eq!(write(&planned(&erpgo, &seen)), revoke);
+}
+
+#[test]
+fn what_makes_room_for_a_revocation_waits_for_no_edit_either() {
+    let (mut erpgo, mut seen) = staged(false);
+    seen.pods[1] = pod("shop-b", Some(3), Some("malformed"));
+    let annotations = erpgo.metadata.annotations.get_or_insert_default();
+    annotations.insert("erpgo.io/revoke".into(), "jwt/jwt-1".into());
+    let meant = planned(&erpgo, &seen).rotation.unwrap().record;
+    assert_eq!(meant.active.as_ref().unwrap().step, Step::Abort);
+    erpgo.status.get_or_insert_default().rotation = Some(meant.to_status());
+    let abort = Some(Edit::Abort(vec![KeyName::Jwt]));
+    assert_eq!(write(&planned(&erpgo, &seen)), abort);
+
+    // Nobody wants anything revoked any more: it waits as any other step does.
+    let annotations = erpgo.metadata.annotations.get_or_insert_default();
+    annotations.remove("erpgo.io/revoke");
+    assert_eq!(write(&planned(&erpgo, &seen)), None);
 }

@@ -2,7 +2,8 @@
 //!
 //! Owns [`apply`]. Order: identity and rights first, then settings, then the Jobs, then the
 //! address and the policy that guards it, then the pods, then what scales and protects them, and at
-//! the end the optional ways in and the monitoring, so that a CRD that refuses stops nothing else.
+//! the end the optional ways in and the monitoring, so that a CRD that refuses stops nothing else. Nor does
+//! a Job: what serves does not wait for what is to come.
 //!
 //! Each object is read, unless observe has just done so, and left alone when it is as wanted (I-05).
 //! Otherwise server-side apply with force takes the fields that are ours and no other (I-07). An
@@ -39,7 +40,7 @@ pub struct Applier<'a> {
 /// Writes `desired` and deletes what is wanted no more.
 ///
 /// # Errors
-/// The first failure; what was written before it stays, and the next attempt goes on.
+/// The first failure, that of a Job last; what was written before it stays, and the next attempt goes on.
 pub async fn apply(
     context: &Context,
     erpgo: &ErpGo,
@@ -47,64 +48,10 @@ pub async fn apply(
     live: &Live,
 ) -> Result<(), ReconcileError> {
     let applier = Applier::new(context, erpgo);
-    let apis = *context.apis.borrow();
-    let Desired {
-        service_account,
-        role,
-        role_binding,
-        config_map,
-        migration_job,
-        credentials_jobs,
-        network_policy,
-        service,
-        deployment,
-        hpa,
-        pdb,
-        ingress,
-        http_route,
-        service_monitor,
-        prometheus_rule,
-    } = desired;
-    applier.look(Wanted::of(service_account)?).await?;
-    // The backend cannot be changed: where no Role is wanted there never was one.
-    if let Some(role) = role {
-        applier.look(Wanted::of(role)?).await?;
-    }
-    if let Some(role_binding) = role_binding {
-        applier.look(Wanted::of(role_binding)?).await?;
-    }
-    applier.look(Wanted::of(config_map)?).await?;
-    applier
-        .settle::<NetworkPolicy>(network_policy.as_ref())
-        .await?;
-    if let Some(job) = migration_job {
-        applier.create_once(job).await?;
-    }
-    for job in credentials_jobs {
-        errands::run(&applier, job).await?;
-    }
-    applier.look(Wanted::of(service)?).await?;
-    if let Some(deployment) = deployment {
-        applier.roll(Wanted::of(deployment)?, live).await?;
-    }
-    applier.scale(hpa.as_ref(), live).await?;
-    applier.settle::<PodDisruptionBudget>(pdb.as_ref()).await?;
-    applier.settle::<Ingress>(ingress.as_ref()).await?;
-    applier
-        .settle_optional([
-            (apis.http_route, http_route_kind(), http_route),
-            (
-                apis.service_monitor,
-                service_monitor_kind(),
-                service_monitor,
-            ),
-            (
-                apis.prometheus_rule,
-                prometheus_rule_kind(),
-                prometheus_rule,
-            ),
-        ])
-        .await
+    applier.prepare(desired).await?;
+    let jobs = applier.run(desired).await;
+    let serves = applier.serve(desired, live).await;
+    serves.and(jobs)
 }
 
 fn http_route_kind() -> Kind {
@@ -143,6 +90,56 @@ impl<'a> Applier<'a> {
 
     pub(super) fn api(&self, kind: &Kind) -> Api<DynamicObject> {
         kind.api(&self.context.client, &self.key.namespace)
+    }
+
+    async fn prepare(&self, desired: &Desired) -> Result<(), ReconcileError> {
+        self.look(Wanted::of(&desired.service_account)?).await?;
+        // The backend cannot be changed: where no Role is wanted there never was one.
+        if let Some(role) = &desired.role {
+            self.look(Wanted::of(role)?).await?;
+        }
+        if let Some(role_binding) = &desired.role_binding {
+            self.look(Wanted::of(role_binding)?).await?;
+        }
+        self.look(Wanted::of(&desired.config_map)?).await?;
+        self.settle::<NetworkPolicy>(desired.network_policy.as_ref())
+            .await
+    }
+
+    async fn run(&self, desired: &Desired) -> Result<(), ReconcileError> {
+        if let Some(job) = &desired.migration_job {
+            self.create_once(job).await?;
+        }
+        for job in &desired.credentials_jobs {
+            errands::run(self, job).await?;
+        }
+        Ok(())
+    }
+
+    async fn serve(&self, desired: &Desired, live: &Live) -> Result<(), ReconcileError> {
+        self.look(Wanted::of(&desired.service)?).await?;
+        if let Some(deployment) = &desired.deployment {
+            self.roll(Wanted::of(deployment)?, live).await?;
+        }
+        self.scale(desired.hpa.as_ref(), live).await?;
+        self.settle::<PodDisruptionBudget>(desired.pdb.as_ref())
+            .await?;
+        self.settle::<Ingress>(desired.ingress.as_ref()).await?;
+        let apis = *self.context.apis.borrow();
+        self.settle_optional([
+            (apis.http_route, http_route_kind(), &desired.http_route),
+            (
+                apis.service_monitor,
+                service_monitor_kind(),
+                &desired.service_monitor,
+            ),
+            (
+                apis.prometheus_rule,
+                prometheus_rule_kind(),
+                &desired.prometheus_rule,
+            ),
+        ])
+        .await
     }
 
     async fn settle<K>(&self, wanted: Option<&K>) -> Result<(), ReconcileError>

@@ -31,9 +31,11 @@ pub fn waiting(seen: &Observed) -> Option<Waiting> {
     let newest = refusing(seen).filter_map(held).max();
     let (why, way_out) = match newest.filter(|newest| *newest >= found) {
         Some(newest) => (
-            format!("; it is not what they hold, which has generation {newest}"),
             format!(
-                "put back what was there, or raise its generation above {newest}; until then pods that start use another set than these, and no rotation begins"
+                "; it is not what they hold, which has generation {newest}, or no answer that they can read"
+            ),
+            format!(
+                "see kubectl logs POD -c secrets; if it was altered, put back what was there, or raise its generation above {newest}: until then pods that start use another set than these; no rotation begins"
             ),
         ),
         None => (

@@ -19,8 +19,8 @@ use super::valid::{ValidErpGo, ValidTurns};
 use crate::audience::Audience;
 pub use crate::rotation::ACCEPTANCE;
 use crate::rotation::{
-    Decision, Edit, Errand, HASTE, LoginKey, Logins, PodView, Policy, Record, Situation, Wait,
-    Write, decide,
+    Decision, DocumentView, Edit, Errand, HASTE, LoginKey, Logins, PodView, Policy, Record,
+    Situation, Wait, decide,
 };
 
 /// Keys whose values the operator draws in any case.
@@ -66,19 +66,35 @@ pub fn rotation(
         errands: &seen.errands,
         now,
     });
-    Some(held(decided, status, refused::is_altered(seen)))
+    let is_held = refused::is_altered(seen) && waits(&decided, leaks(app, document));
+    Some(match is_held {
+        true => held(decided, status),
+        false => decided,
+    })
 }
 
 // Each write makes a generation of what lies there, which every pod would then take up. What leaked does
-// not wait for that.
-fn held(decided: Decision, status: Option<&ErpGoStatus>, is_altered: bool) -> Decision {
+// not wait for that, nor does what makes room for its revocation.
+fn waits(decided: &Decision, leaks: bool) -> bool {
     let active = decided.record.active.as_ref();
     let revokes = active.is_some_and(|active| active.revoke);
-    let waits = |write: &Write| !revokes && !matches!(write.edit, Edit::Revoke(..));
-    let is_held = is_altered && decided.write.as_ref().is_some_and(waits);
-    if !is_held {
-        return decided;
-    }
+    let goes = |edit: &Edit| match edit {
+        Edit::Revoke(..) => true,
+        Edit::Abort(_) | Edit::Leave => revokes || leaks,
+        _ => revokes,
+    };
+    let write = decided.write.as_ref();
+    write.is_some_and(|write| !goes(&write.edit))
+}
+
+// Whether a version is there that is to be revoked.
+fn leaks(app: &ValidErpGo, document: &DocumentView) -> bool {
+    let asked = app.triggers.revoke.as_ref();
+    let asked = asked.and_then(|(_, parsed)| parsed.as_ref().ok());
+    asked.is_some_and(|asked| document.has(asked.key, &asked.kid))
+}
+
+fn held(decided: Decision, status: Option<&ErpGoStatus>) -> Decision {
     let message = "nothing is written while pods refuse the secret set".to_owned();
     Decision {
         write: None,

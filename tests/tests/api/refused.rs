@@ -4,10 +4,11 @@
 use erpgo_crds::{ErpGo, ErpGoStatus};
 use erpgo_operator::reconcile::rotation_log::{self, LOG_KEY};
 use erpgo_tests::operator::Operator;
-use erpgo_tests::shop::Shop;
+use erpgo_tests::shop::{Shop, image};
 use erpgo_tests::wait;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -15,6 +16,7 @@ use serde_json::json;
 const SET: &str = "shop-secret-set";
 const LOG: &str = "shop-rotation-log";
 const ROTATE: &str = "erpgo.io/rotate";
+const QUOTA: &str = "few-jobs";
 
 async fn settled() -> (Shop, Operator) {
     let (shop, operator) = Shop::with_operator("refused").await.unwrap();
@@ -68,6 +70,67 @@ async fn make_mutable(shop: &Shop) {
     secrets.create(&PostParams::default(), &new).await.unwrap();
 }
 
+/// The Deployment, once it wants so many pods.
+async fn scaled_to(shop: &Shop, replicas: i32) -> Deployment {
+    let scaled = wait::until("another number of replicas", async || {
+        let deployment: Deployment = shop.get("shop").await?;
+        let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas);
+        Ok((wanted == Some(replicas)).then_some(deployment))
+    });
+    scaled.await.unwrap()
+}
+
+/// Comes back when no Job more is let in. No controller counts here, so that the quota is told what there is.
+async fn no_more_jobs(shop: &Shop) {
+    let quotas: Api<ResourceQuota> = shop.api();
+    let hard = json!({"count/jobs.batch": "1"});
+    let quota = json!({"metadata": {"name": QUOTA}, "spec": {"hard": hard}});
+    let quota = serde_json::from_value(quota).unwrap();
+    quotas.create(&PostParams::default(), &quota).await.unwrap();
+    let full = json!({"status": {"hard": hard, "used": hard}});
+    quotas
+        .patch_status(QUOTA, &PatchParams::default(), &Patch::Merge(&full))
+        .await
+        .unwrap();
+    let container = json!({"name": "probe", "image": "probe"});
+    let probe = json!({"metadata": {"name": "probe"}, "spec": {"template": {"spec": {
+        "restartPolicy": "Never", "containers": [container]}}}});
+    let probe: Job = serde_json::from_value(probe).unwrap();
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let jobs: Api<Job> = shop.api();
+    let refused = wait::until("a quota that refuses", async || {
+        let tried = jobs.create(&dry, &probe).await;
+        let refused = tried.is_err_and(|error| error.to_string().contains("exceeded quota"));
+        Ok(refused.then_some(()))
+    });
+    refused.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_is_refused_holds_up_no_pod_of_what_serves() {
+    let (shop, _operator) = settled().await;
+    let deployment: Deployment = shop.get("shop").await.unwrap();
+    let before = image(&deployment).cloned();
+    no_more_jobs(&shop).await;
+    let wanted = json!({"image": "erpgo.local/erpgo:2", "replicas": 3});
+    shop.apply(&wanted).await.unwrap();
+    let deployment = scaled_to(&shop, 3).await;
+    assert_eq!(image(&deployment), before.as_ref());
+    let told = fault(&shop).await;
+    assert!(told.contains("exceeded quota"), "{told}");
+
+    let quotas: Api<ResourceQuota> = shop.api();
+    quotas
+        .delete(QUOTA, &DeleteParams::default())
+        .await
+        .unwrap();
+    shop.annotate("example.com/look", "mended").await.unwrap();
+    shop.finish_migration().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_secret_set_that_cannot_be_written_holds_up_its_rotation_and_nothing_else() {
     let (shop, operator) = settled().await;
@@ -82,12 +145,7 @@ async fn a_secret_set_that_cannot_be_written_holds_up_its_rotation_and_nothing_e
     assert!(told.contains(SET) && told.contains("immutable"), "{told}");
 
     shop.apply(&json!({"replicas": 3})).await.unwrap();
-    let scaled = wait::until("three replicas", async || {
-        let deployment: Deployment = shop.get("shop").await?;
-        let replicas = deployment.spec.and_then(|spec| spec.replicas);
-        Ok((replicas == Some(3)).then_some(()))
-    });
-    scaled.await.unwrap();
+    scaled_to(&shop, 3).await;
     shop.looked_at_by(&operator).await.unwrap();
     assert!(fault(&shop).await.contains("immutable"), "it is forgotten");
     let now = status(&shop).await;
