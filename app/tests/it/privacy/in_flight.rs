@@ -87,7 +87,7 @@ async fn leaves_nothing(world: &World, id: &str, what: &str) {
 }
 
 /// What a person may have under way.
-fn requests() -> [(&'static str, &'static str, Value); 3] {
+fn requests() -> [(&'static str, &'static str, Value); 4] {
     let tomorrow = Timestamp::now() + SignedDuration::from_hours(24);
     [
         (
@@ -105,6 +105,7 @@ fn requests() -> [(&'static str, &'static str, Value); 3] {
             "/api/v1/auth/second-factor/enrol",
             json!({"password": PASSWORD}),
         ),
+        ("POST", "/api/v1/email/send-verification", json!({})),
     ]
 }
 
