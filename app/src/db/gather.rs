@@ -93,8 +93,8 @@ where
     /// The row of `key`, if there is one.
     ///
     /// # Errors
-    /// OVERLOADED when as many wait as may; otherwise as [`Database::acquire`] and as the statement, which fails
-    /// for all that it was to answer.
+    /// OVERLOADED when as many wait as may; otherwise as [`Database::acquire_in_turn`] and as the statement, which
+    /// fails for all that it was to answer.
     pub async fn one(&self, key: K) -> Result<Option<V>> {
         let mut answered = self.0.ask(key)?;
         let answer = match timeout(PATIENCE, &mut answered).await {
@@ -219,7 +219,7 @@ where
 
 impl<K, V> Drop for Round<K, V> {
     fn drop(&mut self) {
-        // Cut short by a panic: whoever waits begins another one.
+        // Cut short by a panic: whoever comes next, or has not waited for long, begins another one for all.
         if !self.is_over {
             let queue = self.parts.queue.lock();
             queue.unwrap_or_else(PoisonError::into_inner).rounds -= 1;

@@ -14,7 +14,7 @@ use crate::passwords::{self, Proven};
 use crate::state::AppState;
 use crate::subjects;
 use crate::tx::{self, Work};
-use crate::users::{UserId, administrators};
+use crate::users::{UserId, administrators, store as users};
 
 /// Erase your account for good. Your records stay where the law asks for them, without your name.
 #[utoipa::path(post, path = "/profile/erase", tag = "auth", request_body = EraseBody,
@@ -86,13 +86,15 @@ impl Erase {
 impl Work<()> for Erase {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
         administrators::lock(connection).await?;
+        // Before anything of theirs is looked for: what others have under way for them is there by then.
+        if users::lock(connection, self.user).await?.is_none() {
+            return Err(Error::not_found("user"));
+        }
         if let Some(proven) = &self.proven {
             proven.hold(connection).await?;
         }
         administrators::one_stays(connection, self.user).await?;
-        if !store::forget(connection, self.user).await? {
-            return Err(Error::not_found("user"));
-        }
+        store::forget(connection, self.user).await?;
         subjects::destroy(connection, self.user.into()).await?;
         audit::record(connection, &self.event).await
     }

@@ -9,9 +9,9 @@ use crate::db::{DbTime, QueryType, observed};
 use crate::error::{Error, Result};
 use crate::users::UserId;
 
-/// Leaves of a user the row that others refer to, and nothing that tells of a person; false when there
-/// is none.
-pub(super) async fn forget(connection: &mut PgConnection, user: UserId) -> Result<bool> {
+/// Leaves of a user the row that others refer to, and nothing that tells of a person. The caller has locked that
+/// row: what somebody adds meanwhile would stay.
+pub(super) async fn forget(connection: &mut PgConnection, user: UserId) -> Result<()> {
     // First, while the address is still known: mails to it wait under it alone.
     let mails = sqlx::query(
         "DELETE FROM outbox WHERE user_id = $1
@@ -32,12 +32,9 @@ pub(super) async fn forget(connection: &mut PgConnection, user: UserId) -> Resul
     .bind(user)
     .bind(DbTime::now())
     .execute(&mut *connection);
-    let done = observed(QueryType::Update, "users.forget", anonymous)
+    observed(QueryType::Update, "users.forget", anonymous)
         .await
         .map_err(|error| Error::database("anonymise a user", error))?;
-    if done.rows_affected() == 0 {
-        return Ok(false);
-    }
     // Sessions take their refresh tokens along.
     for statement in [
         "DELETE FROM sessions WHERE user_id = $1",
@@ -54,5 +51,5 @@ pub(super) async fn forget(connection: &mut PgConnection, user: UserId) -> Resul
             .await
             .map_err(|error| Error::database("erase what a user has left", error))?;
     }
-    Ok(true)
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! A stream whose client must go on taking what it is sent.
 //!
 //! Owns [`Patient`]: a write that waits longer than it may, fails, and its connection ends. Must never end one
-//! that goes on, however slowly: whatever is taken begins the time anew.
+//! that goes on: whatever the kernel takes begins the time anew. It takes more only once a third of what it holds
+//! for the client (4 MiB at most, unless `net.ipv4.tcp_wmem` says otherwise) has gone.
 
 use std::io;
 use std::pin::Pin;

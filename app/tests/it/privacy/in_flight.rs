@@ -87,7 +87,7 @@ async fn leaves_nothing(world: &World, id: &str, what: &str) {
 }
 
 /// What a person may have under way.
-fn requests() -> [(&'static str, &'static str, Value); 3] {
+fn requests() -> [(&'static str, &'static str, Value); 4] {
     let tomorrow = Timestamp::now() + SignedDuration::from_hours(24);
     [
         (
@@ -105,6 +105,7 @@ fn requests() -> [(&'static str, &'static str, Value); 3] {
             "/api/v1/auth/second-factor/enrol",
             json!({"password": PASSWORD}),
         ),
+        ("POST", "/api/v1/email/send-verification", json!({})),
     ]
 }
 
@@ -144,6 +145,35 @@ async fn an_administrator_who_changes_a_person_meanwhile_brings_nothing_back() {
     let late = world.put(&path, &admin, body).await;
     late.refused(404, "NOT_FOUND");
     leaves_nothing(&world, &id, "a change afterwards").await;
+}
+
+/// As a change of the password does, whose mail is written and not committed yet.
+#[tokio::test]
+async fn a_mail_that_is_being_written_meanwhile_goes_with_the_person() {
+    for end in [End::Erased, End::Deleted] {
+        let world = World::new().await;
+        let (id, _) = world.user(EMAIL, &[]).await;
+        let officer = world.admin().await;
+        let mut holder = PgConnection::connect(&world.database.url()).await.unwrap();
+        let mut held = holder.begin().await.unwrap();
+        let written = sqlx::query(
+            "WITH held AS (SELECT id, email FROM users WHERE id = $1::uuid FOR NO KEY UPDATE)
+             INSERT INTO outbox (id, kind, user_id, address, facts, created_at, expires_at,
+                                 next_attempt_at)
+             SELECT gen_random_uuid(), 'password_changed', id, email,
+                    '{\"kind\": \"password_changed\"}'::jsonb, now(), now() + interval '1 day', now()
+             FROM held",
+        );
+        let written = written.bind(&id).execute(&mut *held).await.unwrap();
+        assert_eq!(written.rows_affected(), 1);
+        let committed = async {
+            waits_for_locks(&world.database, 1).await;
+            held.commit().await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(ended(&world, &id, end, &officer), committed);
+        answer.expect(204);
+        leaves_nothing(&world, &id, &format!("a mail, {end:?}")).await;
+    }
 }
 
 /// A sign-in that looked the user up before the end, and notes its failure afterwards.
