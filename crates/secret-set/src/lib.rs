@@ -1,7 +1,7 @@
 //! The secret set: the one contract that operator, sidecar and app share.
 //!
 //! Owns the document in the backend, the files on the tmpfs, the manifest beside them and the
-//! acknowledgement that a pod gives. It does no I/O, reads no clock and knows no backend; a value
+//! acknowledgement that a pod gives. It does no I/O, reads no clock and asks no backend; a value
 //! leaves a [`Secret`] only through [`Secret::expose_secret`], and no core dump of a process that called
 //! [`leave_no_dump`] holds one (invariant I-04).
 //!
@@ -23,6 +23,7 @@ mod manners;
 mod render;
 mod rotate;
 mod secret;
+mod standby;
 mod validate;
 
 pub use ack::{AcceptedKid, Ack, BackendState, PepperHashes, PodState, Verdict};
@@ -38,4 +39,5 @@ pub use manners::{MAX_RETRY_AFTER, Relogin, retry_after};
 pub use render::{MANIFEST_FILE, RenderedSet, file_name, render};
 pub use rotate::{NewValue, abort, join, leave, prepare, promote, retire, revoke, stage};
 pub use secret::Secret;
+pub use standby::knows_no_active;
 pub use validate::{Fault, MIN_KEY_BITS, MIN_KEY_BYTES, MIN_PEPPER_BYTES, is_valid, validate};

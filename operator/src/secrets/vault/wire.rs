@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use erpgo_secret_set::{Secret, retry_after};
+use erpgo_secret_set::{Secret, knows_no_active, retry_after};
 use serde::Deserialize;
 
 use crate::secrets::error::SecretsError;
@@ -64,7 +64,7 @@ struct Fields {
     write_id: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct ErrorBody {
     #[serde(default)]
     errors: Vec<String>,
@@ -184,14 +184,6 @@ fn refuse(status: u16, body: &[u8], doing: &'static str) -> Result<(), SecretsEr
             what: "status code",
         }),
     }
-}
-
-// A sealed server answers 503 too, and one with a fault of its own 500.
-fn knows_no_active(body: &[u8]) -> bool {
-    const SAYS: [&str; 2] = ["no active ", "active cluster node not found"];
-    let ErrorBody { errors } = serde_json::from_slice(body).unwrap_or_default();
-    let says = |text: &String| SAYS.iter().any(|part| text.contains(part));
-    errors.iter().any(says)
 }
 
 #[cfg(test)]

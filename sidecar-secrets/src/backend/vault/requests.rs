@@ -4,7 +4,7 @@
 //! goes with every request, and a redirect is not followed.
 
 use bytes::Bytes;
-use erpgo_secret_set::Secret;
+use erpgo_secret_set::{Secret, knows_no_active};
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, StatusCode};
@@ -126,7 +126,7 @@ impl Requests {
                 place: format!("Vault path {}", self.data_path),
             }),
             StatusCode::TOO_MANY_REQUESTS => Err(BackendError::Throttled { retry_after }),
-            StatusCode::SERVICE_UNAVAILABLE if !wire::knows_no_active(&answer.body) => {
+            StatusCode::SERVICE_UNAVAILABLE if !knows_no_active(&answer.body) => {
                 Err(BackendError::Sealed { retry_after })
             }
             StatusCode::BAD_REQUEST => Err(unusable("Vault calls the request wrong")),

@@ -97,12 +97,6 @@ pub(super) fn stored(body: &[u8]) -> Result<Stored, BackendError> {
     })
 }
 
-/// Whether a 503 is that of a standby that reaches no active server, and not of one that is sealed.
-pub(super) fn knows_no_active(body: &[u8]) -> bool {
-    const SAYS: &[u8] = b"no active ";
-    body.windows(SAYS.len()).any(|part| part == SAYS)
-}
-
 fn parse<'a, T: Deserialize<'a>>(
     body: &'a [u8],
     what: &'static str,
@@ -143,14 +137,6 @@ mod tests {
             stored.revision,
             Revision("7@2026-11-24T10:00:00.123456789Z".into())
         );
-    }
-
-    #[test]
-    fn a_standby_and_a_sealed_server_are_told_apart() {
-        let nobody = br#"{"errors":["no active Vault instance found"]}"#;
-        assert!(knows_no_active(nobody));
-        let sealed = br#"{"errors":["Vault is sealed"]}"#;
-        assert!(!knows_no_active(sealed) && !knows_no_active(b""));
     }
 
     #[test]
