@@ -298,6 +298,34 @@ fn no_rollout_begins_while_another_database_is_staged() {
 }
 
 #[test]
+fn nor_when_the_job_is_gone_and_its_success_is_remembered_until_it_counts_or_not() {
+    let mut case = Case {
+        job: None,
+        status: recorded(OLD, Some(("Succeeded", Some("database-1")))),
+        next: Some("database-2"),
+        ..Case::done("staged", "database-1", "database-1")
+    };
+    for look in 0..2 {
+        let (erpgo, seen) = case.seen();
+        let plan = planned(&erpgo, &seen);
+        assert_eq!(deployed(&plan), OLD, "{look}");
+        assert_eq!(made_for(&plan), None, "{look}");
+        let waiting = plan.waiting.as_ref().unwrap();
+        assert_eq!((waiting.reason, waiting.fault), ("Migrating", false));
+        // What is told now is what the next look remembers.
+        assert_eq!(told(&case).as_deref(), Some("database-1"));
+        case.status = status(&erpgo, &plan, &seen, NOW).0;
+    }
+
+    case.next = None;
+    assert_eq!(deployed(&case.planned()), NEW, "rolled back");
+    case.current = "database-2";
+    let plan = case.planned();
+    assert_eq!(deployed(&plan), OLD, "promoted");
+    assert_eq!(made_for(&plan).as_deref(), Some("database-2"));
+}
+
+#[test]
 fn while_the_backend_is_away_no_rollout_begins_and_none_is_taken_back() {
     for (case, migration, serves) in [
         (

@@ -71,12 +71,12 @@ pub fn standing(
 ) -> Standing {
     let mut standing = match &seen.migration_job {
         None if success::is_recorded(&app.image, status, seen) => {
-            unless_undone(app, seen, plain(Migration::Succeeded, None), now)
+            unless_undone(app, seen, done(app, None, seen), now)
         }
         None => running(app, seen, 1, now),
         Some(job) => match job.state {
             JobState::Succeeded if success::counts(&app.image, job, status, seen) => {
-                unless_undone(app, seen, done(app, job, seen), now)
+                unless_undone(app, seen, done(app, Some(job.attempt), seen), now)
             }
             JobState::Succeeded => moved(app, job),
             JobState::Running if is_outdated(job, made_with) => again_at_once(job),
@@ -124,6 +124,8 @@ pub fn told(
     let image = &erpgo.spec.image;
     let (state, database) = match plan.migration {
         Migration::Pending => return old.migration.clone(),
+        // Without its Job nothing else remembers it.
+        Migration::Running if success::is_held(image, seen, old) => return old.migration.clone(),
         Migration::Running | Migration::Retrying => ("Running", None),
         Migration::Succeeded => (success::WORD, success::version(image, plan, seen, old)),
         Migration::Stopped => ("Failed", None),
@@ -136,8 +138,8 @@ pub fn told(
     })
 }
 
-fn done(app: &ValidErpGo, job: &JobFacts, seen: &Observed) -> Standing {
-    let done = plain(Migration::Succeeded, Some(job.attempt));
+fn done(app: &ValidErpGo, attempt: Option<u32>, seen: &Observed) -> Standing {
+    let done = plain(Migration::Succeeded, attempt);
     if !success::is_at_stake(&app.image, seen) {
         return done;
     }

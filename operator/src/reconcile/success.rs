@@ -80,6 +80,11 @@ pub(super) fn is_at_stake(image: &str, seen: &Observed) -> bool {
     is_staged && seen.deployment.is_some() && !is_live(image, seen)
 }
 
+/// Whether a success that the status remembers waits for that.
+pub(super) fn is_held(image: &str, seen: &Observed, old: &ErpGoStatus) -> bool {
+    is_at_stake(image, seen) && is_recorded(image, Some(old), seen)
+}
+
 /// The version for which the status is to say that a success on `image` counts; none when for all.
 pub(super) fn version(
     image: &str,
