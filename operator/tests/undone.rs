@@ -14,6 +14,7 @@ use erpgo_operator::reconcile::observed::{
 use erpgo_operator::reconcile::plan::{Effect, JobDeletion, Plan};
 use erpgo_operator::reconcile::status::status;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::json;
 use situation::{example, planned, serving};
 
@@ -91,6 +92,18 @@ fn both(erpgo: &ErpGo) -> [Observed; 2] {
         ..with.clone()
     };
     [with, without]
+}
+
+/// The same while the backend is away.
+fn sealed(seen: Observed) -> Observed {
+    Observed {
+        document: None,
+        secret_set: SecretSetState::Unreachable {
+            class: "sealed".into(),
+            message: "it is sealed".into(),
+        },
+        ..seen
+    }
 }
 
 fn deletions(plan: &Plan) -> Vec<JobDeletion> {
@@ -186,15 +199,53 @@ fn they_run_once_for_an_end_and_not_for_what_else_pods_may_end_with() {
 #[test]
 fn while_nobody_can_tell_which_database_is_current_nothing_runs() {
     let erpgo = shop(Some(CURRENT));
-    let seen = Observed {
-        document: None,
-        secret_set: SecretSetState::Unreachable {
-            class: "sealed".into(),
-            message: "it is sealed".into(),
-        },
-        ..missed(&erpgo)
-    };
+    let seen = sealed(missed(&erpgo));
     let plan = planned(&erpgo, &seen);
     rests(&plan, &erpgo.spec.image);
     assert_eq!(plan.waiting.unwrap().reason, "BackendUnreachable");
+}
+
+/// What is told of the migrations, beside what was told before.
+fn migrations(erpgo: &ErpGo, seen: &Observed) -> (Condition, Vec<&'static str>) {
+    let plan = planned(erpgo, seen);
+    let (told, events) = status(erpgo, &plan, seen, Timestamp::UNIX_EPOCH);
+    let mut all = told.conditions.into_iter();
+    let told = all.find(|told| told.type_ == "MigrationsApplied").unwrap();
+    (told, events.iter().map(|event| event.reason).collect())
+}
+
+#[test]
+fn what_was_told_of_them_stands_while_the_backend_is_away_and_pods_still_miss_them() {
+    let mut erpgo = shop(None);
+    for seen in both(&erpgo) {
+        let found = Observed {
+            pods: Vec::new(),
+            ..seen.clone()
+        };
+        for (before, state) in [(&seen, "False"), (&found, "True")] {
+            let plan = planned(&erpgo, before);
+            let (published, _) = status(&erpgo, &plan, before, Timestamp::UNIX_EPOCH);
+            erpgo.status = Some(published);
+            let (told, _) = migrations(&erpgo, before);
+            assert_eq!(told.status, state);
+            // Pods may begin to miss them only now: nobody can tell which database that is.
+            let away = (told, vec!["BackendUnreachable"]);
+            assert_eq!(migrations(&erpgo, &sealed(seen.clone())), away);
+        }
+    }
+}
+
+#[test]
+fn pods_that_have_found_them_are_believed_though_the_backend_is_away() {
+    let mut erpgo = shop(None);
+    let mut seen = missed(&erpgo);
+    let plan = planned(&erpgo, &seen);
+    erpgo.status = Some(status(&erpgo, &plan, &seen, Timestamp::UNIX_EPOCH).0);
+    assert_eq!(migrations(&erpgo, &seen).0.reason, "SchemaBehind");
+    seen.pods[0].ready = true;
+    let (told, _) = migrations(&erpgo, &sealed(seen));
+    assert_eq!(
+        (&*told.status, &*told.reason),
+        ("True", "MigrationsSucceeded")
+    );
 }

@@ -28,12 +28,18 @@ pub(super) struct Undone<'a> {
 /// Whether pods of `image` have missed its migrations since their Job ended.
 pub(super) fn look<'a>(image: &str, seen: &'a Observed) -> Option<Undone<'a>> {
     let version = success::current(seen)?;
+    let pod = &missing(image, seen)?.name;
+    Some(Undone { pod, version })
+}
+
+/// Whether that cannot be judged: pods have missed something, and nobody can tell which version is current.
+pub(super) fn is_unclear(image: &str, seen: &Observed) -> bool {
+    success::current(seen).is_none() && missing(image, seen).is_some()
+}
+
+fn missing<'a>(image: &str, seen: &'a Observed) -> Option<&'a PodFacts> {
     let job = seen.migration_job.as_ref();
-    let pod = seen.pods.iter().find(|pod| misses(image, pod, job))?;
-    Some(Undone {
-        pod: &pod.name,
-        version,
-    })
+    seen.pods.iter().find(|pod| misses(image, pod, job))
 }
 
 fn misses(image: &str, pod: &PodFacts, job: Option<&JobFacts>) -> bool {

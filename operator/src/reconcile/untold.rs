@@ -2,7 +2,7 @@
 //!
 //! Owns which those are, and that they stand as they were told, each with its own generation. Without a secret
 //! set that can be seen nothing is known of its rotation; a refused spec says nothing of a migration that has
-//! begun, and a backend that is away no more. Pure.
+//! begun, and a backend that is away no more, nor whether a success that pods miss still holds. Pure.
 
 use erpgo_crds::{ConditionType, ErpGo};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -12,6 +12,7 @@ use super::observed::{Observed, SecretSetState};
 use super::phase::Phase;
 use super::plan::Plan;
 use super::status::Verdict;
+use super::undone;
 
 /// Takes out what is not known now and was told before.
 pub(super) fn leave_out(verdicts: &mut Vec<Verdict>, erpgo: &ErpGo, plan: &Plan, seen: &Observed) {
@@ -27,9 +28,11 @@ fn is_known(type_: ConditionType, erpgo: &ErpGo, plan: &Plan, seen: &Observed) -
     let is_there = matches!(seen.secret_set, SecretSetState::Present { .. });
     match type_ {
         ConditionType::RotationInProgress => plan.rotation.is_some(),
-        ConditionType::MigrationsApplied => {
-            plan.migration != Migration::Pending || !has_begun(erpgo, seen)
-        }
+        ConditionType::MigrationsApplied => match plan.migration {
+            Migration::Pending => !has_begun(erpgo, seen),
+            Migration::Succeeded => !undone::is_unclear(&erpgo.spec.image, seen),
+            Migration::Running | Migration::Retrying | Migration::Stopped => true,
+        },
         ConditionType::SecretsReady => plan.phase != Phase::Invalid || is_there,
         ConditionType::Ready
         | ConditionType::Progressing
