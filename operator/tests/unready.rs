@@ -105,7 +105,7 @@ fn a_secret_without_which_no_password_can_be_changed_is_named() {
     }
 }
 
-/// A pod that was made at the epoch and whose sidecar has read nothing.
+/// A pod whose sidecar has run since the epoch and has read nothing.
 fn pod(component: PodComponent, image: &str, rendered: &Value, class: Option<&str>) -> PodFacts {
     let state = json!({"rendered_generation": rendered, "acked": null, "backend": {
         "healthy": false, "last_read_age_seconds": null, "stale_since": null, "error_class": class}});
@@ -113,7 +113,7 @@ fn pod(component: PodComponent, image: &str, rendered: &Value, class: Option<&st
         name: "shop-x".into(),
         component,
         image: image.into(),
-        created_at: Some(Timestamp::UNIX_EPOCH),
+        sidecar_started_at: Some(Timestamp::UNIX_EPOCH),
         secrets: Some(serde_json::from_value(state).unwrap()),
         ..PodFacts::default()
     }
@@ -153,6 +153,9 @@ fn a_sidecar_that_gets_no_set_is_named_with_its_class_after_ten_seconds() {
         }
         // Time alone is no news.
         assert_eq!(waiting(&erpgo, &seen, 100).unwrap(), found);
+        // It was started anew, and has tried once.
+        seen.pods[0].sidecar_started_at = Some(Timestamp::from_second(91).unwrap());
+        assert_eq!(waiting(&erpgo, &seen, 100).unwrap(), before);
     }
 }
 

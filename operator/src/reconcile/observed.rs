@@ -177,8 +177,8 @@ pub struct PodFacts {
     pub ip: Option<IpAddr>,
     /// What it belongs to.
     pub component: PodComponent,
-    /// When it was made.
-    pub created_at: Option<Timestamp>,
+    /// Since when its sidecar has run without a restart.
+    pub sidecar_started_at: Option<Timestamp>,
     /// Whether it is ready.
     pub ready: bool,
     /// Whether it is being deleted.

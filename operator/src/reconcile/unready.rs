@@ -1,8 +1,8 @@
 //! What keeps pods from being ready and stands nowhere in their Kubernetes status.
 //!
 //! Owns what is told of a sidecar that gets no secret set though the operator reads it, and of Secrets without
-//! which the kubelet starts no container. Pure: a pod says how old it is. It must never tell more of a failure
-//! than its class (I-04).
+//! which the kubelet starts no container. Pure: a pod says since when its sidecar runs. It must never tell more
+//! of a failure than its class (I-04).
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +12,7 @@ use super::reason;
 use super::valid::ValidErpGo;
 use crate::rotation::LoginKey;
 
-/// By then a sidecar has tried more than once.
+/// By then a sidecar has tried more than once, however long its image was pulled before.
 const LET_PASS: SignedDuration = SignedDuration::from_secs(10);
 
 /// Which sidecar of `component` and `image` has got no secret set yet, and why.
@@ -25,7 +25,7 @@ pub fn sidecar(
 ) -> Option<Waiting> {
     let is_late = |at: Timestamp| now.duration_since(at) >= LET_PASS;
     phase::beginning(seen, component, image)
-        .filter(|pod| pod.created_at.is_some_and(is_late))
+        .filter(|pod| pod.sidecar_started_at.is_some_and(is_late))
         .find_map(unfed)
 }
 

@@ -3,10 +3,12 @@
 //! Owns which of a pod's many states is told: the first container that does not start, and the last
 //! one that ended badly, the main container before others.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 use kube::ResourceExt as _;
 
 use super::bounded;
+use crate::reconcile::build::pod::SIDECAR;
 use crate::reconcile::names::COMPONENT_LABEL as COMPONENT;
 use crate::reconcile::observed::{ContainerTerminated, ContainerWaiting, PodComponent, PodFacts};
 
@@ -34,7 +36,7 @@ fn fact(pod: &Pod, wanted: &str) -> Option<PodFacts> {
         name: pod.name_any(),
         ip: status.pod_ip.as_deref().and_then(|ip| ip.parse().ok()),
         component,
-        created_at: pod.creation_timestamp().map(|time| time.0),
+        sidecar_started_at: sidecar_started_at(&status),
         ready: is_true(&status, "Ready"),
         terminating: pod.metadata.deletion_timestamp.is_some(),
         secrets: None,
@@ -44,6 +46,12 @@ fn fact(pod: &Pod, wanted: &str) -> Option<PodFacts> {
         terminated: terminated(&status, main),
         unschedulable: unschedulable(&status),
     })
+}
+
+fn sidecar_started_at(status: &PodStatus) -> Option<Timestamp> {
+    let sidecar = containers(status).find(|container| container.name == SIDECAR)?;
+    let running = sidecar.state.as_ref()?.running.as_ref()?;
+    running.started_at.as_ref().map(|time| time.0)
 }
 
 fn image(pod: &Pod, main: &str) -> String {
@@ -126,8 +134,7 @@ mod tests {
 
     fn pod(component: &str, job: &str, statuses: serde_json::Value) -> Pod {
         serde_json::from_value(json!({
-            "metadata": {"name": "p", "labels": {COMPONENT: component, JOB_NAME: job},
-                "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "metadata": {"name": "p", "labels": {COMPONENT: component, JOB_NAME: job}},
             "spec": {"containers": [{"name": "app", "image": "erpgo:1"}]},
             "status": {"podIP": "10.0.0.9", "containerStatuses": statuses},
         }))
@@ -148,8 +155,29 @@ mod tests {
         assert_eq!(facts[0].waiting, None);
         assert_eq!(facts[0].image, "erpgo:1");
         assert_eq!(facts[0].ip, Some("10.0.0.9".parse().unwrap()));
-        let made = "2026-01-01T00:00:00Z".parse().unwrap();
-        assert_eq!(facts[0].created_at, Some(made));
+    }
+
+    #[test]
+    fn since_when_a_sidecar_runs_is_told_by_its_own_container() {
+        let running = |at: &str| json!({"running": {"startedAt": at}});
+        let pulls = json!({"waiting": {"reason": "PodInitializing"}});
+        for (state, since) in [
+            (
+                running("2026-01-01T00:05:00Z"),
+                Some("2026-01-01T00:05:00Z"),
+            ),
+            (pulls, None),
+        ] {
+            let app = status("app", running("2026-01-01T00:09:00Z"));
+            let mut pod = pod("api", "", json!([app]));
+            pod.metadata.creation_timestamp =
+                serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+            let sidecar = serde_json::from_value(json!([status("secrets", state)])).unwrap();
+            pod.status.as_mut().unwrap().init_container_statuses = sidecar;
+            let facts = facts(&[pod], "job");
+            let since = since.map(|at| at.parse().unwrap());
+            assert_eq!(facts[0].sidecar_started_at, since);
+        }
     }
 
     #[test]
