@@ -3,10 +3,13 @@
 
 mod situation;
 
+use std::time::Duration;
+
 use erpgo_crds::{ConditionType, ErpGo};
 use erpgo_operator::reconcile::observed::{Blindness, HpaFacts, Observed};
+use erpgo_operator::reconcile::requeue::Requeue;
 use jiff::Timestamp;
-use situation::{condition, degraded, example, serving};
+use situation::{condition, degraded, example, planned, serving};
 
 /// A shop that serves, whose autoscaler has seen no load for so many seconds.
 fn blind_for(seconds: i64) -> (ErpGo, Observed) {
@@ -44,6 +47,27 @@ fn one_that_sees_no_load_for_three_minutes_is_told_with_its_cause_and_pods_stay_
     let (erpgo, mut seen) = blind_for(180);
     seen.hpa.as_mut().unwrap().blind = None;
     assert_eq!(state(&erpgo, &seen, ConditionType::Degraded), "False");
+}
+
+#[test]
+fn one_that_stays_blind_is_looked_at_as_one_at_rest_and_hides_no_other_fault() {
+    let (erpgo, seen) = blind_for(180);
+    let mut sees = seen.clone();
+    sees.hpa.as_mut().unwrap().blind = None;
+    let at_rest = planned(&erpgo, &sees);
+    assert_eq!(at_rest.waiting, None);
+    let blind = planned(&erpgo, &seen);
+    assert_eq!(blind.waiting.unwrap().reason, "AutoscalerBlind");
+    assert_eq!(blind.requeue, at_rest.requeue);
+    assert_eq!(blind.requeue, Requeue::AwaitChange);
+
+    let refused = Observed {
+        quota_denied: Some("exceeded quota".into()),
+        ..seen
+    };
+    let plan = planned(&erpgo, &refused);
+    assert_eq!(plan.waiting.unwrap().reason, "WriteRefused");
+    assert_eq!(plan.requeue, Requeue::After(Duration::from_secs(10)));
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use erpgo_crds::{ConditionType, ErpGo};
 use erpgo_operator::reconcile::observed::{Observed, PodFacts, SecretSetState};
-use erpgo_operator::reconcile::plan::{Effect, Plan, Requeue};
+use erpgo_operator::reconcile::plan::{Effect, Plan};
+use erpgo_operator::reconcile::requeue::Requeue;
 use erpgo_operator::rotation::{Edit, Record, Step};
 use erpgo_secret_set::KeyName;
 use serde_json::{Value, json};

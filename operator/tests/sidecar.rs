@@ -10,9 +10,11 @@ use erpgo_crds::{ChosenBy, ConditionType, ErpGo, ErpGoStatus};
 use erpgo_operator::reconcile::config::Config;
 use erpgo_operator::reconcile::names::MADE_WITH;
 use erpgo_operator::reconcile::observed::{
-    JobFacts, JobState, MigrationOutcome, MigrationReport, Observed, PodFacts, SecretSetState,
+    AckFacts, JobFacts, JobState, MigrationOutcome, MigrationReport, Observed, PodFacts,
+    SecretSetState,
 };
-use erpgo_operator::reconcile::plan::{Plan, Requeue, plan};
+use erpgo_operator::reconcile::plan::{Plan, plan};
+use erpgo_operator::reconcile::requeue::Requeue;
 use erpgo_operator::reconcile::status::{EventNote, status};
 use erpgo_secret_set::{BackendState, PodState};
 use jiff::Timestamp;
@@ -364,10 +366,24 @@ fn a_sidecar_that_alone_cannot_read_is_told_of_once_and_the_pods_stay_ready() {
 }
 
 #[test]
-fn a_sidecar_that_cannot_read_is_asked_again_soon_and_is_well_when_it_has_read() {
-    let (mut erpgo, seen) = with_pods([Some("unreachable"), None]);
+fn a_sidecar_that_cannot_read_is_asked_each_minute_and_is_well_when_it_has_read() {
+    let (mut erpgo, mut seen) = with_pods([Some("unreachable"), None]);
     let now = Timestamp::from_second(200).unwrap();
-    let asked = plan(&erpgo, &seen, &config(), now).requeue;
+    // It acknowledges nothing either.
+    let behind = AckFacts {
+        acknowledged: 1,
+        total: 2,
+    };
+    for acks in [None, Some(behind)] {
+        seen.acks = acks;
+        let asked = plan(&erpgo, &seen, &config(), now).requeue;
+        assert_eq!(asked, Requeue::After(Duration::from_secs(60)));
+    }
+    seen.acks = None;
+    // Another fault is looked at as soon as without it.
+    let mut two = seen.clone();
+    two.quota_denied = Some("exceeded quota".into());
+    let asked = plan(&erpgo, &two, &config(), now).requeue;
     assert_eq!(asked, Requeue::After(Duration::from_secs(10)));
     erpgo.status = Some(told(&erpgo, &seen, 200).0);
     let (_, healed) = with_pods([None, None]);

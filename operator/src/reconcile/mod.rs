@@ -35,6 +35,7 @@ pub mod publish;
 pub mod reason;
 pub mod redis;
 pub mod refused;
+pub mod requeue;
 pub mod rotation;
 mod rotation_condition;
 pub mod rotation_log;
@@ -62,7 +63,8 @@ use kube::Api;
 use live::Live;
 use observe::Reading;
 use observed::Observed;
-use plan::{Plan, Requeue, plan};
+use plan::{Plan, plan};
+use requeue::Requeue;
 use tracing::Span;
 use tracing::field::Empty;
 

@@ -4,8 +4,6 @@
 //! observation give the same plan, so that a restart resumes where it was (I-10) and rest stays rest
 //! (I-05).
 
-use std::time::Duration;
-
 use erpgo_crds::{ErpGo, ErpGoStatus, ServingSidecar};
 use jiff::Timestamp;
 
@@ -22,6 +20,7 @@ use super::observed::{JobFacts, JobState, Observed, PodComponent, SecretSetState
 use super::phase::{self, Phase, Waiting};
 use super::redis;
 use super::refused;
+use super::requeue::{self, Requeue};
 use super::rotation;
 use super::sidecar;
 use super::sources;
@@ -111,15 +110,6 @@ pub enum JobDeletion {
     Outlived,
 }
 
-/// When to look again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Requeue {
-    /// A watch will tell.
-    AwaitChange,
-    /// After this time, with jitter.
-    After(Duration),
-}
-
 /// Decides what is to be done.
 #[must_use]
 pub fn plan(erpgo: &ErpGo, seen: &Observed, config: &Config, now: Timestamp) -> Plan {
@@ -202,10 +192,8 @@ fn decide(
         .or(least(app, seen, rotation.as_ref(), rolling, now));
     checked(Plan {
         phase,
-        requeue: sooner(
-            requeue(phase, waiting.as_ref(), standing.after, seen),
-            rotation.as_ref().and_then(|decided| decided.again),
-        ),
+        requeue: requeue::requeue(phase, waiting.as_ref(), standing.after, seen)
+            .or_sooner(rotation.as_ref().and_then(|decided| decided.again)),
         rotation,
         waiting,
         invalid: Vec::new(),
@@ -392,35 +380,4 @@ fn preparations(
 fn follow(seen: &Observed) -> Option<Effect> {
     let present = matches!(seen.secret_set, SecretSetState::Present { .. });
     present.then_some(Effect::FollowSources)
-}
-
-fn sooner(requeue: Requeue, again: Option<Duration>) -> Requeue {
-    match (requeue, again) {
-        (requeue, None) => requeue,
-        (Requeue::After(after), Some(again)) => Requeue::After(after.min(again)),
-        // What is further away than a look at rest is looked at then.
-        (Requeue::AwaitChange, Some(again)) if again > super::AT_REST => Requeue::AwaitChange,
-        (Requeue::AwaitChange, Some(again)) => Requeue::After(again),
-    }
-}
-
-// Watches tell of everything but Secrets and backends; the rest is a net below them.
-fn requeue(
-    phase: Phase,
-    waiting: Option<&Waiting>,
-    after: Option<Duration>,
-    seen: &Observed,
-) -> Requeue {
-    if let Some(after) = after {
-        // Sooner than the next attempt: what the last one failed for may be mended before.
-        return Requeue::After(after.min(Duration::from_secs(10)));
-    }
-    let unacknowledged = seen.acks.is_some_and(|acks| acks.acknowledged < acks.total);
-    match (phase, waiting) {
-        (Phase::Prepare, _) => Requeue::After(Duration::from_secs(5)),
-        (_, Some(waiting)) if waiting.fault => Requeue::After(Duration::from_secs(10)),
-        (_, Some(_)) => Requeue::After(Duration::from_secs(15)),
-        (_, None) if unacknowledged => Requeue::After(Duration::from_secs(5)),
-        (_, None) => Requeue::AwaitChange,
-    }
 }
