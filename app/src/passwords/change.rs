@@ -128,10 +128,10 @@ impl Work<()> for Change<'_> {
         // Before the user's row, as a reset locks them: whoever reads a mail of before has no say in it any more.
         mail::spend(connection, Purpose::PasswordReset, id).await?;
         if !hashes::set_password(connection, id, self.hash, self.verified).await? {
-            return Err(match self.verified {
-                Some(_) => overtaken(),
-                None => Error::not_found("user"),
-            });
+            if self.verified.is_some() {
+                return overtaken(connection, id).await;
+            }
+            return Err(Error::not_found("user"));
         }
         revoke::all_but(connection, id, self.keep, revoke::Reason::Password).await?;
         audit::record(connection, &self.event).await?;
