@@ -69,9 +69,8 @@ pub(crate) async fn prove(
         (user, hashes::password_hash(&mut connection, id).await?)
         // The connection goes back here: nothing waits in the pool for the hash below.
     };
-    let limit = state.settings.http.request_timeout;
     let work = attempt(state.clone(), origin.clone(), user, stored, password);
-    unattended::run(limit, work).await
+    unattended::run(work).await
 }
 
 /// All that follows from an attempt at the user's password, from its count on.
@@ -86,8 +85,9 @@ async fn attempt(
     let attempt = state.logins.attempt(&identifier).await;
     let stored = stored.filter(|_| attempt.allowed);
     let set = state.keyring.current();
-    let verdict = state.hasher.verify(set, password, stored.clone()).await;
-    match (verdict, stored) {
+    let limit = state.settings.http.request_timeout;
+    let verdict = state.hasher.verify(set, password, stored.clone());
+    match (unattended::in_time(limit, verdict).await, stored) {
         (Ok(Verdict::Right | Verdict::RightAndStale(_)), Some(hash)) => {
             state.logins.forgive(&identifier).await;
             Ok(Proven { user, hash })
