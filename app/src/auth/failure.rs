@@ -3,6 +3,7 @@
 //! Owns [`Failure`] and all that follows from one, wherever it was made: the metrics, the log line, the event
 //! and, when it locks, the mail (R5.4, R5.5, R18.1). What is done for a name that nobody has is the same.
 
+use super::unattended;
 use crate::audit::{self, Action, Event};
 use crate::error::{Code, Error, Result};
 use crate::extract::Origin;
@@ -45,11 +46,15 @@ pub(crate) struct Failure<'a> {
 }
 
 impl Failure<'_> {
-    /// Tells of it. First what is counted and logged, which needs nobody else.
+    /// Tells of it. First what is counted and logged, which needs nobody else. A database that is too slow for the
+    /// event may be fast enough for the mail.
     pub(crate) async fn tell(&self, state: &AppState) -> Result<()> {
         self.count();
         self.log();
-        let noted = audit::record_alone(&state.database, &self.event()).await;
+        let event = self.event();
+        let limit = state.settings.http.request_timeout;
+        let noted = audit::record_alone(&state.database, &event);
+        let noted = unattended::in_time(limit, noted).await;
         if self.attempt.last {
             self.write_to_the_owner(state).await;
         }
@@ -118,7 +123,8 @@ impl Failure<'_> {
             let mut connection = state.database.acquire_in_turn().await?;
             mail::enqueue(&mut connection, To::Whoever(self.typed.trim()), &message).await
         };
-        if let Err(error) = written.await {
+        let limit = state.settings.http.request_timeout;
+        if let Err(error) = unattended::in_time(limit, written).await {
             tracing::warn!(error = %erpgo_telemetry::chain(&error), "the notice of a lock could not be written");
         }
     }

@@ -46,8 +46,7 @@ pub(super) async fn login(
     body.check()?;
     state.hasher.has_room().inspect_err(|_| count("error"))?;
     admit(&state, &origin, &body.email).await?;
-    let limit = state.settings.http.request_timeout;
-    unattended::run(limit, attempt(state, device, origin, body)).await
+    unattended::run(attempt(state, device, origin, body)).await
 }
 
 /// All that follows from an attempt, from its count on.
@@ -63,7 +62,9 @@ async fn attempt(
         device: &device,
         origin: &origin,
     };
-    match sign_in(&state, &body, attempt, client).await {
+    let limit = state.settings.http.request_timeout;
+    let signed_in = unattended::in_time(limit, sign_in(&state, &body, attempt, client));
+    match signed_in.await {
         Ok(Outcome::Whole(answer)) => {
             state.logins.forgive(&identifier).await;
             count("success");

@@ -63,8 +63,7 @@ pub(super) async fn login_second_factor(
         origin,
         body,
     };
-    let limit = state.settings.http.request_timeout;
-    unattended::run(limit, attempt(state, trial)).await
+    unattended::run(attempt(state, trial)).await
 }
 
 /// A code, whose it is to be, and where it comes from.
@@ -81,7 +80,8 @@ async fn attempt(state: AppState, trial: Trial) -> Result<Json<SignedIn>> {
     let identifier = Identifier::of(&contact.email);
     let attempt = state.logins.attempt(&identifier).await;
     let finished = if attempt.allowed {
-        finish(&state, &trial).await
+        let limit = state.settings.http.request_timeout;
+        unattended::in_time(limit, finish(&state, &trial)).await
     } else {
         Ok(None)
     };

@@ -1,8 +1,9 @@
 //! What is seen through, whether anybody waits for its answer or not.
 //!
-//! Owns [`run`]. A client that hangs up ends its handler where that waits; an attempt that is counted by then
-//! would have neither event nor log line nor mail, and five of them lock. It must never outlive the time that a
-//! request has (I-12).
+//! Owns [`run`] and [`in_time`]. A client that hangs up ends its handler where that waits; an attempt that is counted
+//! by then would have neither event nor log line nor mail, and five of them lock. Each part of it that may wait for
+//! long must have its end (I-12), which is an outcome like any other: the attempt is taken back or told of all the
+//! same.
 
 use std::time::Duration;
 
@@ -10,15 +11,10 @@ use tracing::Instrument as _;
 
 use crate::error::{Code, Error, Result};
 
-/// The outcome of `work`, which goes on to its end, or to `limit`, even if nobody asks for it any more.
+/// The outcome of `work`, which goes on to its end even if nobody asks for it any more.
 pub(crate) async fn run<T: Send + 'static>(
-    limit: Duration,
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    let work = async move {
-        let done = tokio::time::timeout(limit, work).await;
-        done.unwrap_or_else(|_| Err(cut_off(limit)))
-    };
     let task = tokio::spawn(work.in_current_span());
     match task.await.map_err(tokio::task::JoinError::try_into_panic) {
         Ok(outcome) => outcome,
@@ -28,9 +24,21 @@ pub(crate) async fn run<T: Send + 'static>(
     }
 }
 
+/// The outcome of a part of it, which is dropped when it has not ended within `limit`.
+///
+/// # Errors
+/// REQUEST_TIMEOUT then.
+pub(crate) async fn in_time<T>(
+    limit: Duration,
+    part: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let done = tokio::time::timeout(limit, part).await;
+    done.unwrap_or_else(|_| Err(cut_off(limit)))
+}
+
 fn cut_off(limit: Duration) -> Error {
     let limit_seconds = limit.as_secs_f64();
-    tracing::warn!(limit_seconds, "an attempt was cut off");
+    tracing::warn!(limit_seconds, "a part of an attempt was cut off");
     Error::refused(Code::RequestTimeout, "the request took too long; try again")
 }
 
@@ -56,7 +64,7 @@ mod tests {
             }
         };
         tokio::select! {
-            _ = run(LONG, work) => panic!("it waits"),
+            _ = run(work) => panic!("it waits"),
             () = steps.0.notified() => {}
         }
         steps.1.notify_one();
@@ -66,17 +74,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_has_no_more_time_than_a_request() {
-        let endless = std::future::pending::<Result<()>>();
-        let outcome = run(Duration::from_millis(1), endless).await;
-        assert_eq!(outcome.unwrap_err().code(), Code::RequestTimeout);
-        let outcome = run(LONG, async { Ok(7) }).await;
-        assert_eq!(outcome.unwrap(), 7);
+    async fn a_part_that_is_cut_off_ends_and_what_follows_goes_on() {
+        let outcome = run(async {
+            let endless = std::future::pending::<Result<()>>();
+            let part = in_time(Duration::from_millis(1), endless).await;
+            Ok((part, in_time(LONG, async { Ok(7) }).await))
+        });
+        let (endless, other) = outcome.await.unwrap();
+        assert_eq!(endless.unwrap_err().code(), Code::RequestTimeout);
+        assert_eq!(other.unwrap(), 7);
     }
 
     #[tokio::test]
     async fn a_panic_is_the_callers() {
-        let caller = tokio::spawn(run(LONG, panics()));
+        let caller = tokio::spawn(run(panics()));
         assert!(caller.await.unwrap_err().is_panic());
     }
 

@@ -8,6 +8,7 @@
 
 mod batch;
 mod class;
+mod entries;
 mod gcra;
 mod memory;
 mod rates;

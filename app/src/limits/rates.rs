@@ -7,7 +7,6 @@
 //! spends: many processes that each see a little of a user do not lose the quota between them. Of a small
 //! quota it takes one at a time, and the count is exact.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use arc_swap::ArcSwap;
 
 use super::batch;
 use super::class::Class;
+use super::entries::Entries;
 use super::gcra::{Quota, Taken};
 use super::subject::{Subject, policy, requests};
 use super::{network, shared};
@@ -32,8 +32,6 @@ const FREE: u32 = 100;
 /// Units taken at once are at most this part of the quota: what is not spent is lost, and a process
 /// takes sixty times a window at the most.
 const PARTS: u32 = 1_200;
-/// Keys that a process remembers: some 180 bytes each.
-const CAPACITY: usize = 50_000;
 
 /// How a subject stands after a request was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +75,8 @@ struct Entry {
 pub struct RateLimits {
     redis: Redis,
     live: Arc<ArcSwap<LiveSettings>>,
-    entries: Mutex<HashMap<Key, Entry>>,
+    // Some 180 bytes each.
+    entries: Mutex<Entries<Key, Entry>>,
     begun: Instant,
 }
 
@@ -209,14 +208,8 @@ impl RateLimits {
     }
 }
 
-fn entry<'a>(entries: &'a mut HashMap<Key, Entry>, key: &Key, now: Instant) -> &'a mut Entry {
-    if entries.len() >= CAPACITY && !entries.contains_key(key) {
-        entries.retain(|_, entry| entry.until > now);
-        if entries.len() >= CAPACITY {
-            entries.clear();
-        }
-    }
-    entries.entry(*key).or_insert(Entry {
+fn entry<'a>(entries: &'a mut Entries<Key, Entry>, key: &Key, now: Instant) -> &'a mut Entry {
+    let fresh = Entry {
         units: 0,
         size: 1,
         until: now,
@@ -228,7 +221,10 @@ fn entry<'a>(entries: &'a mut HashMap<Key, Entry>, key: &Key, now: Instant) -> &
             full_in: Duration::ZERO,
         },
         full_at: 0,
-    })
+    };
+    // Whoever had units without asking does not have them again before their time.
+    let is_alive = |entry: &Entry| entry.until.max(entry.free_at) > now;
+    entries.entry(*key, is_alive, fresh)
 }
 
 impl Key {
@@ -350,23 +346,5 @@ mod tests {
         }
         assert_eq!(limits.spend(&key), None);
         assert_eq!(limits.wanted(&key), 2, "another has begun");
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded() {
-        let limits = limits(5, 0);
-        let quota = Quota {
-            requests: 5,
-            window: WINDOW,
-        };
-        for n in 0..=u32::try_from(CAPACITY).unwrap() {
-            let subject = Subject::Ip(std::net::Ipv4Addr::from_bits(n).into());
-            limits.alone(&Key {
-                class: Class::Read,
-                subject,
-                quota,
-            });
-        }
-        assert!(limits.entries.lock().unwrap().len() <= CAPACITY);
     }
 }

@@ -69,9 +69,8 @@ pub(crate) async fn prove(
         (user, hashes::password_hash(&mut connection, id).await?)
         // The connection goes back here: nothing waits in the pool for the hash below.
     };
-    let limit = state.settings.http.request_timeout;
     let work = attempt(state.clone(), origin.clone(), user, stored, password);
-    unattended::run(limit, work).await
+    unattended::run(work).await
 }
 
 /// All that follows from an attempt at the user's password, from its count on.
@@ -86,8 +85,9 @@ async fn attempt(
     let attempt = state.logins.attempt(&identifier).await;
     let stored = stored.filter(|_| attempt.allowed);
     let set = state.keyring.current();
-    let verdict = state.hasher.verify(set, password, stored.clone()).await;
-    match (verdict, stored) {
+    let limit = state.settings.http.request_timeout;
+    let verdict = state.hasher.verify(set, password, stored.clone());
+    match (unattended::in_time(limit, verdict).await, stored) {
         (Ok(Verdict::Right | Verdict::RightAndStale(_)), Some(hash)) => {
             state.logins.forgive(&identifier).await;
             Ok(Proven { user, hash })
@@ -128,10 +128,10 @@ impl Work<()> for Change<'_> {
         // Before the user's row, as a reset locks them: whoever reads a mail of before has no say in it any more.
         mail::spend(connection, Purpose::PasswordReset, id).await?;
         if !hashes::set_password(connection, id, self.hash, self.verified).await? {
-            return Err(match self.verified {
-                Some(_) => overtaken(),
-                None => Error::not_found("user"),
-            });
+            if self.verified.is_some() {
+                return overtaken(connection, id).await;
+            }
+            return Err(Error::not_found("user"));
         }
         revoke::all_but(connection, id, self.keep, revoke::Reason::Password).await?;
         audit::record(connection, &self.event).await?;

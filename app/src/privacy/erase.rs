@@ -87,11 +87,12 @@ impl Work<()> for Erase {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
         administrators::lock(connection).await?;
         // Before anything of theirs is looked for: what others have under way for them is there by then.
-        if users::lock(connection, self.user).await?.is_none() {
-            return Err(Error::not_found("user"));
-        }
+        let found = users::lock(connection, self.user).await?;
         if let Some(proven) = &self.proven {
             proven.hold(connection).await?;
+        }
+        if found.is_none() {
+            return Err(Error::not_found("user"));
         }
         administrators::one_stays(connection, self.user).await?;
         store::forget(connection, self.user).await?;

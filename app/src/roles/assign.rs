@@ -4,6 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use sqlx::PgConnection;
 
+use super::domain::Role;
 use super::wire::Assignment;
 use super::{RolesAssign, guard, store};
 use crate::audit::{self, Action, Event};
@@ -12,7 +13,8 @@ use crate::error::{Code, Error, Result};
 use crate::extract::{ApiJson, Origin};
 use crate::state::AppState;
 use crate::tx::{self, Work};
-use crate::users::{UserId, store as users};
+use crate::users::bootstrap::ADMIN_ROLE;
+use crate::users::{UserId, administrators, store as users};
 
 /// Give a role of permissions that you hold to a user; it takes hold of their next request.
 #[utoipa::path(post, path = "/roles/assign", tag = "roles", request_body = Assignment,
@@ -77,7 +79,7 @@ impl Work<bool> for Assign<'_> {
 impl Work<bool> for Remove<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<bool> {
         let Self(assign) = self;
-        assign.allowed(connection).await?;
+        let role = assign.allowed(connection).await?;
         let Assignment { user_id, role_id } = *assign.body;
         if assign.caller.user == user_id {
             return Err(Error::refused(
@@ -88,6 +90,10 @@ impl Work<bool> for Remove<'_> {
         if users::find(connection, user_id).await?.is_none() {
             return Err(Error::not_found("user"));
         }
+        if role.name == ADMIN_ROLE {
+            // It is locked, as `administrators::lock` does.
+            administrators::one_stays(connection, user_id).await?;
+        }
         let changed = users::unassign(connection, user_id, role_id).await?;
         if changed {
             assign.note(connection, Action::RoleRemoved).await?;
@@ -97,11 +103,13 @@ impl Work<bool> for Remove<'_> {
 }
 
 impl Assign<'_> {
-    async fn allowed(&self, connection: &mut PgConnection) -> Result<()> {
+    /// The role, if the caller may give and take it.
+    async fn allowed(&self, connection: &mut PgConnection) -> Result<Role> {
         // Locked: the role cannot gain a permission between this check and the commit.
         let role = store::lock(connection, self.body.role_id).await?;
         let role = role.ok_or_else(|| Error::not_found("role"))?;
-        guard::may_hand_out(self.caller.permissions(), &role.permissions)
+        guard::may_hand_out(self.caller.permissions(), &role.permissions)?;
+        Ok(role)
     }
 
     /// The user's next request reads their roles anew.

@@ -42,11 +42,12 @@ struct Disable<'a> {
 impl Work<()> for Disable<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
         let user = self.proven.user.id;
-        if !store::remove(connection, user).await? {
+        let had_one = store::remove(connection, user).await?;
+        // After the factor, as a sign-in locks them. Whose account is gone, it went with that.
+        self.proven.hold(connection).await?;
+        if !had_one {
             return Err(Error::not_found("second factor"));
         }
-        // After the factor, as a sign-in locks them.
-        self.proven.hold(connection).await?;
         confirm::tell(connection, user, self.origin, false).await
     }
 }

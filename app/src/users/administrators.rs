@@ -1,7 +1,8 @@
 //! Who can administer the installation.
 //!
-//! Owns [`lock`] and [`one_stays`], which go before whatever takes a user away: nobody is left to give a role to
-//! anybody once the last administrator has gone.
+//! Owns [`lock`] and [`one_stays`], which go before whatever takes a user, or their role, away: nobody is left to
+//! give a role to anybody once the last administrator has gone. The role itself belongs to the program: nobody
+//! changes or deletes it.
 
 use sqlx::PgConnection;
 
@@ -22,7 +23,7 @@ pub(crate) async fn lock(connection: &mut PgConnection) -> Result<()> {
         .map_err(|error| Error::database("wait for other administrators", error))
 }
 
-/// Refuses when `leaving` is the last administrator; the caller has called [`lock`].
+/// Refuses when `leaving` is the last administrator; the caller has called [`lock`], or locked that role itself.
 pub(crate) async fn one_stays(connection: &mut PgConnection, leaving: UserId) -> Result<()> {
     let query = sqlx::query_scalar(
         "WITH administrators AS (

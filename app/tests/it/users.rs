@@ -1,13 +1,13 @@
 //! Users through the API.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Connection as _;
 
 use crate::locks::waits_for_locks;
-use crate::world::{ADMIN, PASSWORD, World, access};
+use crate::world::{ADMIN, Answer, PASSWORD, World, access};
 
-fn body(email: &str) -> serde_json::Value {
+fn body(email: &str) -> Value {
     json!({"email": email, "first_name": "Kim", "last_name": "Doe", "password": PASSWORD})
 }
 
@@ -227,12 +227,17 @@ async fn administrator(world: &World) -> (String, String) {
     (format!("/api/v1/users/{id}"), access(&answer))
 }
 
-/// Gives the role of administrators to the user.
-async fn promote(world: &World, admin: &str, user: &str) {
+/// The role of administrators and the user, as one is given and taken.
+async fn administration(world: &World, admin: &str, user: &str) -> Value {
     let roles = world.get("/api/v1/roles?limit=1000", admin).await.json();
     let mut roles = roles["roles"].as_array().unwrap().iter();
     let role = roles.find(|role| role["name"] == "admin").unwrap();
-    let body = json!({"user_id": user, "role_id": role["id"]});
+    json!({"user_id": user, "role_id": role["id"]})
+}
+
+/// Gives the role of administrators to the user.
+async fn promote(world: &World, admin: &str, user: &str) {
+    let body = administration(world, admin, user).await;
     world
         .post("/api/v1/roles/assign", admin, body)
         .await
@@ -266,11 +271,52 @@ async fn the_last_administrator_is_neither_barred_nor_deleted() {
 }
 
 #[tokio::test]
-async fn of_two_administrators_who_delete_each_other_one_stays() {
+async fn the_last_administrator_keeps_the_role() {
     let world = World::new().await;
     let (path, admin) = administrator(&world).await;
-    let (kim, token) = world.user("kim@example.org", &[]).await;
+    let first = path.rsplit('/').next().unwrap();
+    let (officer, token) = world.user("officer@example.org", &["*"]).await;
+    let of_first = administration(&world, &admin, first).await;
+    let remove = async |body: &Value| {
+        let path = "/api/v1/roles/remove";
+        world.post(path, &token, body.clone()).await
+    };
+    let answer = remove(&of_first).await;
+    answer.refused(409, "CONFLICT");
+    assert!(
+        answer.text.contains("last administrator"),
+        "{}",
+        answer.text
+    );
+    world.get("/api/v1/users", &admin).await.expect(200);
+    // Nor is who may not sign in one that would stay.
+    let (kim, _) = world.user("kim@example.org", &[]).await;
     promote(&world, &admin, &kim).await;
+    let barred = json!({"email": "kim@example.org", "first_name": "K", "last_name": "D", "is_active": false});
+    world
+        .put(&format!("/api/v1/users/{kim}"), &token, barred)
+        .await
+        .expect(200);
+    remove(&of_first).await.refused(409, "CONFLICT");
+    let of_kim = administration(&world, &admin, &kim).await;
+    remove(&of_kim).await.expect(204);
+    promote(&world, &admin, &officer).await;
+    // Once there is another; it is nothing to take it again.
+    for _ in 0..2 {
+        remove(&of_first).await.expect(204);
+    }
+    world
+        .get("/api/v1/users", &admin)
+        .await
+        .refused(403, "FORBIDDEN");
+}
+
+/// Two calls of which each ends an administrator: they begin while nobody may, and one of them is refused.
+async fn one_is_refused(
+    world: &World,
+    one: impl Future<Output = Answer>,
+    other: impl Future<Output = Answer>,
+) {
     let mut holder = sqlx::PgConnection::connect(&world.database.url())
         .await
         .unwrap();
@@ -283,15 +329,32 @@ async fn of_two_administrators_who_delete_each_other_one_stays() {
         waits_for_locks(&world.database, 2).await;
         held.rollback().await.unwrap();
     };
-    let of_kim = format!("/api/v1/users/{kim}");
-    let (one, other, ()) = tokio::join!(
-        world.delete(&of_kim, &admin),
-        world.delete(&path, &token),
-        released
-    );
+    let (one, other, ()) = tokio::join!(one, other, released);
     let mut statuses = [one.status.as_u16(), other.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 409], "{} {}", one.text, other.text);
+}
+
+#[tokio::test]
+async fn of_two_administrators_who_delete_each_other_one_stays() {
+    let world = World::new().await;
+    let (path, admin) = administrator(&world).await;
+    let (kim, token) = world.user("kim@example.org", &[]).await;
+    promote(&world, &admin, &kim).await;
+    let of_kim = format!("/api/v1/users/{kim}");
+    let one = world.delete(&of_kim, &admin);
+    one_is_refused(&world, one, world.delete(&path, &token)).await;
+}
+
+#[tokio::test]
+async fn of_two_of_whom_one_takes_the_role_and_one_deletes_one_stays() {
+    let world = World::new().await;
+    let (path, admin) = administrator(&world).await;
+    let (kim, token) = world.user("kim@example.org", &[]).await;
+    promote(&world, &admin, &kim).await;
+    let of_kim = administration(&world, &admin, &kim).await;
+    let one = world.post("/api/v1/roles/remove", &admin, of_kim);
+    one_is_refused(&world, one, world.delete(&path, &token)).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Clients that hang up in the middle of an attempt: what is counted is told of all the same (R5.4, R5.5, R18.1).
+//! Clients that hang up in the middle of an attempt, and attempts whose time is over: what is counted is told of all
+//! the same (R5.4, R5.5, R18.1).
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::locks::waits_for_locks;
 use crate::second_factor::switch_on;
-use crate::world::{ADMIN, Answer, PASSWORD, World, shared, until};
+use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World, shared, until};
 
 const WRONG: &str = "wrong horse battery staple";
 const FAILED: &str = "SELECT count(*) FROM audit_events
@@ -28,16 +29,22 @@ async fn sql(connection: &mut PgConnection, text: &str) {
         .unwrap();
 }
 
+/// `table`, for which everybody waits until this rolls back.
+async fn locked(world: &World, table: &str) -> PgConnection {
+    let url = world.database.admin_url();
+    let mut holder = PgConnection::connect(&url).await.unwrap();
+    let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+    sql(&mut holder, &lock).await;
+    holder
+}
+
 /// Sends the request, and hangs up once it waits for `table`.
 async fn hangs_up(
     world: &World,
     table: &str,
     request: impl Future<Output = Answer> + Send + 'static,
 ) {
-    let url = world.database.admin_url();
-    let mut holder = PgConnection::connect(&url).await.unwrap();
-    let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
-    sql(&mut holder, &lock).await;
+    let mut holder = locked(world, table).await;
     let request = tokio::spawn(request);
     waits_for_locks(&world.database, 1).await;
     request.abort();
@@ -141,4 +148,67 @@ async fn p10_who_hangs_up_when_asked_once_more_locks_nobody_in_silence() {
         .await;
     }
     the_lock_is_told_of(&world).await;
+}
+
+/// One whose requests have little time.
+async fn hurried() -> World {
+    let yaml = format!("{SETTINGS}\nhttp: {{ request_timeout: 2s }}");
+    World::with(&yaml, None).await
+}
+
+/// Nothing was found out, so the right password opens with `status`, and nobody is told of a lock.
+async fn nobody_is_locked(world: &World, status: u16) {
+    // The last one is taken back a moment after its answer.
+    until("sign-in is open", || async {
+        world.login(ADMIN, PASSWORD).await.status == status
+    })
+    .await;
+    assert_eq!(number(world, LOCKED).await, 0);
+    assert_eq!(number(world, MAILS).await, 0);
+}
+
+#[tokio::test]
+async fn p10_sign_ins_whose_time_is_over_lock_nobody() {
+    let world = hurried().await;
+    let mut holder = locked(&world, "users").await;
+    for _ in 0..5 {
+        let answer = world.login(ADMIN, WRONG).await;
+        answer.refused(504, "REQUEST_TIMEOUT");
+    }
+    sql(&mut holder, "ROLLBACK").await;
+    nobody_is_locked(&world, 200).await;
+}
+
+#[tokio::test]
+async fn p10_second_factors_whose_time_is_over_lock_nobody() {
+    let world = hurried().await;
+    let token = world.admin().await;
+    let (_, codes) = switch_on(&world, &token).await;
+    let half = world.login(ADMIN, PASSWORD).await.expect(202).json();
+    let body = json!({"challenge_token": half["challenge_token"], "code": codes[0]});
+    let mut holder = locked(&world, "second_factors").await;
+    for _ in 0..5 {
+        let path = "/api/v1/auth/login/second-factor";
+        let answer = world.post(path, "", body.clone()).await;
+        answer.refused(504, "REQUEST_TIMEOUT");
+    }
+    sql(&mut holder, "ROLLBACK").await;
+    nobody_is_locked(&world, 202).await;
+}
+
+/// What is found wrong stays counted though it cannot be noted in time: the owner is told of the lock.
+#[tokio::test]
+async fn p10_a_failure_that_cannot_be_noted_in_time_counts_all_the_same() {
+    let world = hurried().await;
+    let mut holder = locked(&world, "audit_events").await;
+    until("the mail is written", || async {
+        world.login(ADMIN, WRONG).await;
+        number(&world, MAILS).await == 1
+    })
+    .await;
+    sql(&mut holder, "ROLLBACK").await;
+    until("the right password is refused", || async {
+        world.login(ADMIN, PASSWORD).await.status == 401
+    })
+    .await;
 }

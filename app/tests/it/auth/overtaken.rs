@@ -1,7 +1,7 @@
 //! Sign-ins whose password was right a moment ago.
 
 use serde_json::{Value, json};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, Postgres, Transaction};
 
 use crate::locks::waits_for_locks;
 use crate::second_factor::switch_on;
@@ -39,6 +39,15 @@ async fn meanwhile(
         .execute(&mut *change)
         .await
         .unwrap();
+    once_it_waits(world, change, call).await
+}
+
+/// The answer to `call`, which waits for `change` until that is committed.
+async fn once_it_waits(
+    world: &World,
+    change: Transaction<'_, Postgres>,
+    call: impl Future<Output = Answer>,
+) -> Answer {
     let committed = async {
         waits_for_locks(&world.database, 1).await;
         change.commit().await.unwrap();
@@ -125,28 +134,57 @@ async fn a_change_that_waits_for_half_of_a_sign_in_ends_it_too() {
     assert_eq!(number(&world, of_admin).await, 0);
 }
 
+/// What asks for the password beside the session.
+fn calls() -> [(&'static str, Value); 3] {
+    [
+        (
+            "/api/v1/auth/change-password",
+            json!({"current_password": PASSWORD, "new_password": "amber foxes juggle marble"}),
+        ),
+        (
+            "/api/v1/auth/second-factor/disable",
+            json!({"password": PASSWORD}),
+        ),
+        ("/api/v1/profile/erase", json!({"password": PASSWORD})),
+    ]
+}
+
 /// The password was right a moment ago; who has changed it since has ended this very session.
 #[tokio::test]
 async fn what_takes_the_password_is_not_done_with_that_of_before() {
     let world = World::new().await;
-    let calls = [
-        (
-            "auth/change-password",
-            json!({"current_password": PASSWORD, "new_password": "amber foxes juggle marble"}),
-        ),
-        ("auth/second-factor/disable", json!({"password": PASSWORD})),
-        ("profile/erase", json!({"password": PASSWORD})),
-    ];
-    for (n, (path, body)) in calls.into_iter().enumerate() {
+    for (n, (path, body)) in calls().into_iter().enumerate() {
         let email = format!("kim{n}@example.org");
         let (_, token) = world.user(&email, &[]).await;
         switch_on(&world, &token).await;
-        let path = format!("/api/v1/{path}");
-        let call = world.post(&path, &token, body);
+        let call = world.post(path, &token, body);
         let answer = meanwhile(&world, (&*email, OTHER), call).await;
         answer.refused(409, "CONFLICT");
         // The account, its second factor and the password of its owner are there.
         world.login(&email, OTHER).await.expect(202);
+    }
+}
+
+#[tokio::test]
+async fn what_takes_the_password_is_not_done_for_one_who_is_barred_meanwhile() {
+    let world = World::new().await;
+    let mut other = PgConnection::connect(&world.database.url()).await.unwrap();
+    for (n, (path, body)) in calls().into_iter().enumerate() {
+        let email = format!("kim{n}@example.org");
+        let (_, token) = world.user(&email, &[]).await;
+        switch_on(&world, &token).await;
+        let mut barred = other.begin().await.unwrap();
+        let bar = "UPDATE users SET is_active = false WHERE email = $1";
+        let bar = sqlx::query(bar).bind(&email).execute(&mut *barred);
+        assert_eq!(bar.await.unwrap().rows_affected(), 1);
+        let call = world.post(path, &token, body);
+        let answer = once_it_waits(&world, barred, call).await;
+        answer.refused(401, "TOKEN_REVOKED");
+        // Let in again, they find all as it was.
+        let admit = "UPDATE users SET is_active = true WHERE email = $1";
+        let admit = sqlx::query(admit).bind(&email).execute(&mut other);
+        admit.await.unwrap();
+        world.login(&email, PASSWORD).await.expect(202);
     }
 }
 

@@ -87,7 +87,7 @@ async fn leaves_nothing(world: &World, id: &str, what: &str) {
 }
 
 /// What a person may have under way.
-fn requests() -> [(&'static str, &'static str, Value); 4] {
+fn requests() -> [(&'static str, &'static str, Value); 7] {
     let tomorrow = Timestamp::now() + SignedDuration::from_hours(24);
     [
         (
@@ -106,6 +106,21 @@ fn requests() -> [(&'static str, &'static str, Value); 4] {
             json!({"password": PASSWORD}),
         ),
         ("POST", "/api/v1/email/send-verification", json!({})),
+        (
+            "POST",
+            "/api/v1/auth/change-password",
+            json!({"current_password": PASSWORD, "new_password": "violet badgers whistle opera"}),
+        ),
+        (
+            "POST",
+            "/api/v1/auth/second-factor/disable",
+            json!({"password": PASSWORD}),
+        ),
+        (
+            "POST",
+            "/api/v1/profile/erase",
+            json!({"password": PASSWORD}),
+        ),
     ]
 }
 
