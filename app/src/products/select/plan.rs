@@ -137,7 +137,8 @@ async fn r06_2_each_order_and_filter_has_an_index_at_a_million_products() {
     for filter in FILTERS {
         bounded_count(&mut connection, filter).await;
     }
-    let ids = "'{00000000-0000-7000-8000-000000000007, 00000000-0000-7000-8000-000001000000}'::uuid[]";
+    let ids =
+        "'{00000000-0000-7000-8000-000000000007, 00000000-0000-7000-8000-000001000000}'::uuid[]";
     let find = format!("EXPLAIN (FORMAT JSON) {}", FIND.replace("$1", ids));
     by_index(
         &mut connection,
