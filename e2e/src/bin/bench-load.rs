@@ -20,7 +20,7 @@ const CALM: Duration = Duration::from_millis(100);
 /// Within so many seconds after a rush.
 const CALM_WITHIN: Goal = Goal::Below(5.0);
 const NONE: Goal = Goal::AtMost(0.0);
-const CLIENTS: u32 = 8;
+const CLIENTS: u32 = 64;
 /// What the goal of the soak is meant for.
 const HOUR: Duration = Duration::from_secs(3_600);
 /// How often memory is looked at.
