@@ -54,6 +54,15 @@ struct Queue<K, V> {
     asked: VecDeque<Asked<K, V>>,
 }
 
+impl<K, V> Queue<K, V> {
+    /// Counts one more round, unless as many as `most` are under way.
+    fn begins(&mut self, most: usize) -> bool {
+        let begins = self.rounds < most;
+        self.rounds += usize::from(begins);
+        begins
+    }
+}
+
 struct Asked<K, V> {
     key: K,
     answer: oneshot::Sender<Result<Option<V>>>,
@@ -124,19 +133,22 @@ where
             return Err(Error::refused(Code::Overloaded, CROWDED).retry_after(AGAIN));
         }
         queue.asked.push_back(Asked { key, answer });
+        let begins = queue.begins(ROUNDS);
         drop(queue);
-        self.begin(ROUNDS);
+        if begins {
+            self.spawn();
+        }
         Ok(answered)
     }
 
     /// Begins a round, unless as many as `most` are under way.
     fn begin(self: &Arc<Self>, most: usize) {
-        let mut queue = self.locked();
-        if queue.rounds >= most {
-            return;
+        if self.locked().begins(most) {
+            self.spawn();
         }
-        queue.rounds += 1;
-        drop(queue);
+    }
+
+    fn spawn(self: &Arc<Self>) {
         let round = Round {
             parts: Arc::clone(self),
             is_over: false,

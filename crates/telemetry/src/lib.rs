@@ -10,6 +10,7 @@ mod line;
 mod otlp;
 mod parent;
 mod subscriber;
+mod unexported;
 
 pub use chain::chain;
 pub use parent::{TraceParent, adopt, current_parent, trace_id};

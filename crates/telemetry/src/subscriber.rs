@@ -13,6 +13,7 @@ use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::ids::Ids;
 use crate::line::{Fields, Line};
+use crate::unexported::Unexported;
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +125,7 @@ where
     let provider = crate::otlp::provider(options)?;
     let subscriber = Registry::default()
         .with(filter)
+        .with(options.otlp.is_none().then_some(Unexported))
         .with(traces(options, &provider))
         .with(lines(options.format, writer));
     let telemetry = Telemetry {

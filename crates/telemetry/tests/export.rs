@@ -86,13 +86,21 @@ async fn r12_4_spans_are_exported_with_the_services_name() {
         let span = tracing::info_span!("the-span");
         let inner = adopted(&span);
         assert!(inner.ends_with("-01"), "{inner}");
+        let _within = span.enter();
+        let query = tracing::info_span!("the-query", db.system = "postgresql");
+        assert!(!query.is_disabled());
     });
     let flushed = tokio::task::spawn_blocking(move || telemetry.shutdown());
     let sent = tokio::task::spawn_blocking(move || received.recv_timeout(Duration::from_secs(10)));
     let sent = String::from_utf8_lossy(&sent.await.unwrap().unwrap()).into_owned();
     flushed.await.unwrap().unwrap();
     assert!(sent.starts_with("POST /v1/traces HTTP/1.1"), "{sent}");
-    for part in ["application/x-protobuf", "the-service", "the-span"] {
+    for part in [
+        "application/x-protobuf",
+        "the-service",
+        "the-span",
+        "the-query",
+    ] {
         assert!(sent.contains(part), "{part} is missing in {sent}");
     }
 }
@@ -150,4 +158,21 @@ fn without_an_endpoint_spans_have_ids_all_the_same() {
         );
         assert!(one.is_some() && one != other, "{one:?} {other:?}");
     });
+}
+
+#[test]
+fn without_an_endpoint_a_line_in_mid_query_stands_in_the_span_of_its_request() {
+    let log = Log::default();
+    let (subscriber, _telemetry) = build(&options(None), log.clone()).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        let request = tracing::info_span!("request", request_id = "one");
+        let query = request.in_scope(|| tracing::info_span!("query", db.system = "postgresql"));
+        assert!(query.is_disabled() && !request.is_disabled());
+        request.in_scope(|| query.in_scope(|| tracing::info!(db.system = "postgresql", "told")));
+    });
+    let lines = log.lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let line: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(line["span"]["request_id"], "one");
+    assert_eq!(line["db.system"], "postgresql");
 }
