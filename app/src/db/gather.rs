@@ -1,6 +1,6 @@
 //! Reads of one row each, gathered into statements that read many.
 //!
-//! Owns [`Gather`]. Up to [`ROUNDS`] statements are on their way at once, so that a read on a quiet server has
+//! Owns [`Gather`]. Up to two statements are on their way at once, so that a read on a quiet server has
 //! one of its own; those that come meanwhile are asked for together when one of them ends, for the price
 //! of one. A row is never older than the question for it, since a statement begins after all that it
 //! answers were asked. What is to be read inside of a transaction, or locked, never comes here.
