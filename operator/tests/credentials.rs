@@ -5,7 +5,6 @@ mod situation;
 
 use erpgo_crds::ErpGo;
 use erpgo_operator::reconcile::observed::Observed;
-use erpgo_operator::reconcile::plan::Effect;
 use erpgo_operator::rotation::LoginKey::{self, Database, Redis};
 use erpgo_operator::rotation::{DocumentView, Edit, ErrandState, ErrandView, Record};
 use erpgo_secret_set::Kid;
@@ -110,11 +109,7 @@ fn job(erpgo: &ErpGo, seen: &Observed) -> Value {
 }
 
 fn write(erpgo: &ErpGo, seen: &Observed) -> Option<Edit> {
-    let effects = planned(erpgo, seen).effects;
-    effects.iter().find_map(|effect| match effect {
-        Effect::WriteSecrets { write, .. } => Some(write.edit.clone()),
-        _ => None,
-    })
+    situation::write(&planned(erpgo, seen))
 }
 
 #[test]
