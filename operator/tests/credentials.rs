@@ -83,7 +83,7 @@ fn view(keys: &[LoginKey], document: impl Fn(LoginKey) -> Value) -> DocumentView
 }
 
 fn version(key: LoginKey, end: &str) -> Value {
-    json!({"kid": format!("{key}-{end}"), "created_at": "1970-01-01T00:00:00Z"})
+    situation::version(&format!("{key}-{end}"))
 }
 
 fn prepared(keys: &[LoginKey]) -> (ErpGo, Observed) {

@@ -11,7 +11,7 @@ use erpgo_operator::reconcile::requeue::Requeue;
 use erpgo_operator::rotation::{Edit, Record, Step};
 use erpgo_secret_set::KeyName;
 use serde_json::{Value, json};
-use situation::{condition, degraded, planned, serving, two_pods, write};
+use situation::{condition, degraded, planned, serving, two_pods, version, write};
 
 const THEN: &str = "1970-01-01T00:00:00Z";
 
@@ -32,10 +32,6 @@ fn shop(jwt: &Value) -> (ErpGo, Observed) {
 
 fn at_rest() -> (ErpGo, Observed) {
     shop(&json!({"current": version("jwt-1")}))
-}
-
-fn version(kid: &str) -> Value {
-    json!({"kid": kid, "created_at": THEN})
 }
 
 /// A pod that holds this generation and accepts both versions of jwt; `class` says why it read no other.

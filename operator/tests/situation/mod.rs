@@ -13,6 +13,7 @@ use erpgo_operator::reconcile::status::status;
 use erpgo_operator::rotation::Edit;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde_json::{Value, json};
 
 /// `manifests/examples/<name>.yaml`, as the API server would give it.
 pub(crate) fn example(name: &str) -> ErpGo {
@@ -51,6 +52,11 @@ pub(crate) fn write(plan: &Plan) -> Option<Edit> {
         Effect::WriteSecrets { write, .. } => Some(write.edit.clone()),
         _ => None,
     })
+}
+
+/// A version in the view of a document.
+pub(crate) fn version(kid: &str) -> Value {
+    json!({"kid": kid, "created_at": "1970-01-01T00:00:00Z"})
 }
 
 /// What is told of it in this condition.
