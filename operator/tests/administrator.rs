@@ -7,8 +7,8 @@ use erpgo_crds::ErpGo;
 use erpgo_operator::reconcile::migrate::Migration;
 use erpgo_operator::reconcile::names::{self, MADE_WITH};
 use erpgo_operator::reconcile::observed::{JobFacts, JobState, Observed};
-use erpgo_operator::reconcile::plan::{Effect, JobDeletion, Plan};
-use situation::{example, planned, prepared};
+use erpgo_operator::reconcile::plan::{JobDeletion, Plan};
+use situation::{deletions, example, planned, prepared};
 
 /// Its Secret is in this revision.
 fn given(erpgo: &ErpGo, revision: &str) -> Observed {
@@ -44,14 +44,6 @@ fn ended(erpgo: &ErpGo, exit_code: i32, revision: &str) -> Plan {
         ..given(erpgo, revision)
     };
     planned(erpgo, &seen)
-}
-
-fn deletions(plan: &Plan) -> Vec<JobDeletion> {
-    let because = |effect: &Effect| match effect {
-        Effect::DeleteMigrationJob { because, .. } => Some(*because),
-        _ => None,
-    };
-    plan.effects.iter().filter_map(because).collect()
 }
 
 #[test]

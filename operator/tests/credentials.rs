@@ -5,7 +5,6 @@ mod situation;
 
 use erpgo_crds::ErpGo;
 use erpgo_operator::reconcile::observed::Observed;
-use erpgo_operator::reconcile::plan::Effect;
 use erpgo_operator::rotation::LoginKey::{self, Database, Redis};
 use erpgo_operator::rotation::{DocumentView, Edit, ErrandState, ErrandView, Record};
 use erpgo_secret_set::Kid;
@@ -84,7 +83,7 @@ fn view(keys: &[LoginKey], document: impl Fn(LoginKey) -> Value) -> DocumentView
 }
 
 fn version(key: LoginKey, end: &str) -> Value {
-    json!({"kid": format!("{key}-{end}"), "created_at": "1970-01-01T00:00:00Z"})
+    situation::version(&format!("{key}-{end}"))
 }
 
 fn prepared(keys: &[LoginKey]) -> (ErpGo, Observed) {
@@ -110,11 +109,7 @@ fn job(erpgo: &ErpGo, seen: &Observed) -> Value {
 }
 
 fn write(erpgo: &ErpGo, seen: &Observed) -> Option<Edit> {
-    let effects = planned(erpgo, seen).effects;
-    effects.iter().find_map(|effect| match effect {
-        Effect::WriteSecrets { write, .. } => Some(write.edit.clone()),
-        _ => None,
-    })
+    situation::write(&planned(erpgo, seen))
 }
 
 #[test]

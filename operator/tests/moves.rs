@@ -14,7 +14,7 @@ use erpgo_operator::reconcile::status::status;
 use erpgo_operator::rotation::DocumentView;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use situation::{example, planned, prepared, serving};
+use situation::{deletions, example, planned, prepared, serving, version};
 
 const OLD: &str = "registry.example.com/erpgo:0.1.0";
 const NEW: &str = "registry.example.com/erpgo:0.2.0";
@@ -29,10 +29,6 @@ fn document(database: &Value) -> DocumentView {
     let mut keys: serde_json::Map<_, _> = others.into_iter().collect();
     keys.insert("database".into(), database.clone());
     serde_json::from_value(json!({"generation": 7, "keys": keys})).unwrap()
-}
-
-fn version(kid: &str) -> Value {
-    json!({"kid": kid, "created_at": "1970-01-01T00:00:00Z"})
 }
 
 fn job(state: JobState, made_for: Option<&str>) -> JobFacts {
@@ -153,14 +149,6 @@ fn made_for(plan: &Plan) -> Option<String> {
     let job = plan.desired.as_ref().unwrap().migration_job.as_ref()?;
     let annotations = job.metadata.annotations.as_ref().unwrap();
     annotations.get(DATABASE).cloned()
-}
-
-fn deletions(plan: &Plan) -> Vec<JobDeletion> {
-    let because = |effect: &Effect| match effect {
-        Effect::DeleteMigrationJob { because, .. } => Some(*because),
-        _ => None,
-    };
-    plan.effects.iter().filter_map(because).collect()
 }
 
 fn deployed(plan: &Plan) -> String {

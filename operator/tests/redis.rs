@@ -6,13 +6,13 @@ mod situation;
 use erpgo_crds::{ConditionType, ErpGo, FinishedRotation, RotationStatus};
 use erpgo_operator::reconcile::effects::around_apply;
 use erpgo_operator::reconcile::observed::{Complaint, Dependency, Observed, SecretSource};
-use erpgo_operator::reconcile::plan::{Effect, Plan};
+use erpgo_operator::reconcile::plan::Effect;
 use erpgo_operator::rotation::Edit;
 use erpgo_secret_set::KeyName;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::{Value, json};
-use situation::{condition, planned, remember, serving, two_pods};
+use situation::{condition, planned, remember, serving, two_pods, write};
 
 /// A shop that serves with a set of these keys.
 fn shop(keys: &[&str]) -> (ErpGo, Observed) {
@@ -39,13 +39,6 @@ fn told(erpgo: &ErpGo, seen: &Observed) -> [String; 2] {
         format!("{status} {reason} {message}")
     };
     [ConditionType::Ready, ConditionType::Degraded].map(told)
-}
-
-fn write(plan: &Plan) -> Option<Edit> {
-    plan.effects.iter().find_map(|effect| match effect {
-        Effect::WriteSecrets { write, .. } => Some(write.edit.clone()),
-        _ => None,
-    })
 }
 
 #[test]

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use erpgo_crds::{ConditionType, ErpGo};
 use erpgo_operator::reconcile::observed::{Observed, PodFacts, SecretSetState};
-use erpgo_operator::reconcile::plan::{Effect, Plan};
 use erpgo_operator::reconcile::requeue::Requeue;
 use erpgo_operator::rotation::{Edit, Record, Step};
 use erpgo_secret_set::KeyName;
 use serde_json::{Value, json};
-use situation::{condition, degraded, planned, serving, two_pods};
+use situation::{condition, degraded, planned, serving, two_pods, version, write};
 
 const THEN: &str = "1970-01-01T00:00:00Z";
 
@@ -33,10 +32,6 @@ fn shop(jwt: &Value) -> (ErpGo, Observed) {
 
 fn at_rest() -> (ErpGo, Observed) {
     shop(&json!({"current": version("jwt-1")}))
-}
-
-fn version(kid: &str) -> Value {
-    json!({"kid": kid, "created_at": THEN})
 }
 
 /// A pod that holds this generation and accepts both versions of jwt; `class` says why it read no other.
@@ -60,13 +55,6 @@ fn pod(name: &str, held: Option<u64>, class: Option<&str>) -> PodFacts {
 fn told(erpgo: &ErpGo, seen: &Observed, type_: ConditionType) -> [String; 2] {
     let found = condition(erpgo, seen, type_);
     [found.status, found.reason]
-}
-
-fn write(plan: &Plan) -> Option<Edit> {
-    plan.effects.iter().find_map(|effect| match effect {
-        Effect::WriteSecrets { write, .. } => Some(write.edit.clone()),
-        _ => None,
-    })
 }
 
 #[test]

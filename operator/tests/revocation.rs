@@ -10,12 +10,11 @@ use erpgo_operator::reconcile::plan::Effect;
 use erpgo_operator::rotation::{Edit, HASTE};
 use erpgo_secret_set::PodState;
 use serde_json::json;
-use situation::{example, planned, serving};
+use situation::{example, planned, serving, version};
 
 /// A shop that serves with two pods, of which the second does not answer, and a jwt in its grace.
 fn shop() -> (ErpGo, Observed) {
     let erpgo = example("minimal");
-    let version = |kid: &str| json!({"kid": kid, "created_at": "1970-01-01T00:00:00Z"});
     let keys = json!({"jwt": {"current": version("jwt-3"), "previous": version("jwt-1")}});
     let state: PodState = serde_json::from_value(json!({
         "rendered_generation": 3,

@@ -11,12 +11,12 @@ use erpgo_operator::reconcile::names::{self, DATABASE, MIGRATE};
 use erpgo_operator::reconcile::observed::{
     ContainerTerminated, JobFacts, JobState, Observed, PodComponent, PodFacts, SecretSetState,
 };
-use erpgo_operator::reconcile::plan::{Effect, JobDeletion, Plan};
+use erpgo_operator::reconcile::plan::{JobDeletion, Plan};
 use erpgo_operator::reconcile::status::status;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::json;
-use situation::{example, planned, serving};
+use situation::{deletions, example, planned, serving};
 
 /// When the migrations ended.
 const DONE: i64 = 100;
@@ -104,14 +104,6 @@ fn sealed(seen: Observed) -> Observed {
         },
         ..seen
     }
-}
-
-fn deletions(plan: &Plan) -> Vec<JobDeletion> {
-    let because = |effect: &Effect| match effect {
-        Effect::DeleteMigrationJob { because, .. } => Some(*because),
-        _ => None,
-    };
-    plan.effects.iter().filter_map(because).collect()
 }
 
 /// Migrations run no more, and pods of the image are wanted.

@@ -9,14 +9,10 @@ use erpgo_operator::reconcile::status::status;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use serde_json::{Value, json};
-use situation::{condition, example, planned, prepared, serving};
+use serde_json::json;
+use situation::{condition, example, planned, prepared, serving, version};
 
 const NEXT_IMAGE: &str = "registry.example.com/erpgo:0.2.0";
-
-fn version(kid: &str) -> Value {
-    json!({"kid": kid, "created_at": "1970-01-01T00:00:00Z"})
-}
 
 /// A shop that serves, of which this is told while it turns jwt.
 fn rotating() -> (ErpGo, Observed) {

@@ -16,8 +16,8 @@ use sqlx::PgConnection;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{AGAIN, CROWDED, Database, Lease};
-use crate::error::{Code, Error, Result};
+use super::{Database, Lease, crowded};
+use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 
 /// Statements that are on their way at once while each is answered within [`PATIENCE`].
@@ -130,7 +130,7 @@ where
         let mut queue = self.locked();
         if queue.asked.len() >= WAITING {
             METRICS.pool_shed.inc();
-            return Err(Error::refused(Code::Overloaded, CROWDED).retry_after(AGAIN));
+            return Err(crowded());
         }
         queue.asked.push_back(Asked { key, answer });
         let begins = queue.begins(ROUNDS);
@@ -182,7 +182,9 @@ where
             Some(Err(error)) => Err(Error::database(self.operation, Arc::clone(error))),
         }
     }
+}
 
+impl<K, V> Parts<K, V> {
     fn locked(&self) -> MutexGuard<'_, Queue<K, V>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -233,8 +235,7 @@ impl<K, V> Drop for Round<K, V> {
     fn drop(&mut self) {
         // Cut short by a panic: whoever comes next, or has not waited for long, begins another one for all.
         if !self.is_over {
-            let queue = self.parts.queue.lock();
-            queue.unwrap_or_else(PoisonError::into_inner).rounds -= 1;
+            self.parts.locked().rounds -= 1;
         }
     }
 }

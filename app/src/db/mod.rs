@@ -148,7 +148,7 @@ impl Database {
         let taken = self.take(queue).await;
         waited(begun.elapsed(), taken.as_ref().err());
         taken.map_err(|none| match none {
-            NoLease::Crowded => Error::refused(Code::Overloaded, CROWDED).retry_after(AGAIN),
+            NoLease::Crowded => crowded(),
             NoLease::Pool(error) => Error::database("take a database connection", error),
         })
     }
@@ -216,6 +216,10 @@ impl Database {
         METRICS.pool_size.set(size);
         METRICS.pool_in_use.set((size - idle).max(0));
     }
+}
+
+fn crowded() -> Error {
+    Error::refused(Code::Overloaded, CROWDED).retry_after(AGAIN)
 }
 
 fn waited(wait: Duration, error: Option<&NoLease>) {

@@ -6,12 +6,17 @@ use sqlx::{Connection as _, PgConnection};
 use crate::sql::{number, sql};
 use crate::world::{World, until};
 
-/// A connection that keeps everybody else from `products` until it rolls back.
-pub async fn products_locked(database: &TestDatabase) -> PgConnection {
-    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
-    let lock = "BEGIN; LOCK TABLE products IN ACCESS EXCLUSIVE MODE";
-    sql(&mut holder, lock).await;
+/// A connection that keeps everybody else from `table` until it rolls back.
+pub async fn locked(database: &TestDatabase, table: &str) -> PgConnection {
+    let mut holder = PgConnection::connect(&database.admin_url()).await.unwrap();
+    let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+    sql(&mut holder, &lock).await;
     holder
+}
+
+/// As [`locked`], for `products`.
+pub async fn products_locked(database: &TestDatabase) -> PgConnection {
+    locked(database, "products").await
 }
 
 /// Waits until a write holds its Idempotency-Key.

@@ -76,7 +76,8 @@ pub async fn challenge(world: &World) -> String {
     half["challenge_token"].as_str().unwrap().to_owned()
 }
 
-async fn finish(world: &World, challenge: &str, code: &str) -> Answer {
+/// Goes on with half a sign-in.
+pub async fn finish(world: &World, challenge: &str, code: &str) -> Answer {
     let body = json!({"challenge_token": challenge, "code": code});
     world
         .post("/api/v1/auth/login/second-factor", "", body)

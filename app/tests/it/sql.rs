@@ -28,3 +28,11 @@ pub async fn number(world: &World, query: &'static str) -> i64 {
     let pool = world.state.database.pool();
     sqlx::query_scalar(query).fetch_one(&pool).await.unwrap()
 }
+
+/// Runs what has no parameters in the world's database.
+pub async fn execute(world: &World, sql: &'static str) {
+    sqlx::raw_sql(sql)
+        .execute(&world.state.database.pool())
+        .await
+        .unwrap();
+}

@@ -28,8 +28,7 @@ pub fn waiting(seen: &Observed) -> Option<Waiting> {
         names.len(),
         listed(names)
     );
-    let newest = refusing(seen).filter_map(held).max();
-    let (why, way_out) = match newest.filter(|newest| *newest >= found) {
+    let (why, way_out) = match not_below(found, seen) {
         Some(newest) => (
             format!(
                 "; it is not what they hold, which has generation {newest}, or no answer that they can read"
@@ -54,8 +53,13 @@ pub fn waiting(seen: &Observed) -> Option<Waiting> {
 /// give it to all of them at once.
 #[must_use]
 pub fn is_altered(seen: &Observed) -> bool {
+    found(seen).is_some_and(|found| not_below(found, seen).is_some())
+}
+
+/// The newest generation that they hold, if it is `found` or a later one.
+fn not_below(found: Generation, seen: &Observed) -> Option<Generation> {
     let newest = refusing(seen).filter_map(held).max();
-    found(seen).is_some_and(|found| newest >= Some(found))
+    newest.filter(|newest| *newest >= found)
 }
 
 fn found(seen: &Observed) -> Option<Generation> {

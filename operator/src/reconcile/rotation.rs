@@ -76,8 +76,7 @@ pub fn rotation(
 // Each write makes a generation of what lies there, which every pod would then take up. What leaked does
 // not wait for that, nor does what makes room for its revocation.
 fn waits(decided: &Decision, leaks: bool) -> bool {
-    let active = decided.record.active.as_ref();
-    let revokes = active.is_some_and(|active| active.revoke);
+    let revokes = revokes(decided);
     let goes = |edit: &Edit| match edit {
         Edit::Revoke(..) => true,
         Edit::Abort(_) | Edit::Leave => revokes || leaks,
@@ -85,6 +84,11 @@ fn waits(decided: &Decision, leaks: bool) -> bool {
     };
     let write = decided.write.as_ref();
     write.is_some_and(|write| !goes(&write.edit))
+}
+
+fn revokes(decided: &Decision) -> bool {
+    let active = decided.record.active.as_ref();
+    active.is_some_and(|active| active.revoke)
 }
 
 // Whether a version is there that is to be revoked.
@@ -138,9 +142,7 @@ fn logins(app: &ValidErpGo, seen: &Observed) -> BTreeMap<LoginKey, Logins> {
 pub fn effect(decided: Option<&Decision>, seen: &Observed) -> Option<Effect> {
     let decided = decided?;
     let write = decided.write.clone()?;
-    let active = decided.record.active.as_ref();
-    let revokes = active.is_some_and(|active| active.revoke);
-    let patience = if revokes || matches!(write.edit, Edit::Revoke(..)) {
+    let patience = if revokes(decided) || matches!(write.edit, Edit::Revoke(..)) {
         HASTE
     } else {
         PATIENCE

@@ -1,6 +1,6 @@
 //! New random values.
 //!
-//! Owns the only calls of the system's random source in this crate. Each value has 256 bits or more.
+//! Owns the only calls of the system's random source in this crate. Each secret has 256 bits or more.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,8 +14,7 @@ use super::error::SecretsError;
 /// # Errors
 /// When the system has no randomness.
 pub fn token() -> Result<Secret, SecretsError> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(SecretsError::Random)?;
+    let bytes: [u8; 32] = drawn()?;
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
 }
 
@@ -24,8 +23,7 @@ pub fn token() -> Result<Secret, SecretsError> {
 /// # Errors
 /// When the system has no randomness.
 pub fn key() -> Result<Secret, SecretsError> {
-    let mut bytes = [0_u8; 64];
-    getrandom::fill(&mut bytes).map_err(SecretsError::Random)?;
+    let bytes: [u8; 64] = drawn()?;
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
 }
 
@@ -34,9 +32,7 @@ pub fn key() -> Result<Secret, SecretsError> {
 /// # Errors
 /// When the system has no randomness.
 pub fn salt() -> Result<[u8; 16], SecretsError> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(SecretsError::Random)?;
-    Ok(bytes)
+    drawn()
 }
 
 /// Generation 1 around the URLs that the platform team supplied.
@@ -48,9 +44,14 @@ pub fn document(
     database: DatabaseUrl,
     redis: Option<RedisUrl>,
 ) -> Result<Document, SecretsError> {
-    let mut bytes = [0_u8; 192];
-    getrandom::fill(&mut bytes).map_err(SecretsError::Random)?;
+    let bytes: [u8; 192] = drawn()?;
     Ok(first_generation(&bytes, now, database, redis))
+}
+
+fn drawn<const N: usize>() -> Result<[u8; N], SecretsError> {
+    let mut bytes = [0_u8; N];
+    getrandom::fill(&mut bytes).map_err(SecretsError::Random)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

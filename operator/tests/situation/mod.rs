@@ -8,10 +8,12 @@ use erpgo_operator::reconcile::config::Config;
 use erpgo_operator::reconcile::inputs;
 use erpgo_operator::reconcile::names::SPEC_HASH;
 use erpgo_operator::reconcile::observed::{DeploymentFacts, JobFacts, JobState, Observed};
-use erpgo_operator::reconcile::plan::{Plan, plan};
+use erpgo_operator::reconcile::plan::{Effect, JobDeletion, Plan, plan};
 use erpgo_operator::reconcile::status::status;
+use erpgo_operator::rotation::Edit;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde_json::{Value, json};
 
 /// `manifests/examples/<name>.yaml`, as the API server would give it.
 pub(crate) fn example(name: &str) -> ErpGo {
@@ -33,6 +35,28 @@ pub(crate) fn config() -> Config {
 
 pub(crate) fn planned(erpgo: &ErpGo, seen: &Observed) -> Plan {
     plan(erpgo, seen, &config(), Timestamp::UNIX_EPOCH)
+}
+
+/// Why it deletes migration Jobs, for each.
+pub(crate) fn deletions(plan: &Plan) -> Vec<JobDeletion> {
+    let because = |effect: &Effect| match effect {
+        Effect::DeleteMigrationJob { because, .. } => Some(*because),
+        _ => None,
+    };
+    plan.effects.iter().filter_map(because).collect()
+}
+
+/// How it changes the secret set.
+pub(crate) fn write(plan: &Plan) -> Option<Edit> {
+    plan.effects.iter().find_map(|effect| match effect {
+        Effect::WriteSecrets { write, .. } => Some(write.edit.clone()),
+        _ => None,
+    })
+}
+
+/// A version in the view of a document.
+pub(crate) fn version(kid: &str) -> Value {
+    json!({"kid": kid, "created_at": "1970-01-01T00:00:00Z"})
 }
 
 /// What is told of it in this condition.

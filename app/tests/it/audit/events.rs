@@ -5,6 +5,7 @@ use http::{Method, Request};
 use serde_json::json;
 
 use super::events;
+use crate::second_factor::{finish, switch_on};
 use crate::world::{ADMIN, PASSWORD, World, access, send};
 
 async fn sign_in(world: &World, email: &str, password: &str) -> u16 {
@@ -116,20 +117,16 @@ async fn r18_1_sign_out_and_stolen_tokens_are_noted() {
 async fn r18_1_a_second_factor_and_what_is_done_with_it_are_noted() {
     let world = World::new().await;
     let (id, token) = world.user("kim@example.org", &[]).await;
-    let (_, codes) = crate::second_factor::switch_on(&world, &token).await;
+    let (_, codes) = switch_on(&world, &token).await;
     let half = world.login("kim@example.org", PASSWORD).await;
-    let half = half.expect(202).json()["challenge_token"].clone();
-    let finish = async |code: &str| {
-        let body = json!({"challenge_token": half, "code": code});
-        world
-            .post("/api/v1/auth/login/second-factor", "", body)
-            .await
-    };
+    let half = half.expect(202).json();
+    let half = half["challenge_token"].as_str().unwrap();
     let before = events(&world, &format!("action=auth.signed_in&actor={id}"))
         .await
         .len();
-    finish("none").await.refused(401, "INVALID_CREDENTIALS");
-    finish(&codes[0]).await.expect(200);
+    let wrong = finish(&world, half, "none").await;
+    wrong.refused(401, "INVALID_CREDENTIALS");
+    finish(&world, half, &codes[0]).await.expect(200);
     world
         .post(
             "/api/v1/auth/second-factor/disable",

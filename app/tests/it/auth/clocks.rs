@@ -6,11 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use erpgo::auth::token::{self, Claims, Kind, Subject};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::sql::sql;
-use crate::world::{ADMIN, SETTINGS, World, access, database, document, set};
+use crate::world::{ADMIN, SETTINGS, World, access, database, document, refresh_token, set};
 
 const LIFE: Duration = Duration::from_secs(900);
 
@@ -76,10 +75,6 @@ async fn error_of_last_use(world: &World) -> f64 {
     let pool = world.state.database.pool();
     let sql = "SELECT extract(epoch FROM now() - max(used_at))::float8 FROM refresh_tokens";
     sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap()
-}
-
-fn refresh_token(answer: &Value) -> String {
-    answer["refresh_token"].as_str().unwrap().to_owned()
 }
 
 // One pod uses the token and another is asked again: only the database's clock is the same for both.

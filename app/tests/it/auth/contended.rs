@@ -8,14 +8,12 @@ use sqlx::{Connection as _, PgConnection};
 use crate::locks::waits_for_locks;
 use crate::log::LOG;
 use crate::sql::{number, sql};
-use crate::world::{ADMIN, Answer, SETTINGS, World, database, document, set, shared};
+use crate::world::{
+    ADMIN, Answer, SETTINGS, World, database, document, refresh_token, set, shared,
+};
 
 /// Long enough for the adversary to ask for the session before PostgreSQL looks, once, for a deadlock.
 const LOOK: &str = "3s";
-
-fn token(answer: &Value) -> String {
-    answer["refresh_token"].as_str().unwrap().to_owned()
-}
 
 async fn world(yaml: &str) -> Arc<World> {
     let database = database().await;
@@ -57,14 +55,14 @@ async fn in_a_deadlock(world: &Arc<World>, held: &str, token: String) -> Answer 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p08_an_exchange_that_meets_a_deadlock_is_made_once() {
     let world = world(SETTINGS).await;
-    let first = token(&world.signed_in(ADMIN).await);
+    let first = refresh_token(&world.signed_in(ADMIN).await);
     let held = "SELECT 1 FROM refresh_tokens";
     let next = in_a_deadlock(&world, held, first).await.expect(200).json();
     let kept = "SELECT count(*) FROM refresh_tokens";
     assert_eq!(number(&world, kept).await, 2);
     let successors = "SELECT count(*) FROM refresh_tokens WHERE parent_id IS NOT NULL";
     assert_eq!(number(&world, successors).await, 1);
-    world.refresh(&token(&next)).await.expect(200);
+    world.refresh(&refresh_token(&next)).await.expect(200);
 }
 
 const ENDED: &str =
@@ -74,8 +72,8 @@ const TOLD: &str = "SELECT count(*) FROM audit_events WHERE action = 'auth.refre
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p08_a_reuse_that_meets_a_deadlock_ends_the_session_and_is_noted_once() {
     let world = world(&strict()).await;
-    let first = token(&world.signed_in(ADMIN).await);
-    let second = token(&world.refresh(&first).await.expect(200).json());
+    let first = refresh_token(&world.signed_in(ADMIN).await);
+    let second = refresh_token(&world.refresh(&first).await.expect(200).json());
     let answer = in_a_deadlock(&world, "SELECT 1 FROM users", first).await;
     answer.refused(401, "TOKEN_REUSED");
     assert_eq!(number(&world, ENDED).await, 1);
@@ -104,7 +102,7 @@ fn logged(session: &str) -> Vec<Value> {
 async fn a_reuse_whose_session_cannot_be_ended_is_told_in_the_log_once() {
     LazyLock::force(&LOG);
     let world = World::with(&strict(), None).await;
-    let first = token(&world.signed_in(ADMIN).await);
+    let first = refresh_token(&world.signed_in(ADMIN).await);
     world.refresh(&first).await.expect(200);
     let pool = world.state.database.pool();
     let (session, user): (String, String) =

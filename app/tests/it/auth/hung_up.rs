@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use sqlx::{Connection as _, PgConnection};
 
-use crate::locks::waits_for_locks;
+use crate::locks::{locked, waits_for_locks};
 use crate::second_factor::switch_on;
+use crate::sql::{number, sql};
 use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World, shared, until};
 
 const WRONG: &str = "wrong horse battery staple";
@@ -17,34 +17,13 @@ const LOCKED: &str = "SELECT count(*) FROM audit_events WHERE action = 'auth.loc
 const MAILS: &str = "SELECT count(*) FROM outbox WHERE kind = 'lockout'";
 const SIGNED_IN: &str = "SELECT count(*) FROM audit_events WHERE action = 'auth.signed_in'";
 
-async fn number(world: &World, query: &'static str) -> i64 {
-    let pool = world.state.database.pool();
-    sqlx::query_scalar(query).fetch_one(&pool).await.unwrap()
-}
-
-async fn sql(connection: &mut PgConnection, text: &str) {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))
-        .execute(connection)
-        .await
-        .unwrap();
-}
-
-/// `table`, for which everybody waits until this rolls back.
-async fn locked(world: &World, table: &str) -> PgConnection {
-    let url = world.database.admin_url();
-    let mut holder = PgConnection::connect(&url).await.unwrap();
-    let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
-    sql(&mut holder, &lock).await;
-    holder
-}
-
 /// Sends the request, and hangs up once it waits for `table`.
 async fn hangs_up(
     world: &World,
     table: &str,
     request: impl Future<Output = Answer> + Send + 'static,
 ) {
-    let mut holder = locked(world, table).await;
+    let mut holder = locked(&world.database, table).await;
     let request = tokio::spawn(request);
     waits_for_locks(&world.database, 1).await;
     request.abort();
@@ -170,7 +149,7 @@ async fn nobody_is_locked(world: &World, status: u16) {
 #[tokio::test]
 async fn p10_sign_ins_whose_time_is_over_lock_nobody() {
     let world = hurried().await;
-    let mut holder = locked(&world, "users").await;
+    let mut holder = locked(&world.database, "users").await;
     for _ in 0..5 {
         let answer = world.login(ADMIN, WRONG).await;
         answer.refused(504, "REQUEST_TIMEOUT");
@@ -186,7 +165,7 @@ async fn p10_second_factors_whose_time_is_over_lock_nobody() {
     let (_, codes) = switch_on(&world, &token).await;
     let half = world.login(ADMIN, PASSWORD).await.expect(202).json();
     let body = json!({"challenge_token": half["challenge_token"], "code": codes[0]});
-    let mut holder = locked(&world, "second_factors").await;
+    let mut holder = locked(&world.database, "second_factors").await;
     for _ in 0..5 {
         let path = "/api/v1/auth/login/second-factor";
         let answer = world.post(path, "", body.clone()).await;
@@ -200,7 +179,7 @@ async fn p10_second_factors_whose_time_is_over_lock_nobody() {
 #[tokio::test]
 async fn p10_a_failure_that_cannot_be_noted_in_time_counts_all_the_same() {
     let world = hurried().await;
-    let mut holder = locked(&world, "audit_events").await;
+    let mut holder = locked(&world.database, "audit_events").await;
     until("the mail is written", || async {
         world.login(ADMIN, WRONG).await;
         number(&world, MAILS).await == 1

@@ -5,22 +5,21 @@ use std::time::Duration;
 
 use erpgo_test_kit::{proxy, redis};
 use futures::StreamExt as _;
-use serde_json::Value;
 
 use crate::log::LOG;
-use crate::world::{ADMIN, SETTINGS, World, access, shared};
-
-fn token(answer: &Value) -> String {
-    answer["refresh_token"].as_str().unwrap().to_owned()
-}
+use crate::world::{ADMIN, SETTINGS, World, access, refresh_token, shared};
 
 #[tokio::test]
 async fn each_refresh_token_is_exchanged_for_the_next() {
     let world = World::new().await;
     let mut answer = world.signed_in(ADMIN).await;
     for _ in 0..3 {
-        let next = world.refresh(&token(&answer)).await.expect(200).json();
-        assert_ne!(token(&next), token(&answer));
+        let next = world
+            .refresh(&refresh_token(&answer))
+            .await
+            .expect(200)
+            .json();
+        assert_ne!(refresh_token(&next), refresh_token(&answer));
         world
             .get("/api/v1/profile", &access(&next))
             .await
@@ -33,25 +32,41 @@ async fn each_refresh_token_is_exchanged_for_the_next() {
 async fn a_second_tab_gets_the_same_successor_within_the_grace() {
     let world = World::new().await;
     let first = world.signed_in(ADMIN).await;
-    let one = world.refresh(&token(&first)).await.expect(200).json();
-    let other = world.refresh(&token(&first)).await.expect(200).json();
-    assert_eq!(token(&one), token(&other));
-    world.refresh(&token(&one)).await.expect(200);
+    let one = world
+        .refresh(&refresh_token(&first))
+        .await
+        .expect(200)
+        .json();
+    let other = world
+        .refresh(&refresh_token(&first))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(refresh_token(&one), refresh_token(&other));
+    world.refresh(&refresh_token(&one)).await.expect(200);
 }
 
 #[tokio::test]
 async fn a_grandparent_ends_the_whole_session_even_within_the_grace() {
     let world = World::new().await;
     let first = world.signed_in(ADMIN).await;
-    let second = world.refresh(&token(&first)).await.expect(200).json();
-    let third = world.refresh(&token(&second)).await.expect(200).json();
+    let second = world
+        .refresh(&refresh_token(&first))
+        .await
+        .expect(200)
+        .json();
+    let third = world
+        .refresh(&refresh_token(&second))
+        .await
+        .expect(200)
+        .json();
     world
-        .refresh(&token(&first))
+        .refresh(&refresh_token(&first))
         .await
         .refused(401, "TOKEN_REUSED");
     // Thief and owner alike: nobody can tell them apart.
     world
-        .refresh(&token(&third))
+        .refresh(&refresh_token(&third))
         .await
         .refused(401, "TOKEN_REVOKED");
     world
@@ -69,13 +84,21 @@ async fn a_second_use_is_told_in_the_log_though_its_client_hangs_up() {
     let world = World::with(SETTINGS, Some(&way.url(&redis.url()))).await;
     world.redis_is_listening().await;
     let first = world.signed_in(ADMIN).await;
-    let second = world.refresh(&token(&first)).await.expect(200).json();
-    let third = world.refresh(&token(&second)).await.expect(200).json();
+    let second = world
+        .refresh(&refresh_token(&first))
+        .await
+        .expect(200)
+        .json();
+    let third = world
+        .refresh(&refresh_token(&second))
+        .await
+        .expect(200)
+        .json();
     let client = ::redis::Client::open(redis.url()).unwrap();
     let mut ear = client.get_async_pubsub().await.unwrap();
     ear.psubscribe("*").await.unwrap();
     let mut announced = ear.into_on_message();
-    let used = token(&first);
+    let used = refresh_token(&first);
     // Too late for a call, and in time for the ping of whoever keeps the connection.
     way.slow(Duration::from_millis(200));
     tokio::select! {
@@ -88,7 +111,7 @@ async fn a_second_use_is_told_in_the_log_though_its_client_hangs_up() {
     assert_eq!(told.len(), 1, "{told:?}");
     way.resume();
     world
-        .refresh(&token(&third))
+        .refresh(&refresh_token(&third))
         .await
         .refused(401, "TOKEN_REVOKED");
 }
@@ -102,22 +125,26 @@ async fn without_grace_the_direct_parent_ends_it_too_and_other_sessions_go_on() 
     let world = World::with(&yaml, None).await;
     let bystander = world.signed_in(ADMIN).await;
     let first = world.signed_in(ADMIN).await;
-    let second = world.refresh(&token(&first)).await.expect(200).json();
+    let second = world
+        .refresh(&refresh_token(&first))
+        .await
+        .expect(200)
+        .json();
     world
-        .refresh(&token(&first))
+        .refresh(&refresh_token(&first))
         .await
         .refused(401, "TOKEN_REUSED");
     world
         .get("/api/v1/profile", &access(&second))
         .await
         .refused(401, "TOKEN_REVOKED");
-    world.refresh(&token(&bystander)).await.expect(200);
+    world.refresh(&refresh_token(&bystander)).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r10_3_racing_tabs_all_stay_signed_in_with_one_successor() {
     let world = shared(World::new().await);
-    let first = token(&world.signed_in(ADMIN).await);
+    let first = refresh_token(&world.signed_in(ADMIN).await);
     let tabs: Vec<_> = (0..8)
         .map(|_| {
             let (world, first) = (world.clone(), first.clone());
@@ -126,7 +153,7 @@ async fn r10_3_racing_tabs_all_stay_signed_in_with_one_successor() {
         .collect();
     let mut successors = std::collections::HashSet::new();
     for tab in tabs {
-        successors.insert(token(&tab.await.unwrap()));
+        successors.insert(refresh_token(&tab.await.unwrap()));
     }
     assert_eq!(successors.len(), 1);
 }
@@ -144,6 +171,10 @@ async fn the_database_holds_no_token_in_clear() {
     .await
     .unwrap();
     assert_eq!(dump.len(), 2);
-    let signature = token(&answer).rsplit('.').next().unwrap().to_owned();
+    let signature = refresh_token(&answer)
+        .rsplit('.')
+        .next()
+        .unwrap()
+        .to_owned();
     assert!(!dump.concat().contains(&signature));
 }

@@ -1,9 +1,9 @@
 //! Sign-ins whose time is over take no room for ever.
 
 use erpgo::auth::sweep::sweep;
-use serde_json::Value;
 
-use crate::world::{ADMIN, World, access};
+use crate::sql::execute;
+use crate::world::{ADMIN, World, access, refresh_token};
 
 async fn count(world: &World, table: &'static str) -> i64 {
     let sql = format!("SELECT count(*) FROM {table}");
@@ -11,13 +11,6 @@ async fn count(world: &World, table: &'static str) -> i64 {
         .fetch_one(&world.state.database.pool())
         .await
         .unwrap()
-}
-
-async fn execute(world: &World, sql: &'static str) {
-    sqlx::raw_sql(sql)
-        .execute(&world.state.database.pool())
-        .await
-        .unwrap();
 }
 
 /// So many sessions of the administrator, each with a token, that ended so long ago.
@@ -68,16 +61,12 @@ async fn a_sign_in_that_was_not_finished_in_time_goes_and_one_that_may_be_stays(
     assert_eq!(count(&world, open).await, 1);
 }
 
-fn token(answer: &Value) -> String {
-    answer["refresh_token"].as_str().unwrap().to_owned()
-}
-
 #[tokio::test]
 async fn a_session_that_goes_on_leaves_its_old_tokens_behind_and_knows_each_that_may_come_again() {
     let world = World::new().await;
     let mut given = vec![world.signed_in(ADMIN).await];
     for _ in 0..4 {
-        let next = world.refresh(&token(given.last().unwrap())).await;
+        let next = world.refresh(&refresh_token(given.last().unwrap())).await;
         given.push(next.expect(200).json());
     }
     // The time of the first two is long over.
@@ -88,18 +77,26 @@ async fn a_session_that_goes_on_leaves_its_old_tokens_behind_and_knows_each_that
     )
     .await;
     assert_eq!(count(&world, "refresh_tokens").await, 5);
-    let next = world.refresh(&token(&given[4])).await.expect(200).json();
+    let next = world
+        .refresh(&refresh_token(&given[4]))
+        .await
+        .expect(200)
+        .json();
     assert_eq!(count(&world, "refresh_tokens").await, 4);
-    let next = world.refresh(&token(&next)).await.expect(200).json();
+    let next = world
+        .refresh(&refresh_token(&next))
+        .await
+        .expect(200)
+        .json();
     let profile = world.get("/api/v1/profile", &access(&next)).await;
     profile.expect(200);
     // The third is used, and could be presented still: that is a theft, as ever.
     world
-        .refresh(&token(&given[2]))
+        .refresh(&refresh_token(&given[2]))
         .await
         .refused(401, "TOKEN_REUSED");
     world
-        .refresh(&token(&next))
+        .refresh(&refresh_token(&next))
         .await
         .refused(401, "TOKEN_REVOKED");
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::log::LOG;
 use crate::program::{Program, administrator, get, post, start};
-use crate::second_factor::{code, switch_on};
+use crate::second_factor::{code, finish, switch_on};
 use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World, access};
 
 const WRONG: &str = "wrong horse battery staple";
@@ -98,16 +98,9 @@ async fn r05_5_and_r18_1_wrong_passwords_of_a_session_lock_and_are_told_of() {
     }
 }
 
-async fn half(world: &World, email: &str) -> Value {
+async fn half(world: &World, email: &str) -> String {
     let half = world.login(email, PASSWORD).await.expect(202).json();
-    half["challenge_token"].clone()
-}
-
-async fn finish(world: &World, half: &Value, code: &str) -> Answer {
-    let body = json!({"challenge_token": half, "code": code});
-    world
-        .post("/api/v1/auth/login/second-factor", "", body)
-        .await
+    half["challenge_token"].as_str().unwrap().to_owned()
 }
 
 /// With a sign-in before each code: its password is right, and no failure.

@@ -6,17 +6,25 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::sink::{Mood, Sink, auth};
-use super::{Post, execute, sending, settings, waiting};
+use super::{Post, sending, settings, waiting};
 use crate::log::LOG;
-use crate::sql::number;
+use crate::sql::{execute, number};
 use crate::world::{ADMIN, SETTINGS, World, until};
 
-pub async fn failed(world: &World) -> i64 {
+async fn failed(world: &World) -> i64 {
     number(
         world,
         "SELECT count(*) FROM outbox WHERE failed_at IS NOT NULL",
     )
     .await
+}
+
+/// Waits until the one mail that there is was given up.
+pub async fn given_up(world: &World) {
+    until("the mail is given up", || async {
+        failed(world).await == 1
+    })
+    .await;
 }
 
 fn data(sink: &Sink) -> usize {
@@ -52,10 +60,7 @@ async fn fill(world: &World, count: i32) {
 async fn a_mail_is_tried_three_times_and_then_given_up() {
     let post = Post::new(Mood::NotNow).await;
     post.world.forgot(ADMIN).await.expect(202);
-    until("the mail is given up", || async {
-        failed(&post.world).await == 1
-    })
-    .await;
+    given_up(&post.world).await;
     assert_eq!(data(&post.sink), 3);
     // A token that was not delivered opens nothing.
     let tokens = "SELECT count(*) FROM email_tokens";
@@ -78,10 +83,7 @@ async fn a_mail_arrives_once_the_server_is_willing() {
 async fn a_mail_that_is_refused_for_good_is_not_tried_again() {
     let post = Post::new(Mood::Never).await;
     post.world.forgot(ADMIN).await.expect(202);
-    until("the mail is given up", || async {
-        failed(&post.world).await == 1
-    })
-    .await;
+    given_up(&post.world).await;
     let rcpt = post.sink.commands();
     assert_eq!(
         rcpt.iter().filter(|line| line.starts_with("RCPT")).count(),
@@ -168,9 +170,7 @@ async fn what_is_written_while_one_of_its_kind_is_being_sent_is_sent_after_it() 
     let yaml = settings(sink.port).replace("timeout: 2s", "timeout: 60s");
     let world = World::with(&yaml, None).await;
     world.forgot(ADMIN).await;
-    let stop = CancellationToken::new();
-    tokio::spawn(erpgo::mail::run(world.state.clone(), stop.clone()));
-    let _sending = stop.drop_guard();
+    let _sending = sending(&world);
     until("it is being sent", || async { data(&sink) == 1 }).await;
     world.forgot(ADMIN).await;
     assert_eq!(waiting(&world).await, 1);
@@ -251,10 +251,7 @@ async fn nothing_is_said_in_clear_where_tls_is_asked_for() {
     let world = World::with(&yaml, None).await;
     world.forgot(ADMIN).await.expect(202);
     let _sending = sending(&world);
-    until("the mail is given up", || async {
-        failed(&world).await == 1
-    })
-    .await;
+    given_up(&world).await;
     let said = sink.commands().join("\n");
     assert!(
         said.contains("EHLO") && !said.contains("MAIL") && !said.contains("RCPT"),

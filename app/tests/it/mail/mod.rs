@@ -90,10 +90,3 @@ async fn noted(world: &World, token: &str, action: &str) -> Vec<[Value; 3]> {
 fn once(user: &str) -> Vec<[Value; 3]> {
     vec![[json!(user), json!(format!("user:{user}")), json!("success")]]
 }
-
-pub async fn execute(world: &World, sql: &'static str) {
-    sqlx::query(sql)
-        .execute(&world.state.database.pool())
-        .await
-        .unwrap();
-}

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::sink::{Mood, code};
-use super::{Post, execute, noted, once, waiting};
+use super::{Post, noted, once, waiting};
+use crate::sql::execute;
 use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World, access};
 
 const NEW: &str = "violet badgers whistle opera";

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::commands::{ask, keys};
-use crate::mail::delivery::failed;
+use crate::mail::delivery::given_up;
 use crate::mail::sending;
-use crate::world::{ADMIN, World, until};
+use crate::world::{ADMIN, World};
 
 async fn write(url: &str, pattern: &str, value: &str) -> usize {
     let keys = keys(url, pattern).await;
@@ -61,10 +61,7 @@ async fn a_mail_server_that_never_stops_talking_is_left() {
     let world = World::with(&yaml, None).await;
     world.forgot(ADMIN).await.expect(202);
     let _sending = sending(&world);
-    until("the mail is given up", || async {
-        failed(&world).await == 1
-    })
-    .await;
+    given_up(&world).await;
     // The requests never noticed.
     world.admin().await;
     talking.abort();

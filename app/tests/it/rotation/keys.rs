@@ -3,16 +3,11 @@
 use erpgo::auth::token::{self, Claims, Kind};
 use erpgo_secret_set::KeyName::{self, Jwt, Refresh};
 use erpgo_secret_set::{Document, SecretSet};
-use serde_json::Value;
 use sqlx::Connection as _;
 
 use super::pod::{Pod, fresh, promote, retire, stage};
 use crate::locks::waits_for_locks;
-use crate::world::{ADMIN, access, copy_keys, set};
-
-fn refresh_token(answer: &Value) -> String {
-    answer["refresh_token"].as_str().unwrap().to_owned()
-}
+use crate::world::{ADMIN, access, copy_keys, refresh_token, set};
 
 /// The kid in a token's header.
 fn kid(token: &str) -> String {

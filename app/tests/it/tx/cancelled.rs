@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::locks::{products_locked, waits_for_locks};
+use crate::locks::{locked, products_locked, waits_for_locks};
 use crate::log::LOG;
 use crate::runtime::one_thread;
 use crate::sql::{scalar, sql};
@@ -43,6 +43,14 @@ async fn pool_is_whole(world: &World) {
     assert_eq!(world.state.database.pool().size() as usize, POOL);
 }
 
+/// The lock on the products goes; none was written, and the pool is whole.
+async fn none_is_written(world: &World, holder: &mut PgConnection) {
+    sql(holder, "ROLLBACK").await;
+    let count = "SELECT count(*) FROM products";
+    assert_eq!(beside(&world.database, count).await, 0);
+    pool_is_whole(world).await;
+}
+
 fn product(n: u64) -> serde_json::Value {
     json!({"sku": format!("S-{n}"), "name": "Chair", "price": "1", "currency": "EUR"})
 }
@@ -69,12 +77,7 @@ async fn r04_5_a_write_cut_off_in_mid_statement_ends_on_the_server_too() {
         // The lock is still held: only the server's own check ends them.
         waits_for_locks(&world.database, 0).await;
     }
-    sql(&mut holder, "ROLLBACK").await;
-    assert_eq!(
-        beside(&world.database, "SELECT count(*) FROM products").await,
-        0
-    );
-    pool_is_whole(&world).await;
+    none_is_written(&world, &mut holder).await;
     world
         .post("/api/v1/products", &admin, product(1))
         .await
@@ -90,12 +93,7 @@ async fn r04_5_a_write_that_takes_too_long_is_answered_504_and_rolled_back() {
     let answer = world.post("/api/v1/products", &admin, product(1)).await;
     answer.refused(504, "REQUEST_TIMEOUT");
     waits_for_locks(&world.database, 0).await;
-    sql(&mut holder, "ROLLBACK").await;
-    assert_eq!(
-        beside(&world.database, "SELECT count(*) FROM products").await,
-        0
-    );
-    pool_is_whole(&world).await;
+    none_is_written(&world, &mut holder).await;
 }
 
 /// Nobody reads its answer; it is to be seen all the same that it was there.
@@ -122,12 +120,7 @@ async fn r03_3_and_r11_1_a_request_whose_client_hangs_up_is_logged_and_counted()
         lines.retain(|line| line["message"] == message);
         lines
     };
-    let mut holder = PgConnection::connect(&world.database.url()).await.unwrap();
-    sql(
-        &mut holder,
-        "BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE",
-    )
-    .await;
+    let mut holder = locked(&world.database, "users").await;
     let first = tokio::spawn(change());
     waits_for_locks(&world.database, 1).await;
     assert_eq!((given_up(), told("request given up").len()), (0, 0));

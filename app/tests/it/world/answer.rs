@@ -44,6 +44,10 @@ pub fn access(answer: &Value) -> String {
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
+pub fn refresh_token(answer: &Value) -> String {
+    answer["refresh_token"].as_str().unwrap().to_owned()
+}
+
 pub async fn call(
     router: &Router,
     method: Method,
