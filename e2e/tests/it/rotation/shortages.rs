@@ -106,29 +106,53 @@ impl Play {
     /// would be the other's turn next. Returns the name of the one when it has ended.
     async fn starves(&mut self, held: &[(Member, Silence)]) -> Result<String> {
         let idlers = Idlers::starve(&self.stage.node).await?;
-        let gone = self.is_told_to_go(held).await?;
+        let (gone, said) = self.is_told_to_go(held).await?;
         let count = idlers.count();
         drop(idlers);
-        let said = self.is_evicted(&gone).await?;
         ensure!(said.contains("low on resource: pids"), "{said}");
         println!(
             "{}: with {count} more threads: {}",
             self.stage.namespace,
             said.trim()
         );
+        self.has_ended(&gone).await?;
         Ok(gone)
     }
 
-    async fn is_told_to_go(&self, held: &[(Member, Silence)]) -> Result<String> {
+    /// The pod and what it is told.
+    async fn is_told_to_go(&self, held: &[(Member, Silence)]) -> Result<(String, String)> {
         let events: Api<Event> = self.stage.api();
         let of = ListParams::default().fields("involvedObject.kind=Pod,reason=Evicted");
         until("the kubelet to evict a pod", SOON, || async {
             let list = events.list(&of).await?.items.into_iter();
-            let mut names = list.filter_map(|event| event.involved_object.name);
-            let found = names.find(|name| held.iter().any(|(pod, _)| pod.name == *name));
-            Ok(found.ok_or_else(|| "none is told to go".to_owned()))
+            let mut told = list.filter_map(|event| {
+                let name = event.involved_object.name?;
+                let is_held = held.iter().any(|(pod, _)| pod.name == name);
+                is_held.then(|| (name, event.message.unwrap_or_default()))
+            });
+            Ok(told.next().ok_or_else(|| "none is told to go".to_owned()))
         })
         .await
+    }
+
+    /// Waits until the pod of this name has ended for the kubelet: in order, so that it has not failed.
+    async fn has_ended(&mut self, name: &str) -> Result<()> {
+        let pods: Api<Pod> = self.stage.api();
+        until("the end of the pod", SOON, || async {
+            let pod = pods.get(name).await?;
+            let is_kubelets = is_ended_by_kubelet(&pod);
+            let phase = pod.status.and_then(|status| status.phase);
+            let is_over = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
+            let told = format!("{phase:?}, by the kubelet: {is_kubelets}");
+            Ok(if is_over && is_kubelets {
+                Ok(())
+            } else {
+                Err(told)
+            })
+        })
+        .await?;
+        let (node, namespace) = (&self.stage.node, &self.stage.namespace);
+        self.since.keep(node, namespace, name)
     }
 
     /// Waits until the node, which was short since then, is so no more, by its condition and for new pods.
@@ -159,15 +183,22 @@ impl Play {
     async fn was_struck_alone(&self, name: &str) -> Result<()> {
         let pods: Api<Pod> = Api::all(self.stage.node.client.clone());
         let pods = pods.list(&ListParams::default()).await?.items.into_iter();
-        let struck = pods.filter(|pod| {
-            let message = pod
-                .status
-                .as_ref()
-                .and_then(|status| status.message.as_ref());
-            message.is_some_and(|message| message.contains("low on resource: pids"))
-        });
+        let struck = pods.filter(is_ended_by_kubelet);
         let struck: Vec<_> = struck.filter_map(|pod| pod.metadata.name).collect();
         ensure!(struck == [name], "evicted: {struck:?}");
         Ok(())
     }
+}
+
+/// Whether the kubelet ended it for the sake of its node, as the condition says that it gives such pods. One
+/// that took more than its own share has none.
+fn is_ended_by_kubelet(pod: &Pod) -> bool {
+    let status = pod.status.as_ref();
+    let conditions = status.and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|told| {
+        let reason = told.reason.as_deref();
+        told.type_ == "DisruptionTarget"
+            && told.status == "True"
+            && reason == Some("TerminationByKubelet")
+    })
 }
