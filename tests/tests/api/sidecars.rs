@@ -51,7 +51,9 @@ async fn a_migration_whose_sidecar_may_not_read_is_not_said_to_need_nothing() {
     let name = job.metadata.name.unwrap();
     let template = job.spec.unwrap().template;
     let pod = format!("{name}-x");
-    let waits = json!({"phase": "Pending", "podIP": address, "podIPs": [{"ip": address}]});
+    let waits = json!({"phase": "Pending", "podIP": address, "podIPs": [{"ip": address}],
+        "initContainerStatuses": [{"name": "secrets", "image": "s", "imageID": "", "ready": false,
+            "restartCount": 0, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]});
     shop.pod(&template, &pod, &waits).await.unwrap();
 
     shop.wait_condition("Degraded", "True").await.unwrap();
