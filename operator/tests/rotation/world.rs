@@ -282,13 +282,14 @@ impl World {
         if self.pods.is_empty() {
             self.birth();
         }
-        for round in 0..100 {
+        for round in 0..500 {
             self.all_well();
             for server in self.servers.values_mut() {
                 server.forget(|state| matches!(state, ErrandState::Failed { .. }));
             }
-            // Long enough for every grace, short enough for the interval not to come round.
-            let wait = if round % 4 == 3 { 12 * 3600 } else { 1 };
+            // Long enough for every grace, short enough for the interval not to come round. Between two leaps there
+            // is time for a revocation to be tried again and to end: a leap ends what waits for a Job.
+            let wait = if round % 20 == 19 { 12 * 3600 } else { 10 };
             self.pass_time(wait);
             self.look(0, 0);
             self.act(0, 9);
