@@ -20,14 +20,13 @@ fn pod(name: &str, class: Option<&str>) -> PodFacts {
         name: name.into(),
         ready: true,
         secrets: Some(PodState {
-            rendered_generation: None,
-            acked: None,
             backend: BackendState {
                 healthy: class.is_none(),
-                last_read_age_seconds: None,
                 stale_since: class.map(|_| Timestamp::UNIX_EPOCH),
                 error_class: class.map(str::to_owned),
+                ..BackendState::default()
             },
+            ..PodState::default()
         }),
         ..PodFacts::default()
     }

@@ -224,6 +224,12 @@ impl World {
             .await
     }
 
+    /// What a refresh that succeeds makes of `answer`, which came before it.
+    pub async fn renewed(&self, answer: &Value) -> Value {
+        let answer = self.refresh(&refresh_token(answer)).await;
+        answer.expect(200).json()
+    }
+
     /// Asks for a mail by which the password can be set anew.
     pub async fn forgot(&self, email: &str) -> Answer {
         self.post("/api/v1/auth/forgot-password", "", json!({"email": email}))

@@ -62,7 +62,7 @@ pub struct PepperHashes {
 }
 
 /// What one pod's sidecar knows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodState {
     /// The generation on the tmpfs, once there is one.
     pub rendered_generation: Option<Generation>,
@@ -72,8 +72,8 @@ pub struct PodState {
     pub backend: BackendState,
 }
 
-/// The sidecar's view of its backend.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The sidecar's view of its backend. By default none was read yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackendState {
     /// Whether the last read succeeded.
     pub healthy: bool,

@@ -9,7 +9,7 @@ mod job;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use erpgo_secret_set::{KeyName, Kid, PodState};
+use erpgo_secret_set::{Generation, KeyName, Kid, PodState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +125,17 @@ pub enum SecretSetState {
         /// What happened, without values.
         message: String,
     },
+}
+
+impl SecretSetState {
+    /// Its generation, where it is there and valid.
+    #[must_use]
+    pub const fn generation(&self) -> Option<Generation> {
+        match self {
+            Self::Present { generation } => Some(Generation(*generation)),
+            _ => None,
+        }
+    }
 }
 
 /// What is read of a Deployment.

@@ -324,10 +324,7 @@ fn images(image: Option<&str>, sidecar: Option<&ServingSidecar>) -> Option<Image
 // Settings reach running pods by themselves, so that only a Job that they stopped cares. So it is with a given
 // first administrator; the values of a generated one are drawn, and refused by nobody.
 fn made_with(app: &ValidErpGo, seen: &Observed) -> String {
-    let generation = match &seen.secret_set {
-        SecretSetState::Present { generation } => *generation,
-        _ => 1,
-    };
+    let generation = seen.secret_set.generation().map_or(1, |it| it.0);
     let settings = serde_json::to_string(&app.settings).unwrap_or_default();
     let mut inputs = vec![settings.as_str()];
     if let (Bootstrap::Given(name), Some(revision)) = (&app.bootstrap, &seen.bootstrap_revision) {
@@ -378,6 +375,6 @@ fn preparations(
 
 // A wrong URL is mended where the user wrote it, until something serves.
 fn follow(seen: &Observed) -> Option<Effect> {
-    let present = matches!(seen.secret_set, SecretSetState::Present { .. });
+    let present = seen.secret_set.generation().is_some();
     present.then_some(Effect::FollowSources)
 }

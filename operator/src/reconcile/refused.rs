@@ -7,7 +7,7 @@
 
 use erpgo_secret_set::Generation;
 
-use super::observed::{Observed, PodFacts, SecretSetState};
+use super::observed::{Observed, PodFacts};
 use super::phase::Waiting;
 use super::reason;
 use super::text::listed;
@@ -18,7 +18,7 @@ const MALFORMED: &str = "malformed";
 /// Which pods refuse the set, why, and the way out.
 #[must_use]
 pub fn waiting(seen: &Observed) -> Option<Waiting> {
-    let found = found(seen)?;
+    let found = seen.secret_set.generation()?;
     let names: Vec<String> = refusing(seen).map(|pod| pod.name.clone()).collect();
     if names.is_empty() {
         return None;
@@ -53,20 +53,15 @@ pub fn waiting(seen: &Observed) -> Option<Waiting> {
 /// give it to all of them at once.
 #[must_use]
 pub fn is_altered(seen: &Observed) -> bool {
-    found(seen).is_some_and(|found| not_below(found, seen).is_some())
+    seen.secret_set
+        .generation()
+        .is_some_and(|found| not_below(found, seen).is_some())
 }
 
 /// The newest generation that they hold, if it is `found` or a later one.
 fn not_below(found: Generation, seen: &Observed) -> Option<Generation> {
     let newest = refusing(seen).filter_map(held).max();
     newest.filter(|newest| *newest >= found)
-}
-
-fn found(seen: &Observed) -> Option<Generation> {
-    match seen.secret_set {
-        SecretSetState::Present { generation } => Some(Generation(generation)),
-        _ => None,
-    }
 }
 
 fn refusing(seen: &Observed) -> impl Iterator<Item = &PodFacts> {

@@ -66,11 +66,10 @@ pub fn rotation(
         errands: &seen.errands,
         now,
     });
-    let is_held = refused::is_altered(seen) && waits(&decided, leaks(app, document));
-    Some(match is_held {
-        true => held(decided, status),
-        false => decided,
-    })
+    if refused::is_altered(seen) && waits(&decided, leaks(app, document)) {
+        return Some(held(decided, status));
+    }
+    Some(decided)
 }
 
 // Each write makes a generation of what lies there, which every pod would then take up. What leaked does

@@ -59,14 +59,13 @@ mod tests {
         PodFacts {
             name: name.into(),
             secrets: Some(PodState {
-                rendered_generation: None,
-                acked: None,
                 backend: BackendState {
                     healthy: class.is_none(),
-                    last_read_age_seconds: None,
                     stale_since: stale.map(at),
                     error_class: class.map(str::to_owned),
+                    ..BackendState::default()
                 },
+                ..PodState::default()
             }),
             ..PodFacts::default()
         }

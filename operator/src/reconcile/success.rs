@@ -56,7 +56,7 @@ fn recorded<'a>(image: &str, status: Option<&'a ErpGoStatus>) -> Option<&'a Migr
 
 // A version that an older operator did not note stands in no way.
 fn is_current(image: &str, version: Option<&str>, seen: &Observed) -> bool {
-    if !matches!(seen.secret_set, SecretSetState::Present { .. }) {
+    if seen.secret_set.generation().is_none() {
         return is_live(image, seen);
     }
     let pair = version.zip(current(seen));

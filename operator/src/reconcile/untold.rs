@@ -8,7 +8,7 @@ use erpgo_crds::{ConditionType, ErpGo};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::migrate::Migration;
-use super::observed::{Observed, SecretSetState};
+use super::observed::Observed;
 use super::phase::Phase;
 use super::plan::Plan;
 use super::status::Verdict;
@@ -25,7 +25,7 @@ pub(super) fn leave_out(verdicts: &mut Vec<Verdict>, erpgo: &ErpGo, plan: &Plan,
 }
 
 fn is_known(type_: ConditionType, erpgo: &ErpGo, plan: &Plan, seen: &Observed) -> bool {
-    let is_there = matches!(seen.secret_set, SecretSetState::Present { .. });
+    let is_there = seen.secret_set.generation().is_some();
     match type_ {
         ConditionType::RotationInProgress => plan.rotation.is_some(),
         ConditionType::MigrationsApplied => match plan.migration {

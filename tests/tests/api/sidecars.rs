@@ -29,14 +29,11 @@ async fn listen() -> (TcpListener, Ipv4Addr) {
 /// As a sidecar answers whose role may not read.
 fn denied() -> anyhow::Result<Response<Body>> {
     let state = PodState {
-        rendered_generation: None,
-        acked: None,
         backend: BackendState {
-            healthy: false,
-            last_read_age_seconds: None,
-            stale_since: None,
             error_class: Some("denied".into()),
+            ..BackendState::default()
         },
+        ..PodState::default()
     };
     Ok(Response::new(Body::from(serde_json::to_vec(&state)?)))
 }

@@ -14,11 +14,7 @@ async fn each_refresh_token_is_exchanged_for_the_next() {
     let world = World::new().await;
     let mut answer = world.signed_in(ADMIN).await;
     for _ in 0..3 {
-        let next = world
-            .refresh(&refresh_token(&answer))
-            .await
-            .expect(200)
-            .json();
+        let next = world.renewed(&answer).await;
         assert_ne!(refresh_token(&next), refresh_token(&answer));
         world
             .get("/api/v1/profile", &access(&next))
@@ -32,16 +28,8 @@ async fn each_refresh_token_is_exchanged_for_the_next() {
 async fn a_second_tab_gets_the_same_successor_within_the_grace() {
     let world = World::new().await;
     let first = world.signed_in(ADMIN).await;
-    let one = world
-        .refresh(&refresh_token(&first))
-        .await
-        .expect(200)
-        .json();
-    let other = world
-        .refresh(&refresh_token(&first))
-        .await
-        .expect(200)
-        .json();
+    let one = world.renewed(&first).await;
+    let other = world.renewed(&first).await;
     assert_eq!(refresh_token(&one), refresh_token(&other));
     world.refresh(&refresh_token(&one)).await.expect(200);
 }
@@ -50,16 +38,8 @@ async fn a_second_tab_gets_the_same_successor_within_the_grace() {
 async fn a_grandparent_ends_the_whole_session_even_within_the_grace() {
     let world = World::new().await;
     let first = world.signed_in(ADMIN).await;
-    let second = world
-        .refresh(&refresh_token(&first))
-        .await
-        .expect(200)
-        .json();
-    let third = world
-        .refresh(&refresh_token(&second))
-        .await
-        .expect(200)
-        .json();
+    let second = world.renewed(&first).await;
+    let third = world.renewed(&second).await;
     world
         .refresh(&refresh_token(&first))
         .await
@@ -84,16 +64,8 @@ async fn a_second_use_is_told_in_the_log_though_its_client_hangs_up() {
     let world = World::with(SETTINGS, Some(&way.url(&redis.url()))).await;
     world.redis_is_listening().await;
     let first = world.signed_in(ADMIN).await;
-    let second = world
-        .refresh(&refresh_token(&first))
-        .await
-        .expect(200)
-        .json();
-    let third = world
-        .refresh(&refresh_token(&second))
-        .await
-        .expect(200)
-        .json();
+    let second = world.renewed(&first).await;
+    let third = world.renewed(&second).await;
     let client = ::redis::Client::open(redis.url()).unwrap();
     let mut ear = client.get_async_pubsub().await.unwrap();
     ear.psubscribe("*").await.unwrap();
@@ -125,11 +97,7 @@ async fn without_grace_the_direct_parent_ends_it_too_and_other_sessions_go_on() 
     let world = World::with(&yaml, None).await;
     let bystander = world.signed_in(ADMIN).await;
     let first = world.signed_in(ADMIN).await;
-    let second = world
-        .refresh(&refresh_token(&first))
-        .await
-        .expect(200)
-        .json();
+    let second = world.renewed(&first).await;
     world
         .refresh(&refresh_token(&first))
         .await
