@@ -12,6 +12,7 @@ mod mail;
 mod pod;
 pub(super) mod quantity;
 mod secrets;
+mod settings;
 mod syntax;
 mod turns;
 

@@ -1,13 +1,13 @@
 //! Rules for the pods: how many, how large, how they end, what they connect to.
 //!
-//! Owns the checks of scale, resources, pool, termination, migrations, settings and monitoring.
+//! Owns the checks of scale, resources, pool, termination, migrations and monitoring.
 
-use erpgo_crds::{Alerts, ErpGoSpec, LoginLimits, RequestLimits, Resources};
+use erpgo_crds::{Alerts, ErpGoSpec, Resources};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::faults::Faults;
 use super::quantity::billionths;
-use super::{secrets, syntax};
+use super::{secrets, settings, syntax};
 use crate::reconcile::valid::Scale;
 
 /// Pods when the spec names no number.
@@ -68,7 +68,7 @@ pub(super) fn check(spec: &ErpGoSpec, faults: &mut Faults) {
     database(spec, faults);
     termination(spec, faults);
     migrations(spec, faults);
-    settings(spec, faults);
+    settings::check(&spec.settings, faults);
     monitoring(spec, faults);
     faults.range(
         "spec.disruptionBudget.maxUnavailable",
@@ -197,54 +197,6 @@ fn migrations(spec: &ErpGoSpec, faults: &mut Faults) {
         86_400,
     );
     faults.range("spec.migrations.retries", migrations.retries, 0, 20);
-}
-
-fn request_limits(limits: &RequestLimits, faults: &mut Faults) {
-    for (kind, limit) in [
-        ("reads", &limits.reads),
-        ("writes", &limits.writes),
-        ("exports", &limits.exports),
-    ] {
-        for (whose, requests) in [
-            ("perAddress", limit.per_address),
-            ("perUser", limit.per_user),
-        ] {
-            let field = format!("spec.settings.requestLimits.{kind}.{whose}");
-            faults.range(&field, requests.unwrap_or(0), 0, 10_000_000);
-        }
-    }
-}
-
-fn login_limits(limits: &LoginLimits, faults: &mut Faults) {
-    for (name, value, most) in [
-        ("attemptsPerAddress", limits.attempts_per_address, 10_000),
-        ("windowSeconds", limits.window_seconds.unwrap_or(1), 86_400),
-        ("failuresBeforeLock", limits.failures_before_lock, 100),
-        ("lockSeconds", limits.lock_seconds.unwrap_or(1), 86_400),
-    ] {
-        let field = format!("spec.settings.loginLimits.{name}");
-        faults.range(&field, value, 1, most);
-    }
-}
-
-fn settings(spec: &ErpGoSpec, faults: &mut Faults) {
-    login_limits(&spec.settings.login_limits, faults);
-    request_limits(&spec.settings.request_limits, faults);
-    for (index, origin) in spec.settings.cors.allowed_origins.iter().enumerate() {
-        faults.unless(
-            is_origin(origin),
-            &format!("spec.settings.cors.allowedOrigins[{index}]"),
-            "is no origin: write one such as https://erp.example.com, lower case, without a path, \
-             a trailing slash or the scheme's own port",
-        );
-    }
-}
-
-// As browsers send it: the app compares byte for byte.
-fn is_origin(origin: &str) -> bool {
-    url::Url::parse(origin).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == origin
-    })
 }
 
 fn monitoring(spec: &ErpGoSpec, faults: &mut Faults) {
