@@ -43,7 +43,9 @@ pub use secrets::{
     Backend, KubernetesBackend, Secrets, Sidecar, VaultAppRole, VaultAuth, VaultBackend,
     VaultJwtAuth, VaultKubernetesAuth,
 };
-pub use settings::{Cors, Features, LogLevel, LoginLimits, RequestLimit, RequestLimits, Settings};
+pub use settings::{
+    Cors, Features, Http, LogLevel, LoginLimits, RequestLimit, RequestLimits, Settings,
+};
 pub use spec::{BootstrapAdmin, DeletionPolicy, ErpGo, ErpGoSpec};
 pub use status::{Acks, ChosenBy, ErpGoStatus, MigrationStatus, SecretSetStatus, ServingSidecar};
 

@@ -1,5 +1,6 @@
-//! Settings of the API that running pods take up without a restart.
+//! Settings of the API. Running pods take them up without a restart, all but `cors` and `http`.
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,8 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// Cross-origin requests. Default: none. A change rolls the pods.
     pub cors: Cors,
+    /// Connections, requests and answers. Default: what its fields say. A change rolls the pods.
+    pub http: Http,
     /// Limits on logins. Default: what its fields say. A change reaches running pods within about a
     /// minute.
     pub login_limits: LoginLimits,
@@ -52,6 +55,41 @@ pub struct Cors {
         inner(length(max = 300), regex(pattern = r"^https?://[^/*\s]+$"))
     )]
     pub allowed_origins: Vec<String>,
+}
+
+/// Connections, requests and answers. A change rolls the pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Http {
+    /// Addresses and networks of the proxies in front of the pods, for example `10.244.0.0/16`, at most
+    /// 32: their `X-Forwarded-For` is believed, and nobody else's. Default none: behind an Ingress or a
+    /// load balancer all clients then count as one address in the limits per address. A change rolls
+    /// the pods.
+    #[x_kube(validation = Rule::new("self.all(proxy, isIP(proxy) || isCIDR(proxy))")
+        .message("spec.settings.http.trustedProxies takes addresses and networks such as 10.244.0.0/16"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 49)))]
+    pub trusted_proxies: Vec<String>,
+    /// Whether answers carry `Strict-Transport-Security`: browsers then insist on HTTPS for a year, for
+    /// this host and all below it. Default true. A change rolls the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hsts: Option<bool>,
+    /// Bytes that the body of a request may have, 1024 to 67108864. Default 131072, which is room for
+    /// every valid one; each connection may hold as many, within the memory of `spec.resources`. A
+    /// change rolls the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1024, max = 67_108_864))]
+    pub max_body_bytes: Option<i32>,
+    /// Seconds after which a request is given up, 1 to 300. Default 30. One that is under way when its
+    /// pod ends has no more than `spec.termination.drainSeconds`. A change rolls the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 300))]
+    pub request_timeout_seconds: Option<i32>,
+    /// Connections that a pod serves at once, 1 to 65536, those of probes among them; others wait until
+    /// one ends. Default 1024. A change rolls the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub max_connections: Option<i32>,
 }
 
 /// Limits on logins.

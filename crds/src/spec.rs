@@ -91,7 +91,7 @@ pub struct ErpGoSpec {
     #[serde(default)]
     pub migrations: Migrations,
     /// Settings of the API itself. Default: what its fields say. A change reaches running pods through
-    /// the mounted ConfigMap within about a minute, with no restart; one of `cors` alone rolls the
+    /// the mounted ConfigMap within about a minute, with no restart; one of `cors` or `http` rolls the
     /// pods.
     #[serde(default)]
     pub settings: Settings,

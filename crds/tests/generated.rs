@@ -61,13 +61,14 @@ fn undescribed(path: &str, schema: &serde_json::Value, bare: &mut Vec<String>) {
 }
 
 /// What a number counts; each description of one has at least one of these.
-const UNITS: [&str; 14] = [
+const UNITS: [&str; 15] = [
     "second",
     "milliseconds",
     "minute",
     "hours",
     "days",
     "percent",
+    "bytes",
     "pods",
     "connections",
     "port",

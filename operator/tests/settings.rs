@@ -1,5 +1,6 @@
 //! What the API takes up while it runs can be set in an `ErpGo`, under the names that the API's guide
-//! gives. That the API knows them is for its own tests to say, by the same table.
+//! gives, and so can what rolls the pods. That the API knows them is for its own tests to say, by the
+//! same tables.
 #![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
 
 mod situation;
@@ -13,9 +14,15 @@ use situation::{example, planned, succeeded};
 const GUIDE: &str = include_str!("../../docs/guides/api.md");
 const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/settings";
 
-/// Keys of the API, each with the field of `spec.settings` that the guide names beside it.
-fn pairs() -> Vec<(&'static str, &'static str)> {
-    let chapter = GUIDE.split("## What changes while it runs").nth(1).unwrap();
+/// Chapter of what running pods take up.
+const RELOADED: &str = "What changes while it runs";
+/// Chapter of what rolls them.
+const STARTED_WITH: &str = "What rolls the pods";
+
+/// Keys of the API, each with the field of `spec.settings` that `chapter` of the guide names beside it.
+fn pairs(chapter: &str) -> Vec<(&'static str, &'static str)> {
+    let mut chapters = GUIDE.split("\n## ");
+    let chapter = chapters.find(|text| text.starts_with(chapter)).unwrap();
     let rows = chapter.lines().filter(|line| line.starts_with("| `"));
     rows.flat_map(|row| {
         let mut cells = row.split('|').skip(1).map(quoted);
@@ -36,6 +43,20 @@ fn other(key: &str) -> Value {
         "log.level" => json!("debug"),
         "features.docs" => json!(false),
         _ => json!(7),
+    }
+}
+
+/// A value of what rolls the pods, and how they are told.
+fn told(key: &str) -> (Value, &'static str) {
+    match key {
+        "cors.allowed_origins" => (
+            json!(["https://a.example", "https://b.example"]),
+            "https://a.example,https://b.example",
+        ),
+        "http.trusted_proxies" => (json!(["10.244.0.0/16", "::1"]), "10.244.0.0/16,::1"),
+        "http.hsts" => (json!(false), "false"),
+        "http.request_timeout" => (json!(7), "7s"),
+        _ => (json!(2048), "2048"),
     }
 }
 
@@ -67,6 +88,19 @@ fn rendered(fields: &[(&str, Value)]) -> BTreeMap<String, Value> {
     sections.into_iter().flat_map(of_section).collect()
 }
 
+/// What the API then has in its environment.
+fn environment(fields: &[(&str, Value)]) -> BTreeMap<String, String> {
+    let erpgo = shop(fields);
+    let desired = planned(&erpgo, &succeeded(&erpgo)).desired.unwrap();
+    let spec = desired.deployment.unwrap().spec.unwrap();
+    let mut containers = spec.template.spec.unwrap().containers.into_iter();
+    let app = containers.find(|container| container.name == "app");
+    let variables = app.unwrap().env.unwrap().into_iter();
+    variables
+        .map(|variable| (variable.name, variable.value.unwrap()))
+        .collect()
+}
+
 /// The fields of `spec.settings` that hold a value.
 fn fields() -> BTreeSet<String> {
     let definition = serde_json::to_value(erpgo_crds::crd()).unwrap();
@@ -89,7 +123,7 @@ fn leaves(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
 #[test]
 fn r15_4_each_field_sets_its_own_key_and_no_other() {
     let before = rendered(&[]);
-    for (key, field) in pairs() {
+    for (key, field) in pairs(RELOADED) {
         let mut after = before.clone();
         after.insert(key.to_owned(), other(key));
         assert_ne!(after, before, "{key}");
@@ -99,7 +133,7 @@ fn r15_4_each_field_sets_its_own_key_and_no_other() {
 
 #[test]
 fn r15_4_the_file_has_every_key_of_the_guide_and_none_that_is_not_there() {
-    let pairs = pairs();
+    let pairs = pairs(RELOADED);
     let set = pairs.iter().map(|&(key, field)| (field, other(key)));
     let set: Vec<_> = set.collect();
     let keys = pairs.iter().map(|&(key, _)| (key.to_owned(), other(key)));
@@ -108,12 +142,28 @@ fn r15_4_the_file_has_every_key_of_the_guide_and_none_that_is_not_there() {
 }
 
 #[test]
-fn the_guide_names_every_field_that_pods_take_up() {
-    let named: BTreeSet<_> = pairs().into_iter().map(|(_, field)| field).collect();
-    let fields = fields();
-    // Running pods do not take this up: a change rolls them.
-    let taken_up = fields.iter().filter(|field| !field.starts_with("cors."));
-    let taken_up: BTreeSet<_> = taken_up.map(String::as_str).collect();
-    assert_eq!(named, taken_up);
-    assert_eq!(fields.len(), taken_up.len() + 1, "{fields:?}");
+fn each_field_that_rolls_the_pods_sets_its_own_variable_and_no_other() {
+    let (before, file) = (environment(&[]), rendered(&[]));
+    for (key, field) in pairs(STARTED_WITH) {
+        let (value, text) = told(key);
+        let set = [(field, value)];
+        let name = format!("ERPGO_{}", key.replace('.', "__").to_uppercase());
+        let mut after = before.clone();
+        assert_eq!(after.insert(name, text.to_owned()), None, "{key}");
+        assert_eq!(environment(&set), after, "{field}");
+        assert_eq!(rendered(&set), file, "{field}");
+    }
+}
+
+#[test]
+fn the_guide_names_every_field_in_the_chapter_of_what_its_change_does() {
+    let named = |chapter| -> BTreeSet<String> {
+        let fields = pairs(chapter).into_iter().map(|(_, field)| field);
+        fields.map(str::to_owned).collect()
+    };
+    let rolls = |field: &String| field.starts_with("cors.") || field.starts_with("http.");
+    let (rolling, taken_up): (BTreeSet<_>, BTreeSet<_>) = fields().into_iter().partition(rolls);
+    assert_eq!(named(RELOADED), taken_up);
+    assert_eq!(named(STARTED_WITH), rolling);
+    assert_eq!(rolling.len(), 6);
 }

@@ -1,6 +1,7 @@
 //! What the definition lets an `ErpGo` have, the API takes: when it starts and when it reloads (R15).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Output;
 
 use serde_json::Value;
 
@@ -84,11 +85,17 @@ fn spec_schema() -> Value {
 }
 
 /// Numbers that the operator starts pods with: keys of the API, each with its field of `spec` of an `ErpGo`.
-const STARTED_WITH: [(&str, &str); 7] = [
+const STARTED_WITH: [(&str, &str); 10] = [
     ("database.max_connections", "database.pool.maxConnections"),
     ("database.min_connections", "database.pool.minConnections"),
     ("database.idle_timeout", "database.pool.idleTimeoutSeconds"),
     ("database.max_lifetime", "database.pool.maxLifetimeSeconds"),
+    ("http.body_limit", "settings.http.maxBodyBytes"),
+    (
+        "http.request_timeout",
+        "settings.http.requestTimeoutSeconds",
+    ),
+    ("http.max_connections", "settings.http.maxConnections"),
     ("shutdown.drain", "termination.drainSeconds"),
     ("migrations.lock_timeout", "migrations.lockTimeoutSeconds"),
     ("tracing.sample_ratio", "tracing.samplePercent"),
@@ -123,7 +130,10 @@ fn bounded(path: &str, schema: &Value, found: &mut BTreeMap<String, [i64; 2]>) {
 /// As the operator writes it.
 fn written(key: &str, value: i64) -> String {
     match key {
-        "database.max_connections" | "database.min_connections" => value.to_string(),
+        "database.max_connections"
+        | "database.min_connections"
+        | "http.body_limit"
+        | "http.max_connections" => value.to_string(),
         // Either end of a percentage.
         "tracing.sample_ratio" => (value / 100).to_string(),
         _ => format!("{value}s"),
@@ -145,17 +155,77 @@ fn the_api_starts_with_every_number_that_an_erpgo_can_have() {
     let known = BTreeSet::from(STARTED_WITH.map(|(_, field)| field));
     assert_eq!(found, known);
     for end in [0, 1] {
-        let variables = STARTED_WITH.map(|(key, field)| {
-            let name = format!("ERPGO_{}", key.replace('.', "__").to_uppercase());
-            (name, written(key, all[field][end]))
-        });
-        let mut environment: Vec<(&str, &str)> = DEV.to_vec();
-        environment.extend(
-            variables
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str())),
-        );
-        let output = erpgo(&["check-config"], &environment);
+        let settings = STARTED_WITH.map(|(key, field)| (key, written(key, all[field][end])));
+        let output = checked(&settings);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     }
+}
+
+/// What the API says of an environment with these settings.
+fn checked(settings: &[(&str, String)]) -> Output {
+    let variable = |key: &str| format!("ERPGO_{}", key.replace('.', "__").to_uppercase());
+    let names: Vec<_> = settings.iter().map(|(key, _)| variable(key)).collect();
+    let values = settings.iter().map(|(_, value)| value.as_str());
+    let mut environment: Vec<(&str, &str)> = DEV.to_vec();
+    environment.extend(names.iter().map(String::as_str).zip(values));
+    erpgo(&["check-config"], &environment)
+}
+
+/// The settings that it refuses.
+fn refused(output: &Output) -> BTreeSet<String> {
+    let text = stderr(output);
+    let faults = text.lines().filter_map(|line| line.strip_prefix("  - "));
+    let keys = faults.filter_map(|fault| fault.split(' ').next());
+    keys.map(str::to_owned).collect()
+}
+
+/// None of these that the API would take is kept from an `ErpGo`.
+#[test]
+fn the_api_bounds_requests_and_connections_where_the_definition_does() {
+    let mut all = BTreeMap::new();
+    bounded("", &spec_schema(), &mut all);
+    let of_http = STARTED_WITH.into_iter();
+    let of_http = of_http.filter(|(key, _)| key.starts_with("http."));
+    let of_http: Vec<_> = of_http.collect();
+    assert_eq!(of_http.len(), 3);
+    for (end, step) in [(0, -1), (1, 1)] {
+        let beyond = of_http.iter().map(|&(key, field)| {
+            let value = all[field][end] + step;
+            (key, written(key, value))
+        });
+        let output = checked(&beyond.collect::<Vec<_>>());
+        assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+        let keys = of_http.iter().map(|&(key, _)| key.to_owned());
+        let keys: BTreeSet<_> = keys.collect();
+        assert_eq!(refused(&output), keys, "{}", stderr(&output));
+    }
+}
+
+/// As the operator writes lists and flags, of what its own tests let through.
+#[test]
+fn the_api_starts_with_proxies_and_flags_that_an_erpgo_can_have() {
+    let proxies = [
+        "192.0.2.7",
+        "0.0.0.0/0",
+        "10.244.0.0/16",
+        "10.1.2.3/8",
+        "::1",
+        "::/0",
+        "2001:DB8::1/128",
+        "64:ff9b::192.0.2.33",
+    ];
+    let with = |proxies: &str, hsts: &str| {
+        let proxies = ("http.trusted_proxies", proxies.to_owned());
+        checked(&[proxies, ("http.hsts", hsts.to_owned())])
+    };
+    let all = proxies.join(",");
+    let alone = proxies.map(|proxy| (proxy, "false"));
+    for (proxies, hsts) in alone.into_iter().chain([(all.as_str(), "true")]) {
+        let output = with(proxies, hsts);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    let output = with(&format!("{all},10.0.0.0/33"), "on");
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    let both = ["http.hsts", "http.trusted_proxies"].map(str::to_owned);
+    assert_eq!(refused(&output), BTreeSet::from(both));
 }

@@ -3,6 +3,7 @@
 //! Owns what the API is started with. Its environment holds the settings that need a restart and
 //! never a secret (I-04): those come as files from the sidecar.
 
+use erpgo_crds::Http;
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, Lifecycle, LifecycleHandler, SleepAction, VolumeMount,
 };
@@ -72,6 +73,7 @@ fn environment(app: &ValidErpGo) -> Vec<EnvVar> {
     if !origins.is_empty() {
         list.push(env("ERPGO_CORS__ALLOWED_ORIGINS", origins.join(",")));
     }
+    list.extend(http(&app.settings.http));
     list.extend(mail(app));
     list.extend(tracing(app));
     list
@@ -83,12 +85,35 @@ fn redis_prefix(app: &ValidErpGo) -> String {
     format!("erpgo:{}:{}:", app.names.namespace(), app.names.base())
 }
 
+fn http(http: &Http) -> Vec<EnvVar> {
+    let proxies = &http.trusted_proxies;
+    given([
+        (
+            "ERPGO_HTTP__TRUSTED_PROXIES",
+            (!proxies.is_empty()).then(|| proxies.join(",")),
+        ),
+        ("ERPGO_HTTP__HSTS", http.hsts.map(|on| on.to_string())),
+        (
+            "ERPGO_HTTP__BODY_LIMIT",
+            http.max_body_bytes.map(|bytes| bytes.to_string()),
+        ),
+        (
+            "ERPGO_HTTP__REQUEST_TIMEOUT",
+            http.request_timeout_seconds.map(seconds),
+        ),
+        (
+            "ERPGO_HTTP__MAX_CONNECTIONS",
+            http.max_connections.map(|most| most.to_string()),
+        ),
+    ])
+}
+
 fn mail(app: &ValidErpGo) -> Vec<EnvVar> {
     let Some(mail) = &app.mail else {
         return Vec::new();
     };
     let credentials = mail.credentials_secret_ref.as_ref();
-    let settings = [
+    given([
         ("ERPGO_MAIL__SMTP_URL", Some(mail.smtp_url.clone())),
         ("ERPGO_MAIL__FROM", Some(mail.from.clone())),
         ("ERPGO_MAIL__PUBLIC_URL", mail.public_url.clone()),
@@ -96,7 +121,11 @@ fn mail(app: &ValidErpGo) -> Vec<EnvVar> {
             "ERPGO_MAIL__CREDENTIALS_DIR",
             credentials.map(|_| volumes::MAIL_DIR.to_owned()),
         ),
-    ];
+    ])
+}
+
+/// Those that have a value.
+fn given<const N: usize>(settings: [(&str, Option<String>); N]) -> Vec<EnvVar> {
     let given = settings
         .into_iter()
         .filter_map(|(name, value)| Some(env(name, value?)));
