@@ -4,25 +4,13 @@
 
 mod situation;
 
-use std::collections::BTreeMap;
-
 use erpgo_crds::ErpGo;
 use erpgo_operator::reconcile::validate::{Invalid, validate};
-use serde_json::{Value, json};
+use erpgo_test_kit::schema::bounded;
+use serde_json::json;
 use situation::example;
 
 const SPEC: &str = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
-
-/// The least and the most of each number that `schema` bounds.
-fn bounded(path: &str, schema: &Value, found: &mut BTreeMap<String, [i64; 2]>) {
-    let ends = ["minimum", "maximum"].map(|end| schema[end].as_f64());
-    if let [Some(least), Some(most)] = ends {
-        found.insert(path.to_owned(), [least as i64, most as i64]);
-    }
-    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        bounded(&format!("{path}.{name}"), property, found);
-    }
-}
 
 /// The smallest example with `value` in `field`, and room for it wherever another field has a say in it.
 fn shop(field: &str, value: i64) -> ErpGo {
@@ -57,14 +45,14 @@ fn shop(field: &str, value: i64) -> ErpGo {
 fn what_the_schema_lets_through_is_valid_and_nothing_beyond() {
     let definition = serde_json::to_value(erpgo_crds::crd()).unwrap();
     let schema = definition.pointer(SPEC).unwrap();
-    let mut all = BTreeMap::new();
-    bounded("spec", schema, &mut all);
+    let all = bounded(schema);
     // A bound that the walk does not find is one that nobody holds against anything.
     let text = schema.to_string();
     for end in ["\"minimum\":", "\"maximum\":"] {
         assert_eq!(text.matches(end).count(), all.len(), "{end}");
     }
-    for (field, [least, most]) in all {
+    for (place, [least, most]) in all {
+        let field = format!("spec.{place}");
         for value in [least, most] {
             let faults = validate(&shop(&field, value)).err();
             assert_eq!(faults, None, "{field}: {value}");

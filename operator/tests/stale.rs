@@ -10,12 +10,12 @@ use erpgo_operator::reconcile::observed::{AckFacts, Observed, PodFacts, SecretSe
 use erpgo_operator::reconcile::plan::plan;
 use erpgo_operator::reconcile::requeue::Requeue;
 use erpgo_operator::reconcile::status::{EventNote, status};
-use erpgo_secret_set::{BackendState, PodState};
+use erpgo_secret_set::{BackendState, ErrorClass, PodState, ToldClass};
 use jiff::Timestamp;
 use situation::{config, example, serving};
 
 /// A pod that serves and whose sidecar cannot read since the epoch, if there is a class for why.
-fn pod(name: &str, class: Option<&str>) -> PodFacts {
+fn pod(name: &str, class: Option<ErrorClass>) -> PodFacts {
     PodFacts {
         name: name.into(),
         ready: true,
@@ -23,7 +23,7 @@ fn pod(name: &str, class: Option<&str>) -> PodFacts {
             backend: BackendState {
                 healthy: class.is_none(),
                 stale_since: class.map(|_| Timestamp::UNIX_EPOCH),
-                error_class: class.map(str::to_owned),
+                error_class: class.map(ToldClass::Known),
                 ..BackendState::default()
             },
             ..PodState::default()
@@ -33,7 +33,7 @@ fn pod(name: &str, class: Option<&str>) -> PodFacts {
 }
 
 /// Two pods serve, and their sidecars fail as told.
-fn with_pods(classes: [Option<&str>; 2]) -> (ErpGo, Observed) {
+fn with_pods(classes: [Option<ErrorClass>; 2]) -> (ErpGo, Observed) {
     let mut erpgo = example("minimal");
     let mut seen = serving(&erpgo);
     let names = ["shop-a", "shop-b"].into_iter();
@@ -60,7 +60,7 @@ fn condition(status: &ErpGoStatus, type_: ConditionType) -> [&str; 3] {
 
 #[test]
 fn a_sidecar_that_alone_cannot_read_is_told_of_once_and_the_pods_stay_ready() {
-    let (mut erpgo, seen) = with_pods([None, Some("denied")]);
+    let (mut erpgo, seen) = with_pods([None, Some(ErrorClass::Denied)]);
     let before = erpgo.status.clone().unwrap();
     assert_eq!(condition(&before, ConditionType::Degraded)[0], "False");
     // Nothing is written of what passes by itself.
@@ -84,7 +84,7 @@ fn a_sidecar_that_alone_cannot_read_is_told_of_once_and_the_pods_stay_ready() {
 
 #[test]
 fn a_sidecar_that_cannot_read_is_asked_each_minute_and_is_well_when_it_has_read() {
-    let (mut erpgo, mut seen) = with_pods([Some("unreachable"), None]);
+    let (mut erpgo, mut seen) = with_pods([Some(ErrorClass::Unreachable), None]);
     let now = Timestamp::from_second(200).unwrap();
     // It acknowledges nothing either.
     let behind = AckFacts {
@@ -111,7 +111,7 @@ fn a_sidecar_that_cannot_read_is_asked_each_minute_and_is_well_when_it_has_read(
 
 #[test]
 fn a_sidecar_that_cannot_read_hides_neither_a_rollout_nor_a_backend_that_nobody_reads() {
-    let (erpgo, seen) = with_pods([Some("denied"), Some("denied")]);
+    let (erpgo, seen) = with_pods([Some(ErrorClass::Denied); 2]);
     let mut rolling = seen.clone();
     let live = rolling.deployment.as_mut().unwrap();
     (live.replicas, live.updated, live.available) = (3, 1, 3);

@@ -160,6 +160,25 @@ fn a_sidecar_that_gets_no_set_is_named_with_its_class_after_ten_seconds() {
 }
 
 #[test]
+fn a_sidecar_of_another_version_is_told_of_by_its_own_word() {
+    let erpgo = two_pods();
+    let (mut seen, _) = on_its_way(&erpgo, PodComponent::Api);
+    for (class, way_out) in [
+        ("not_found", "the same place"),
+        ("sealed", "by itself"),
+        ("expired", "by itself"),
+    ] {
+        let image = &erpgo.spec.image;
+        seen.pods = vec![pod(PodComponent::Api, image, &Value::Null, Some(class))];
+        let message = waiting(&erpgo, &seen, 10).unwrap().message();
+        let word = format!("({class})");
+        for words in [word.as_str(), way_out] {
+            assert!(message.contains(words), "{words}: {message}");
+        }
+    }
+}
+
+#[test]
 fn a_sidecar_that_reads_that_has_a_set_or_says_nothing_is_not_to_blame() {
     let erpgo = two_pods();
     for component in [PodComponent::Api, PodComponent::Migration] {

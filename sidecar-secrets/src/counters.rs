@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::backend::ErrorClass;
+use erpgo_secret_set::ErrorClass;
+
 use crate::status::Status;
 
 /// A number that only grows.

@@ -7,11 +7,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use erpgo_secret_set::{Generation, Manifest};
+use erpgo_secret_set::{ErrorClass, Generation, Manifest};
 use jiff::Timestamp;
 
 use crate::accept::{Accepted, Refusal, accept};
-use crate::backend::{Backend, BackendError, ErrorClass, Reading, Revision};
+use crate::backend::{Backend, BackendError, Reading, Revision};
 use crate::schedule::Schedule;
 use crate::shared::Shared;
 use crate::sink::{SinkError, Tmpfs};

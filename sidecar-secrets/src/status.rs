@@ -5,10 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use erpgo_secret_set::{Ack, BackendState, Generation, PodState, Verdict};
+use erpgo_secret_set::{Ack, BackendState, ErrorClass, Generation, PodState, ToldClass, Verdict};
 use jiff::Timestamp;
-
-use crate::backend::ErrorClass;
 
 /// Held generation, the app's last answer and the state of the backend.
 #[derive(Clone, Debug, Default)]
@@ -120,7 +118,7 @@ impl Status {
                 healthy: self.healthy,
                 last_read_age_seconds: self.last_read.map(age),
                 stale_since: self.stale_since,
-                error_class: self.error_class.map(|class| class.as_str().to_owned()),
+                error_class: self.error_class.map(ToldClass::Known),
             },
         }
     }
@@ -158,7 +156,8 @@ mod tests {
         assert_eq!(state.rendered_generation, Some(Generation(3)));
         assert!(!state.backend.healthy);
         assert_eq!(state.backend.stale_since, Some(first));
-        assert_eq!(state.backend.error_class.as_deref(), Some("sealed"));
+        let sealed = ToldClass::Known(ErrorClass::Sealed);
+        assert_eq!(state.backend.error_class, Some(sealed));
         assert_eq!(state.backend.last_read_age_seconds, Some(9));
 
         status.read_succeeded(start);

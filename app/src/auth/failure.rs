@@ -3,6 +3,7 @@
 //! Owns [`Failure`] and all that follows from one, wherever it was made: the metrics, the log line, the event
 //! and, when it locks, the mail (R5.4, R5.5, R18.1). What is done for a name that nobody has is the same.
 
+use super::tried::Tried;
 use super::unattended;
 use crate::audit::{self, Action, Event};
 use crate::error::{Code, Error, Result};
@@ -72,12 +73,12 @@ impl Failure<'_> {
 
     fn count(&self) {
         if self.step != Step::Confirmation {
-            let result = if self.attempt.allowed {
-                "failure"
+            let tried = if self.attempt.allowed {
+                Tried::Failure
             } else {
-                "locked"
+                Tried::Locked
             };
-            METRICS.auth_attempts.with_label_values(&[result]).inc();
+            tried.count();
         }
         if self.attempt.last {
             METRICS.lockouts.inc();

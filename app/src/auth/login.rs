@@ -17,13 +17,13 @@ use super::failure::{Failure, Step};
 use super::grant::{self, Client, Holder};
 use super::hash::{StoredHash, Verdict};
 use super::store::{self, Credentials};
+use super::tried::Tried;
 use super::unattended;
 use super::wire::{LoginBody, SignedIn};
 use crate::config::AuthSettings;
 use crate::error::Result;
 use crate::extract::{ApiJson, Device, Origin};
 use crate::limits::{Attempt, Identifier};
-use crate::metrics::METRICS;
 use crate::state::AppState;
 use crate::tx::{self, Work};
 use crate::users::UserId;
@@ -44,7 +44,8 @@ pub(super) async fn login(
     ApiJson(body): ApiJson<LoginBody>,
 ) -> Result<Response> {
     body.check()?;
-    state.hasher.has_room().inspect_err(|_| count("error"))?;
+    let room = state.hasher.has_room();
+    room.inspect_err(|_| Tried::Error.count())?;
     admit(&state, &origin, &body.email).await?;
     unattended::run(attempt(state, device, origin, body)).await
 }
@@ -67,13 +68,13 @@ async fn attempt(
     match signed_in.await {
         Ok(Outcome::Whole(answer)) => {
             state.logins.forgive(&identifier).await;
-            count("success");
+            Tried::Success.count();
             Ok(answer)
         }
         // No failure; those before it stay counted until the second factor is right, too.
         Ok(Outcome::Half(challenge)) => {
             state.logins.release(&identifier, attempt).await;
-            count("challenged");
+            Tried::Challenged.count();
             Ok(challenge)
         }
         Ok(Outcome::Refused(owner)) => {
@@ -92,7 +93,7 @@ async fn attempt(
         // Nothing was found out: the attempt does not count against the user.
         Err(error) => {
             state.logins.release(&identifier, attempt).await;
-            count("error");
+            Tried::Error.count();
             Err(error)
         }
     }
@@ -133,13 +134,9 @@ async fn sign_in(
     Ok(Outcome::Refused(last))
 }
 
-fn count(result: &str) {
-    METRICS.auth_attempts.with_label_values(&[result]).inc();
-}
-
 async fn admit(state: &AppState, origin: &Origin, typed: &str) -> Result<()> {
     let admitted = state.logins.admit("login", origin.ip, Some(typed)).await;
-    admitted.inspect_err(|_| count("rate_limited"))
+    admitted.inspect_err(|_| Tried::RateLimited.count())
 }
 
 /// Whoever has signed in, with a better hash to store if there is one.

@@ -19,6 +19,7 @@ pub mod sessions;
 mod store;
 pub mod sweep;
 pub mod token;
+mod tried;
 pub(crate) mod unattended;
 mod wire;
 mod workers;

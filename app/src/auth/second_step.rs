@@ -14,13 +14,13 @@ use super::challenge;
 use super::failure::{Failure, Step};
 use super::grant::{self, Client, Holder};
 use super::token::TokenError;
+use super::tried::Tried;
 use super::unattended;
 use super::wire::SignedIn;
 use crate::config::AuthSettings;
 use crate::error::Result;
 use crate::extract::{ApiJson, Device, Origin};
 use crate::limits::Identifier;
-use crate::metrics::METRICS;
 use crate::second_factor;
 use crate::state::AppState;
 use crate::tx::{self, Work};
@@ -88,7 +88,7 @@ async fn attempt(state: AppState, trial: Trial) -> Result<Json<SignedIn>> {
     match finished {
         Ok(Some(answer)) => {
             state.logins.forgive(&identifier).await;
-            METRICS.auth_attempts.with_label_values(&["success"]).inc();
+            Tried::Success.count();
             tracing::info!(user_id = %contact.id, "signed in with a second factor");
             Ok(Json(answer))
         }

@@ -52,6 +52,16 @@ pub enum Message {
 }
 
 impl Message {
+    /// Every kind that this version can send.
+    const KINDS: [&'static str; 6] = [
+        "password_reset",
+        "password_changed",
+        "email_verification",
+        "email_changed",
+        "lockout",
+        "second_factor",
+    ];
+
     /// The kind, as stored and as a metric's label.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -85,4 +95,30 @@ pub enum To<'a> {
     User(UserId, &'a str),
     /// Whoever has this address, if anybody: the sender of the request must not learn it.
     Whoever(&'a str),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What a mail could tell, whatever its kind.
+    fn message(kind: &str) -> serde_json::Result<Message> {
+        let unlock_at = Timestamp::UNIX_EPOCH;
+        let facts =
+            json!({"kind": kind, "unlock_at": unlock_at, "address": "192.0.2.1", "enabled": true});
+        serde_json::from_value(facts)
+    }
+
+    /// One that is left out would be written down, and sent by nobody.
+    #[test]
+    fn every_kind_that_can_be_read_can_be_sent() {
+        let refused = message("of another version").unwrap_err().to_string();
+        let (_, known) = refused.split_once("expected").unwrap();
+        let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+        assert_eq!(known, Message::KINDS);
+        for kind in Message::KINDS {
+            assert_eq!(message(kind).unwrap().kind(), kind);
+        }
+    }
 }

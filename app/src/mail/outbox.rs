@@ -96,7 +96,8 @@ fn claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
     })
 }
 
-/// Takes the next mail in hand for `lease`. Nobody else gets it meanwhile.
+/// Takes the next mail in hand for `lease`. Nobody else gets it meanwhile. One of a kind that only a newer
+/// version knows is left as it is, for a pod of that one.
 pub(super) async fn claim(
     connection: &mut PgConnection,
     lease: Duration,
@@ -108,11 +109,12 @@ pub(super) async fn claim(
          WHERE id = (
              SELECT id FROM outbox
              WHERE failed_at IS NULL AND next_attempt_at <= now() AND expires_at > now()
-               AND (leased_until IS NULL OR leased_until < now())
+               AND (leased_until IS NULL OR leased_until < now()) AND kind = ANY($2)
              ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
          RETURNING id, user_id, address, facts, attempts, created_at, leased_until",
     )
     .bind(lease.as_secs_f64())
+    .bind(Message::KINDS)
     .fetch_optional(connection);
     let row = observed(QueryType::Update, "outbox.claim", query)
         .await

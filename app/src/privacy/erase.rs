@@ -1,4 +1,7 @@
 //! POST /profile/erase and POST /users/{id}/erase.
+//!
+//! Owns who may have whom forgotten: whoever may erase, whatever the other one may do, since it is their wish
+//! that is done. It must never leave the installation without an administrator.
 
 use axum::extract::State;
 use http::StatusCode;
@@ -16,7 +19,8 @@ use crate::subjects;
 use crate::tx::{self, Work};
 use crate::users::{UserId, administrators, store as users};
 
-/// Erase your account for good. Your records stay where the law asks for them, without your name.
+/// Erase your account for good. Your records stay where the law asks for them, without your name. The last
+/// user with the role `admin` who may sign in makes somebody else one first.
 #[utoipa::path(post, path = "/profile/erase", tag = "auth", request_body = EraseBody,
     security(("bearer" = [])),
     responses((status = 204, description = "You are forgotten")))]
@@ -36,7 +40,7 @@ pub(super) async fn erase_profile(
     erase(&state, work).await
 }
 
-/// Erase a user for good.
+/// Erase a user for good, whatever they may do; only the last one with the role `admin` who may sign in stays.
 #[utoipa::path(post, path = "/users/{id}/erase", tag = "users",
     params(("id" = UserId, Path, description = "Id of the user")),
     security(("bearer" = ["users.erase"])),

@@ -22,7 +22,8 @@ pub(crate) fn may_hand_out(held: &PermissionSet, wanted: &[Permission]) -> Resul
 }
 
 /// Refuses when the user holds a permission that `held` does not allow: who takes over an account, or bars it,
-/// has as much power as it has. Their row is locked, or they could gain one meanwhile.
+/// has as much power as it has. Their row is locked, or they could gain one meanwhile. An erasure does not ask:
+/// it is the user's own wish, and whoever carries it out need not be able to do what they could.
 pub(crate) async fn may_overrule(
     connection: &mut PgConnection,
     held: &PermissionSet,

@@ -1,61 +1,16 @@
 //! What this test process logs, and what it must (R3, R5, R6).
 
-use std::io;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::LazyLock;
 
 use axum::body::Body;
 use erpgo_telemetry::{Format, Options};
+use erpgo_test_kit::log::Log;
 use http::Request;
 use serde_json::Value;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::world::{SETTINGS, World, send};
 
-/// Everything that this test process logs, at every level.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<Arc<str>>>>);
-
-impl Log {
-    /// As they were written: whole lines. Those who write need not wait until they are looked through.
-    fn events(&self) -> Vec<Arc<str>> {
-        self.0.lock().unwrap().clone()
-    }
-
-    pub fn text(&self) -> String {
-        self.events().iter().map(|event| &**event).collect()
-    }
-
-    pub fn lines_with(&self, needle: &str) -> Vec<Value> {
-        self.events()
-            .iter()
-            .flat_map(|event| event.lines())
-            .filter(|line| line.contains(needle))
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
-            .collect()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let event = String::from_utf8_lossy(bytes).into();
-        self.0.lock().unwrap().push(event);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-/// The one subscriber of this test process.
+/// Everything that this test process logs, at every level: its one subscriber.
 pub static LOG: LazyLock<Log> = LazyLock::new(|| {
     let log = Log::default();
     let options = Options {

@@ -221,7 +221,7 @@ async fn nobody_deactivates_or_deletes_themselves() {
 }
 
 /// The path of the first administrator, and their access token.
-async fn administrator(world: &World) -> (String, String) {
+pub async fn administrator(world: &World) -> (String, String) {
     let answer = world.signed_in(ADMIN).await;
     let id = answer["user"]["id"].as_str().unwrap();
     (format!("/api/v1/users/{id}"), access(&answer))
@@ -236,7 +236,7 @@ async fn administration(world: &World, admin: &str, user: &str) -> Value {
 }
 
 /// Gives the role of administrators to the user.
-async fn promote(world: &World, admin: &str, user: &str) {
+pub async fn promote(world: &World, admin: &str, user: &str) {
     let body = administration(world, admin, user).await;
     world
         .post("/api/v1/roles/assign", admin, body)
@@ -312,7 +312,7 @@ async fn the_last_administrator_keeps_the_role() {
 }
 
 /// Two calls of which each ends an administrator: they begin while nobody may, and one of them is refused.
-async fn one_is_refused(
+pub async fn one_is_refused(
     world: &World,
     one: impl Future<Output = Answer>,
     other: impl Future<Output = Answer>,

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Generation, KeyName, Kid};
+use crate::{Generation, KeyName, Kid, ToldClass};
 
 /// The app's answer to one generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,9 +81,8 @@ pub struct BackendState {
     pub last_read_age_seconds: Option<u64>,
     /// Since when the set is the last good one rather than a fresh one.
     pub stale_since: Option<Timestamp>,
-    /// Class of the last failure: `unreachable`, `denied`, `not_found`, `throttled`, `sealed`,
-    /// `malformed`, `unwritable`.
-    pub error_class: Option<String>,
+    /// Class of the last failure, if the last read was one.
+    pub error_class: Option<ToldClass>,
 }
 
 #[cfg(test)]
@@ -97,6 +96,17 @@ mod tests {
         let nack = r#"{"generation":4,"verdict":"nack","reasons":["jwt is missing"]}"#;
         for text in [ack, full, nack] {
             let parsed: Ack = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&parsed).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_state_is_read_and_written_alike_whatever_the_word_for_a_failure() {
+        for class in ["null", "\"denied\"", "\"of another version\""] {
+            let text = format!(
+                r#"{{"rendered_generation":3,"acked":null,"backend":{{"healthy":false,"last_read_age_seconds":1,"stale_since":null,"error_class":{class}}}}}"#
+            );
+            let parsed: PodState = serde_json::from_str(&text).unwrap();
             assert_eq!(serde_json::to_string(&parsed).unwrap(), text);
         }
     }

@@ -11,6 +11,7 @@
 //! ```
 
 mod ack;
+mod class;
 mod document;
 mod dump;
 mod entropy;
@@ -27,6 +28,7 @@ mod standby;
 mod validate;
 
 pub use ack::{AcceptedKid, Ack, BackendState, PepperHashes, PodState, Verdict};
+pub use class::{ErrorClass, ToldClass};
 pub use document::{Document, DocumentError, Keys, RotatingKey, Version};
 pub use dump::leave_no_dump;
 pub use entropy::estimated_bits;

@@ -1,15 +1,13 @@
 //! Spans leave by OTLP, and the filter changes while the process runs (R12.4, R15.4).
 #![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
 
-mod log;
-
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use erpgo_telemetry::{Format, Options, Otlp, build};
-use log::Log;
+use erpgo_test_kit::log::Log;
 
 fn options(otlp: Option<Otlp>) -> Options {
     Options {

@@ -1,12 +1,10 @@
 //! A line says what `tracing-subscriber`'s own JSON format says of the same span and event (R12).
 #![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
 
-mod log;
-
 use std::io;
 
 use erpgo_telemetry::{Format, Options, build};
-use log::Log;
+use erpgo_test_kit::log::Log;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tracing::field::Empty;

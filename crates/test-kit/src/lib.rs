@@ -1,5 +1,6 @@
 //! Real PostgreSQL, Redis, Vault and kube-apiserver for the tests, moto for AWS, and a shell for what the
-//! guides tell to type; what the kernel tells of a process, and what the benchmarks judge their figures by.
+//! guides tell to type; what is logged, what the kernel tells of a process and a schema of its numbers, and what
+//! the benchmarks judge their figures by.
 //!
 //! Every component here is the real program, started on loopback. What is slow to start is shared
 //! by all test processes of one checkout (one PostgreSQL server, one kube-apiserver) and gives each
@@ -15,11 +16,13 @@ pub mod capture;
 pub mod development;
 pub mod guide;
 pub mod kernel;
+pub mod log;
 pub mod moto;
 pub mod port;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
+pub mod schema;
 pub mod services;
 pub mod tools;
 pub mod vault;

@@ -65,6 +65,7 @@ use observe::Reading;
 use observed::Observed;
 use plan::{Plan, plan};
 use requeue::Requeue;
+use rotation_log::Log;
 use tracing::Span;
 use tracing::field::Empty;
 
@@ -114,12 +115,13 @@ pub async fn reconcile(key: &Key, context: &Context) -> Result<Done, ReconcileEr
     }
     let Reading { mut seen, live } = observe::observe(context, key, &erpgo).await?;
     let mut intent = plan(&erpgo, &seen, &context.config, Timestamp::now());
-    let applied = carry_out(context, &erpgo, &intent, &live).await;
+    let mut log = Log::of(context, &erpgo);
+    let applied = carry_out(context, &erpgo, &intent, &live, &mut log).await;
     if note_outcome(context, key, &mut seen, &applied) {
         intent = plan(&erpgo, &seen, &context.config, Timestamp::now());
     }
     // First, so that what the status says to have happened is in the log.
-    let logged = log(context, &erpgo, &intent).await;
+    let logged = append(&mut log, &intent).await;
     if logged.is_err() {
         note_outcome(context, key, &mut seen, &logged);
         intent = plan(&erpgo, &seen, &context.config, Timestamp::now());
@@ -150,6 +152,7 @@ async fn carry_out(
     erpgo: &ErpGo,
     plan: &Plan,
     live: &Live,
+    log: &mut Log<'_>,
 ) -> Result<(), ReconcileError> {
     let Some(desired) = &plan.desired else {
         return Ok(());
@@ -160,7 +163,7 @@ async fn carry_out(
     let applied = apply::apply(context, erpgo, desired, live).await;
     // Neither holds the other up: a backend that refuses a rotation stops no rollout, and an object that
     // is refused stops no revocation.
-    let written = write(context, erpgo, plan, after).await;
+    let written = write(context, erpgo, plan, after, log).await;
     applied.and(written)
 }
 
@@ -169,18 +172,19 @@ async fn write(
     erpgo: &ErpGo,
     plan: &Plan,
     effects: &[plan::Effect],
+    log: &mut Log<'_>,
 ) -> Result<(), ReconcileError> {
     let decided = plan.rotation.as_ref();
     if decided.is_some_and(|decided| decided.write.is_some()) {
         // A document that is written shows no more what led to it: after a crash nobody could tell it again.
-        log(context, erpgo, plan).await?;
+        append(log, plan).await?;
     }
     effects::carry_out(context, erpgo, effects).await
 }
 
-async fn log(context: &Context, erpgo: &ErpGo, plan: &Plan) -> Result<(), ReconcileError> {
+async fn append(log: &mut Log<'_>, plan: &Plan) -> Result<(), ReconcileError> {
     match &plan.rotation {
-        Some(decided) => rotation_log::write(context, erpgo, &decided.notes).await,
+        Some(decided) => log.append(&decided.notes).await,
         None => Ok(()),
     }
 }

@@ -9,21 +9,18 @@ mod job;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use erpgo_secret_set::{Generation, KeyName, Kid, PodState};
+use erpgo_secret_set::{Generation, KeyName, Kid, PodState, ToldClass};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use job::{JobFacts, JobState, MigrationOutcome, MigrationReport};
 
-use super::text::bounded_to;
 use crate::rotation::{DocumentView, ErrandView, LoginKey};
 
 /// Longest message of a pod or a report that is kept, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4096;
 /// Longest end of the log of a migration without a report that is kept, in bytes.
 pub const MAX_TAIL_BYTES: usize = 600;
-/// Longest class of a failure that is kept, in bytes.
-const MAX_CLASS_BYTES: usize = 32;
 /// Most pods that are kept; the rest only count.
 pub const MAX_PODS: usize = 256;
 
@@ -215,9 +212,8 @@ pub struct PodFacts {
 impl PodFacts {
     /// The class of its sidecar's last failure to read the secret set; none when it has read it.
     #[must_use]
-    pub fn failure(&self) -> Option<String> {
-        let class = self.secrets.as_ref()?.backend.error_class.as_deref()?;
-        Some(bounded_to(class, MAX_CLASS_BYTES))
+    pub fn failure(&self) -> Option<&ToldClass> {
+        self.secrets.as_ref()?.backend.error_class.as_ref()
     }
 }
 

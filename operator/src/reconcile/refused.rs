@@ -5,15 +5,12 @@
 //! reaches only pods that start later, and those would sign with another value under the same kid. Pure; it
 //! must never tell more than names and numbers (I-04).
 
-use erpgo_secret_set::Generation;
+use erpgo_secret_set::{ErrorClass, Generation, ToldClass};
 
 use super::observed::{Observed, PodFacts};
 use super::phase::Waiting;
 use super::reason;
 use super::text::listed;
-
-/// What a sidecar calls a document that it does not use.
-const MALFORMED: &str = "malformed";
 
 /// Which pods refuse the set, why, and the way out.
 #[must_use]
@@ -65,10 +62,13 @@ fn not_below(found: Generation, seen: &Observed) -> Option<Generation> {
 }
 
 fn refusing(seen: &Observed) -> impl Iterator<Item = &PodFacts> {
-    let refuses = |pod: &&PodFacts| {
-        !pod.terminating && !pod.ended && pod.failure().as_deref() == Some(MALFORMED)
-    };
-    seen.pods.iter().filter(refuses)
+    let stays = |pod: &&PodFacts| !pod.terminating && !pod.ended;
+    seen.pods.iter().filter(stays).filter(|pod| refuses(pod))
+}
+
+fn refuses(pod: &PodFacts) -> bool {
+    let malformed = ToldClass::Known(ErrorClass::Malformed);
+    pod.failure() == Some(&malformed)
 }
 
 fn held(pod: &PodFacts) -> Option<Generation> {

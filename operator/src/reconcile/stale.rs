@@ -48,7 +48,7 @@ fn told(pod: &PodFacts, now: Timestamp) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use erpgo_secret_set::{BackendState, PodState};
+    use erpgo_secret_set::{BackendState, PodState, ToldClass};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -62,7 +62,7 @@ mod tests {
                 backend: BackendState {
                     healthy: class.is_none(),
                     stale_since: stale.map(at),
-                    error_class: class.map(str::to_owned),
+                    error_class: class.map(|word| ToldClass::from(word.to_owned())),
                     ..BackendState::default()
                 },
                 ..PodState::default()

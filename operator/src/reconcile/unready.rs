@@ -4,6 +4,7 @@
 //! which the kubelet starts no container. Pure: a pod says since when its sidecar runs. It must never tell more
 //! of a failure than its class (I-04).
 
+use erpgo_secret_set::{ErrorClass, ToldClass};
 use jiff::{SignedDuration, Timestamp};
 
 use super::observed::{Observed, PodComponent, PodFacts};
@@ -14,6 +15,9 @@ use crate::rotation::LoginKey;
 
 /// By then a sidecar has tried more than once, however long its image was pulled before.
 const LET_PASS: SignedDuration = SignedDuration::from_secs(10);
+
+/// What to do of a sidecar that needs nobody's doing, as far as is known.
+const BY_ITSELF: &str = "it tries again by itself";
 
 /// Which sidecar of `component` and `image` has got no secret set yet, and why.
 #[must_use]
@@ -39,26 +43,29 @@ fn unfed(pod: &PodFacts) -> Option<Waiting> {
             format!(
                 "the sidecar of pod {name} cannot read the secret set ({class}), which the operator can"
             ),
-            format!(
-                "{}; see kubectl logs {name} -c secrets",
-                way_out(&class)
-            ),
+            format!("{}; see kubectl logs {name} -c secrets", way_out(class)),
         )
     })
 }
 
-fn way_out(class: &str) -> &'static str {
+fn way_out(class: &ToldClass) -> &'static str {
+    let ToldClass::Known(class) = class else {
+        return BY_ITSELF;
+    };
     match class {
-        "denied" => {
+        ErrorClass::Denied => {
             "let pods do what the operator may: the login of spec.secrets.backend and its policy"
         }
-        "not_found" => {
+        ErrorClass::NotFound => {
             "see that pods and the operator look at the same place in spec.secrets.backend"
         }
-        "unreachable" => {
+        ErrorClass::Unreachable => {
             "see that pods reach it: NetworkPolicies, DNS, the CA in spec.secrets.backend"
         }
-        _ => "it tries again by itself",
+        ErrorClass::Throttled
+        | ErrorClass::Sealed
+        | ErrorClass::Malformed
+        | ErrorClass::Unwritable => BY_ITSELF,
     }
 }
 

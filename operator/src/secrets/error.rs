@@ -1,9 +1,11 @@
 //! Why a secret could not be read or written.
 //!
-//! Owns [`SecretsError`]. Each variant is a class that a person can act on; none carries a value, an
-//! answer's body or a token (I-04).
+//! Owns [`SecretsError`]. Each variant is a class that a person can act on, by the word of an [`ErrorClass`]
+//! where a sidecar can fail alike; none carries a value, an answer's body or a token (I-04).
 
 use std::time::Duration;
+
+use erpgo_secret_set::ErrorClass;
 
 /// A failure of a backend or of the Secrets that feed it.
 #[derive(Debug, thiserror::Error)]
@@ -91,12 +93,14 @@ impl SecretsError {
     #[must_use]
     pub fn class(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) | Self::Silent(_) | Self::Standby => "unreachable",
-            Self::Denied { .. } => "denied",
-            Self::Throttled { .. } => "throttled",
-            Self::Sealed => "sealed",
-            Self::NoMount => "not_found",
-            Self::Malformed { .. } => "malformed",
+            Self::Unreachable(_) | Self::Silent(_) | Self::Standby => {
+                ErrorClass::Unreachable.as_str()
+            }
+            Self::Denied { .. } => ErrorClass::Denied.as_str(),
+            Self::Throttled { .. } => ErrorClass::Throttled.as_str(),
+            Self::Sealed => ErrorClass::Sealed.as_str(),
+            Self::NoMount => ErrorClass::NotFound.as_str(),
+            Self::Malformed { .. } => ErrorClass::Malformed.as_str(),
             Self::Deleted => "deleted",
             Self::NoServiceAccount => "service_account_missing",
             Self::Settings(_) => "settings",
@@ -133,12 +137,12 @@ impl SecretsError {
 fn kubernetes_class(source: &kube::Error) -> &'static str {
     match source {
         kube::Error::Api(status) => match status.code {
-            401 | 403 => "denied",
-            429 => "throttled",
-            500.. => "unreachable",
+            401 | 403 => ErrorClass::Denied.as_str(),
+            429 => ErrorClass::Throttled.as_str(),
+            500.. => ErrorClass::Unreachable.as_str(),
             _ => "kubernetes",
         },
-        kube::Error::Service(_) | kube::Error::HyperError(_) => "unreachable",
+        kube::Error::Service(_) | kube::Error::HyperError(_) => ErrorClass::Unreachable.as_str(),
         _ => "kubernetes",
     }
 }

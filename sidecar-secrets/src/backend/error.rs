@@ -1,58 +1,14 @@
 //! Why a backend gave no document.
 //!
-//! Owns [`BackendError`] and its classes. A message says what to do and carries no text that came
-//! from the backend, since an error answer may quote what was sent or stored (I-04).
+//! Owns [`BackendError`] and of which [`ErrorClass`] each is. A message says what to do and carries no text
+//! that came from the backend, since an error answer may quote what was sent or stored (I-04).
 
 use std::time::Duration;
 
+use erpgo_secret_set::ErrorClass;
+
 use crate::config::files::FileError;
 use crate::http::ExchangeError;
-
-/// What kind of failure it is, as the operator sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ErrorClass {
-    /// No answer, or one that says the server is broken.
-    Unreachable,
-    /// Not allowed to log in or to read.
-    Denied,
-    /// No document there.
-    NotFound,
-    /// Asked to come back later.
-    Throttled,
-    /// Vault is sealed or in maintenance.
-    Sealed,
-    /// There, and not a valid document.
-    Malformed,
-    /// Valid, and the files cannot be written.
-    Unwritable,
-}
-
-impl ErrorClass {
-    /// Every class, in the order of the metrics.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Unreachable,
-        Self::Denied,
-        Self::NotFound,
-        Self::Throttled,
-        Self::Sealed,
-        Self::Malformed,
-        Self::Unwritable,
-    ];
-
-    /// As written in the state and in metrics.
-    #[must_use]
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Denied => "denied",
-            Self::NotFound => "not_found",
-            Self::Throttled => "throttled",
-            Self::Sealed => "sealed",
-            Self::Malformed => "malformed",
-            Self::Unwritable => "unwritable",
-        }
-    }
-}
 
 /// Why a backend gave no document.
 #[derive(Debug, thiserror::Error)]

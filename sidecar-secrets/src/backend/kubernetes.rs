@@ -148,7 +148,7 @@ fn document(body: &[u8]) -> Result<Reading, BackendError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::ErrorClass;
+    use erpgo_secret_set::ErrorClass;
 
     // As the API server 1.37 answers for a Secret with two keys.
     const RECORDED: &str = r#"{"kind":"Secret","apiVersion":"v1","metadata":{"name":"shop-secret-set","namespace":"shop","uid":"0c6d3f6e-3b6c-4a44-9a53-3b0f0a1f3a55","resourceVersion":"4711","creationTimestamp":"2026-11-24T10:00:00Z","managedFields":[{"manager":"erpgo-operator","operation":"Apply","apiVersion":"v1","time":"2026-11-24T10:00:00Z","fieldsType":"FieldsV1","fieldsV1":{"f:data":{"f:document.json":{}}}}]},"data":{"document.json":"eyJhIjoxfQ==","other":"Zm9v"},"type":"Opaque"}"#;

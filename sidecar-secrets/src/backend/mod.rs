@@ -20,7 +20,7 @@ use hyper::Request;
 use zeroize::Zeroizing;
 
 use aws::Aws;
-pub(crate) use error::{BackendError, ErrorClass};
+pub(crate) use error::BackendError;
 use kubernetes::Kubernetes;
 use session::LogsIn as _;
 use vault::Vault;

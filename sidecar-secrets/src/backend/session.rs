@@ -6,10 +6,10 @@
 
 use std::time::Instant;
 
-use erpgo_secret_set::Relogin;
+use erpgo_secret_set::{ErrorClass, Relogin};
 
 use super::lease::Lease;
-use super::{BackendError, ErrorClass, Reading, Revision};
+use super::{BackendError, Reading, Revision};
 
 /// A backend that knows its readers by a login.
 pub(super) trait LogsIn {

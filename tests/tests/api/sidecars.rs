@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use erpgo_crds::ErpGo;
-use erpgo_secret_set::{BackendState, PodState};
+use erpgo_secret_set::{BackendState, ErrorClass, PodState, ToldClass};
 use erpgo_tests::shop::Shop;
 use hyper::Response;
 use kube::client::Body;
@@ -30,7 +30,7 @@ async fn listen() -> (TcpListener, Ipv4Addr) {
 fn denied() -> anyhow::Result<Response<Body>> {
     let state = PodState {
         backend: BackendState {
-            error_class: Some("denied".into()),
+            error_class: Some(ToldClass::Known(ErrorClass::Denied)),
             ..BackendState::default()
         },
         ..PodState::default()

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Output;
 
+use erpgo_test_kit::schema::bounded;
 use serde_json::Value;
 
 use super::{DEV, erpgo, stderr};
@@ -115,18 +116,6 @@ const NOT_OF_THE_API: [&str; 10] = [
     "termination.preStopSeconds",
 ];
 
-/// The least and the most of each number that `schema` bounds.
-fn bounded(path: &str, schema: &Value, found: &mut BTreeMap<String, [i64; 2]>) {
-    let ends = ["minimum", "maximum"].map(|end| schema[end].as_f64());
-    if let [Some(least), Some(most)] = ends {
-        found.insert(path.to_owned(), [least as i64, most as i64]);
-    }
-    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        let separator = if path.is_empty() { "" } else { "." };
-        bounded(&format!("{path}{separator}{name}"), property, found);
-    }
-}
-
 /// As the operator writes it.
 fn written(key: &str, value: i64) -> String {
     match key {
@@ -143,8 +132,7 @@ fn written(key: &str, value: i64) -> String {
 /// Pods that are given what the definition lets through must start.
 #[test]
 fn the_api_starts_with_every_number_that_an_erpgo_can_have() {
-    let mut all = BTreeMap::new();
-    bounded("", &spec_schema(), &mut all);
+    let mut all = bounded(&spec_schema());
     let reloaded = reloaded().into_iter();
     let reloaded: BTreeSet<_> = reloaded
         .map(|(_, field)| format!("settings.{field}"))

@@ -163,6 +163,55 @@ async fn a_mail_in_the_hands_of_a_process_that_died_is_sent_by_another() {
     post.nothing_waits().await;
 }
 
+/// Of the version that pods are being replaced by.
+const NEWER: &str = "kind_of_the_next_version";
+
+/// Puts a mail of that version into the outbox, which is due before any other, as its migration and its pods do.
+async fn write_newer(world: &World) {
+    let constraint = "ALTER TABLE outbox DROP CONSTRAINT outbox_kind_check";
+    execute(world, constraint).await;
+    sqlx::query(
+        "INSERT INTO outbox (id, kind, user_id, address, facts, created_at, expires_at, next_attempt_at)
+         SELECT gen_random_uuid(), $1::text, id, email, jsonb_build_object('kind', $1::text),
+                now(), now() + interval '1 day', now() - interval '1 minute'
+         FROM users WHERE email = $2",
+    )
+    .bind(NEWER)
+    .bind(ADMIN)
+    .execute(&world.state.database.pool())
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_mail_of_a_kind_that_only_a_newer_version_knows_is_left_to_it_and_others_are_sent() {
+    std::sync::LazyLock::force(&LOG);
+    let mut post = Post::new(Mood::Takes).await;
+    post.stop();
+    write_newer(&post.world).await;
+    post.start();
+    for count in [1, 2] {
+        post.world.forgot(ADMIN).await.expect(202);
+        let mail = post.sink.mail(count).await;
+        assert!(mail.contains("Subject: Set a new password"), "{mail}");
+    }
+    until("the newer one alone waits", || async {
+        post.waiting().await == 1
+    })
+    .await;
+    let untouched =
+        "SELECT attempts, leased_until IS NULL, failed_at IS NULL FROM outbox WHERE kind = $1";
+    let untouched: (i16, bool, bool) = sqlx::query_as(untouched)
+        .bind(NEWER)
+        .fetch_one(&post.world.state.database.pool())
+        .await
+        .unwrap();
+    assert_eq!(untouched, (0, true, true));
+    let mut told = LOG.lines_with(NEWER);
+    told.retain(|line| line["level"] == "WARN" || line["level"] == "ERROR");
+    assert!(told.is_empty(), "{told:?}");
+}
+
 /// Two mails: a server that keeps each Message-ID once must not take one for the other.
 #[tokio::test]
 async fn what_is_written_while_one_of_its_kind_is_being_sent_is_sent_after_it() {

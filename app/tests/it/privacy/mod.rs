@@ -1,5 +1,6 @@
 //! Export and erasure of a person's data.
 
+mod administrators;
 mod in_flight;
 
 use serde_json::{Value, json};
@@ -311,36 +312,4 @@ async fn erasure_empties_every_table_that_can_belong_to_a_user() {
     for (table, rows) in owned(&world, &id).await {
         assert_eq!(rows, 0, "{table}");
     }
-}
-
-#[tokio::test]
-async fn an_administrator_erases_others_and_not_the_last_administrator() {
-    let world = World::new().await;
-    let (id, token) = kim(&world).await;
-    let admin = world.admin().await;
-    let (_, officer) = world.user("officer@example.org", &["users.erase"]).await;
-    let path = format!("/api/v1/users/{id}/erase");
-    world
-        .post(&path, &token, json!({}))
-        .await
-        .refused(403, "FORBIDDEN");
-    world.post(&path, &officer, json!({})).await.expect(204);
-    world
-        .get("/api/v1/profile", &token)
-        .await
-        .refused(401, "TOKEN_REVOKED");
-    let me = world.get("/api/v1/profile", &admin).await.json();
-    let path = format!("/api/v1/users/{}/erase", me["id"].as_str().unwrap());
-    let refused = world.post(&path, &officer, json!({})).await;
-    refused.refused(409, "CONFLICT");
-    assert!(refused.text.contains("last administrator"));
-    let own = world
-        .post(
-            "/api/v1/profile/erase",
-            &admin,
-            json!({"password": PASSWORD}),
-        )
-        .await;
-    own.refused(409, "CONFLICT");
-    world.get("/api/v1/profile", &admin).await.expect(200);
 }

@@ -89,8 +89,8 @@ fn code(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::ErrorClass;
     use crate::http::PlainHttp;
+    use erpgo_secret_set::ErrorClass;
     use zeroize::Zeroizing;
 
     fn class(status: u16, body: &str) -> ErrorClass {

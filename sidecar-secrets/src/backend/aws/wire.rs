@@ -85,7 +85,7 @@ pub(super) fn element<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::ErrorClass;
+    use erpgo_secret_set::ErrorClass;
 
     const STS: &str = "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleWithWebIdentityResult><Credentials>\n<SessionToken>tok/en+==</SessionToken><SecretAccessKey>key</SecretAccessKey><Expiration>2026-11-24T10:00:00.123Z</Expiration><AccessKeyId>ASIA</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>";
 

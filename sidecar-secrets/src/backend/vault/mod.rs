@@ -10,12 +10,12 @@ mod wire;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use erpgo_secret_set::{Relogin, Secret};
+use erpgo_secret_set::{ErrorClass, Relogin, Secret};
 
 use self::requests::Requests;
 use super::lease::{Care, Lease};
 use super::session::LogsIn;
-use super::{BackendError, ErrorClass, Reading, Revision};
+use super::{BackendError, Reading, Revision};
 use crate::config::{VaultAuth, VaultConfig};
 use crate::counters::Counters;
 use crate::schedule::MIN_GAP;

@@ -108,7 +108,7 @@ fn parse<'a, T: Deserialize<'a>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::ErrorClass;
+    use erpgo_secret_set::ErrorClass;
 
     // As Vault 1.21.1 answers; the values are made up.
     const LOGIN: &str = r#"{"request_id":"8a9b2c6e-58d8-4f0e-9b7e-1a4f6c0d2e11","lease_id":"","renewable":false,"lease_duration":0,"data":null,"wrap_info":null,"warnings":null,"auth":{"client_token":"hvs.canary","accessor":"acc","policies":["default","shop"],"token_policies":["default","shop"],"metadata":{"role":"shop"},"lease_duration":1200,"renewable":true,"entity_id":"e","token_type":"service","orphan":true,"mfa_requirement":null,"num_uses":0},"mount_type":"approle"}"#;
