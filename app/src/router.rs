@@ -3,7 +3,6 @@
 //! Owns [`router`] and [`document`], which come from the same list and cannot drift apart.
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -18,13 +17,12 @@ use crate::{
 pub fn router(state: AppState) -> Router {
     let (routes, document) = routes().split_for_parts();
     let closed = parameters::Closed::of(&document);
-    let routes = routes.route_layer(from_fn_with_state(closed, parameters::refuse));
     let document = openapi::finish(document);
     let routes = routes.merge(openapi::pages(&document, state.live.clone()));
     let routes = routes
         .fallback(|| async { http::StatusCode::NOT_FOUND })
         .method_not_allowed_fallback(|| async { http::StatusCode::METHOD_NOT_ALLOWED });
-    layers::apply(routes, &state).with_state(state)
+    layers::apply(routes, closed, &state).with_state(state)
 }
 
 /// The OpenAPI document.

@@ -4,6 +4,7 @@
 //! namespace, a database and a NodePort, waits on conditions with deadlines and says what it saw
 //! when one passes. Load goes to 127.0.0.1 alone.
 
+mod alarm;
 mod api;
 mod backend;
 mod canary;

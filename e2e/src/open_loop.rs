@@ -3,10 +3,13 @@
 //! Owns [`open_loop`]: requests leave on a schedule whatever the answers do, so that a stall shows as
 //! latency of every request behind it. What is sent, and what is kept of it, is its caller's affair.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
+
+use crate::alarm::Alarm;
 
 /// How long one answer is waited for.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -14,23 +17,26 @@ pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Sends from `begun` on, as often a second as `rate` says for each moment until it says nothing, and waits
 /// for what is under way. `send` is given the number of its request and when that was to leave. More than
 /// `most` are not open at once: one beyond waits, and its wait counts. Answers how late each left.
+///
+/// # Errors
+/// When the kernel has no timer for it.
 pub(crate) async fn open_loop<Sent>(
     begun: Instant,
     most: usize,
     rate: impl Fn(Duration) -> Option<f64>,
     send: impl Fn(u32, Instant) -> Sent,
-) -> Vec<Duration>
+) -> io::Result<Vec<Duration>>
 where
     Sent: Future<Output = ()> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(most));
+    let (alarm, places) = (Alarm::new()?, Arc::new(Semaphore::new(most)));
     // Closed once nobody holds the other end any more.
     let (under_way, mut all_ended) = mpsc::channel::<()>(1);
     let (mut due, mut lags) = (Duration::ZERO, Vec::new());
     for n in 0.. {
         let Some(rate) = rate(due) else { break };
         let at = begun + due;
-        tokio::time::sleep_until(at.into()).await;
+        alarm.until(at).await?;
         lags.push(at.elapsed());
         let (sent, places, under_way) = (send(n, at), Arc::clone(&places), under_way.clone());
         tokio::spawn(async move {
@@ -42,7 +48,7 @@ where
     }
     drop(under_way);
     let _ = tokio::time::timeout(ANSWER_WITHIN * 2, all_ended.recv()).await;
-    lags
+    Ok(lags)
 }
 
 #[cfg(test)]
@@ -77,7 +83,7 @@ mod tests {
         };
         let both = async { tokio::join!(load, server) };
         let (lags, ()) = tokio::time::timeout(ANSWER_WITHIN, both).await.unwrap();
-        assert_eq!(lags.len(), 20);
+        assert_eq!(lags.unwrap().len(), 20);
         assert_eq!((ended.load(SeqCst), widest.load(SeqCst)), (20, 3));
     }
 }

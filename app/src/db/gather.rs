@@ -1,8 +1,8 @@
 //! Reads of one row each, gathered into statements that read many.
 //!
-//! Owns [`Gather`]. Up to two statements are on their way at once, so that a read on a quiet server has
-//! one of its own; those that come meanwhile are asked for together when one of them ends, for the price
-//! of one. A row is never older than the question for it, since a statement begins after all that it
+//! Owns [`Gather`]. One statement is on its way at once, and a second while many wait: a read on a quiet server
+//! has one of its own; those that come meanwhile are asked for together when it ends, for the price of one. A
+//! row is never older than the question for it, since a statement begins after all that it
 //! answers were asked. What is to be read inside of a transaction, or locked, never comes here.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -20,8 +20,10 @@ use super::{Database, Lease, crowded};
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 
-/// Statements that are on their way at once while each is answered within [`PATIENCE`].
+/// Statements that are on their way at once while [`MANY`] wait and each is answered within [`PATIENCE`].
 const ROUNDS: usize = 2;
+/// Reads for which a second statement is worth its while.
+const MANY: usize = 32;
 /// And at the most, when they are not.
 const MOST_ROUNDS: usize = 32;
 /// How long a read waits for the statements of others before it begins one more.
@@ -133,7 +135,8 @@ where
             return Err(crowded());
         }
         queue.asked.push_back(Asked { key, answer });
-        let begins = queue.begins(ROUNDS);
+        let many = queue.asked.len() >= MANY;
+        let begins = queue.begins(if many { ROUNDS } else { 1 });
         drop(queue);
         if begins {
             self.spawn();

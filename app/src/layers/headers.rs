@@ -3,11 +3,6 @@
 //! Owns the list. An API answers to programs: nothing of it may be framed, sniffed, cached by
 //! others or followed by referrer.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 pub(super) fn security(hsts: bool) -> HeaderMap {
@@ -38,18 +33,11 @@ pub(super) fn security(hsts: bool) -> HeaderMap {
     headers
 }
 
-/// What a route set itself stands.
-pub(super) async fn add(
-    State(fixed): State<Arc<HeaderMap>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+/// Adds `fixed` to an answer; what a route set itself stands.
+pub(super) fn add(fixed: &HeaderMap, headers: &mut HeaderMap) {
     // Room for what follows here and further out, so that the map grows once.
     headers.reserve(16);
-    for (name, value) in fixed.iter() {
+    for (name, value) in fixed {
         headers.entry(name).or_insert_with(|| value.clone());
     }
-    response
 }

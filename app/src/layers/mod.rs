@@ -1,12 +1,14 @@
 //! What surrounds every route.
 //!
 //! ```text
-//! observe (id, span, metrics, problem body) ─▶ headers ─▶ CORS ─▶ timeout ─▶ panic ─▶ gate
-//! ─▶ rate ─▶ route
+//! around (id, span, metrics, problem body, headers) ─▶ CORS ─▶ guard (timeout, panic, gate, rate,
+//! parameters) ─▶ route
 //! ```
 //!
 //! Owns the order. Nothing here knows a noun.
 
+mod around;
+mod guard;
 mod headers;
 mod limits;
 mod observe;
@@ -18,37 +20,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{from_fn, from_fn_with_state};
-use http::HeaderMap;
-use tower_http::catch_panic::CatchPanicLayer;
+use axum::extract::DefaultBodyLimit;
+use tower::layer::layer_fn;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::extract::idempotency;
-use crate::shutdown::Lifecycle;
 use crate::state::AppState;
 use crate::tx;
+use around::Around;
+use guard::{Guard, Rules};
+use parameters::Closed;
 
 pub(crate) use rate::Scope;
 pub(crate) use request_id::RequestId;
 
-/// Parameters of a layer that has a state. They are named, so that no arity is left to guess at any depth.
-type Stated<S> = (State<S>, Request);
-
-/// Puts the layers around `router`, as one: each `.layer` would be a box that is copied with every request,
-/// and with it all that it holds.
-pub fn apply(router: Router<AppState>, state: &AppState) -> Router<AppState> {
+/// Puts the layers around `router`, whose operations without parameters are `closed`. They are put as one: each
+/// `.layer` would be a box that is copied with every request, and with it all that it holds.
+pub fn apply(router: Router<AppState>, closed: Closed, state: &AppState) -> Router<AppState> {
     let http = &state.settings.http;
-    let fixed = Arc::new(headers::security(http.hsts));
+    let (lifecycle, fixed) = (state.lifecycle.clone(), Arc::new(headers::security(http.hsts)));
+    let rules = Arc::new(Rules {
+        state: state.clone(),
+        closed,
+    });
     router.layer((
-        from_fn::<_, (Request,)>(request_id::assign),
-        from_fn_with_state::<_, _, Stated<Lifecycle>>(state.lifecycle.clone(), observe::observe),
-        from_fn_with_state::<_, _, Stated<Arc<HeaderMap>>>(fixed, headers::add),
+        layer_fn(move |inner| Around::new(lifecycle.clone(), Arc::clone(&fixed), inner)),
         cors(state),
-        from_fn_with_state::<_, _, Stated<Duration>>(http.request_timeout, limits::timeout),
-        CatchPanicLayer::custom(limits::panicked),
-        from_fn_with_state::<_, _, Stated<AppState>>(state.clone(), limits::gate),
-        from_fn_with_state::<_, _, Stated<AppState>>(state.clone(), rate::limit),
+        layer_fn(move |inner| Guard::new(Arc::clone(&rules), inner)),
         DefaultBodyLimit::max(http.body_limit),
     ))
 }

@@ -5,8 +5,7 @@
 
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse as _, Response};
 use erpgo_telemetry::TraceParent;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -60,29 +59,49 @@ impl Drop for Unanswered<'_> {
     }
 }
 
-pub(super) async fn observe(
-    State(lifecycle): State<Lifecycle>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let _in_flight = InFlight::begin();
-    let seen = Seen::of(&request);
-    let (span, trace_id) = span(&seen, &request);
-    let mut unanswered = Unanswered {
-        seen: &seen,
-        span: &span,
-        is_answered: false,
-    };
-    let response = next.run(request).instrument(span.clone()).await;
-    unanswered.is_answered = true;
-    let mut response = complete(response, &seen, &trace_id);
-    if lifecycle.phase() == Phase::Draining {
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+/// A request from its first to its last moment.
+pub(super) struct Observed {
+    seen: Seen,
+    span: Span,
+    trace_id: String,
+    _in_flight: InFlight,
+}
+
+impl Observed {
+    pub(super) fn begin(request: &Request) -> Self {
+        let in_flight = InFlight::begin();
+        let seen = Seen::of(request);
+        let (span, trace_id) = span(&seen, request);
+        Self {
+            seen,
+            span,
+            trace_id,
+            _in_flight: in_flight,
+        }
     }
-    span.in_scope(|| finish(&seen, response.status(), &span));
-    response
+
+    /// Waits for the request's `answer`, and completes and tells it.
+    pub(super) async fn until(
+        self,
+        lifecycle: &Lifecycle,
+        answer: impl Future<Output = Response>,
+    ) -> Response {
+        let (seen, span) = (&self.seen, &self.span);
+        let mut unanswered = Unanswered {
+            seen,
+            span,
+            is_answered: false,
+        };
+        let response = answer.instrument(span.clone()).await;
+        unanswered.is_answered = true;
+        let mut response = complete(response, seen, &self.trace_id);
+        if lifecycle.phase() == Phase::Draining {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        span.in_scope(|| finish(seen, response.status(), span));
+        response
+    }
 }
 
 impl Seen {

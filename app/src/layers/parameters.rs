@@ -7,8 +7,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse as _, Response};
 use http::Method;
 use utoipa::openapi::path::{Operation, ParameterIn};
@@ -52,6 +51,17 @@ impl Closed {
         }
         Self(Arc::new(closed))
     }
+
+    /// The refusal of what stands in the query of `request`, if its operation has no parameters there.
+    pub(super) fn refuse(&self, request: &Request) -> Option<Response> {
+        let query = request.uri().query().filter(|query| !query.is_empty())?;
+        let template = request.extensions().get::<MatchedPath>()?;
+        let place = (request.method().clone(), template.as_str().to_owned());
+        // Nothing but separators names no parameter.
+        let faults = Some(faults(query)).filter(|faults| !faults.is_empty())?;
+        let is_closed = self.0.contains(&place);
+        is_closed.then(|| Error::invalid(faults).into_response())
+    }
 }
 
 fn reads_the_query(operation: &Operation) -> bool {
@@ -61,25 +71,6 @@ fn reads_the_query(operation: &Operation) -> bool {
         // None is shared in this document; one that were could be anything.
         RefOr::Ref(_) => true,
     })
-}
-
-/// Refuses what stands in the query of an operation that has no parameters there.
-pub async fn refuse(State(closed): State<Closed>, request: Request, next: Next) -> Response {
-    let query = request.uri().query().unwrap_or_default();
-    if query.is_empty() {
-        return next.run(request).await;
-    }
-    let template = request.extensions().get::<MatchedPath>();
-    let place = template.map(|path| (request.method().clone(), path.as_str().to_owned()));
-    if place.is_none_or(|place| !closed.0.contains(&place)) {
-        return next.run(request).await;
-    }
-    let faults = faults(query);
-    // Nothing but separators names no parameter.
-    if faults.is_empty() {
-        return next.run(request).await;
-    }
-    Error::invalid(faults).into_response()
 }
 
 fn faults(query: &str) -> Vec<FieldError> {

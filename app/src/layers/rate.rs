@@ -9,8 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts as _, MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{FromRequestParts as _, MatchedPath, Request};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -105,16 +104,21 @@ fn put(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     }
 }
 
-pub(super) async fn limit(State(state): State<AppState>, request: Request, next: Next) -> Response {
+/// Has `answer` answer `request` unless its address has had its share, and tells how it stands.
+pub(super) async fn limit(
+    state: &AppState,
+    request: Request,
+    answer: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("unmatched", MatchedPath::as_str);
     let Some(class) = Class::of(request.method(), route) else {
-        return next.run(request).await;
+        return answer(request).await;
     };
     let (mut parts, body) = request.into_parts();
-    let ip = match ClientIp::from_request_parts(&mut parts, &state).await {
+    let ip = match ClientIp::from_request_parts(&mut parts, state).await {
         Ok(ClientIp(ip)) => ip,
         Err(error) => return error.into_response(),
     };
@@ -124,12 +128,12 @@ pub(super) async fn limit(State(state): State<AppState>, request: Request, next:
         standings: Arc::default(),
     };
     parts.extensions.insert(scope.clone());
-    let mut response = match scope.count(&state, Subject::Ip(ip)).await {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+    let mut response = match scope.count(state, Subject::Ip(ip)).await {
+        Ok(()) => answer(Request::from_parts(parts, body)).await,
         Err(error) => error.into_response(),
     };
     if class == Class::SignIn {
-        sign_in(&state, &mut response);
+        sign_in(state, &mut response);
     } else {
         scope.write(response.headers_mut());
     }

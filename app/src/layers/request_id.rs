@@ -3,9 +3,7 @@
 //! Owns [`RequestId`]: the caller's if it is well formed, else a new one; echoed in X-Request-Id.
 
 use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -15,19 +13,23 @@ const MAX_BYTES: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) String);
 
-pub(super) async fn assign(mut request: Request, next: Next) -> Response {
+/// Names `request`; answers what its answer is to carry.
+pub(super) fn assign(request: &mut Request) -> Option<HeaderValue> {
     let id = request
         .headers()
         .get(HEADER)
         .and_then(well_formed)
         .unwrap_or_else(|| Uuid::now_v7().to_string());
-    let value = HeaderValue::from_str(&id);
+    let value = HeaderValue::from_str(&id).ok();
     request.extensions_mut().insert(RequestId(id));
-    let mut response = next.run(request).await;
-    if let Ok(value) = value {
-        response.headers_mut().insert(HEADER, value);
+    value
+}
+
+/// Puts the name on an answer.
+pub(super) fn echo(id: Option<HeaderValue>, headers: &mut HeaderMap) {
+    if let Some(id) = id {
+        headers.insert(HEADER, id);
     }
-    response
 }
 
 // It goes into logs and headers: nothing there that could end a line or open a quote.

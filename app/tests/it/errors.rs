@@ -135,7 +135,7 @@ fn with_routes(world: &World) -> Router {
             "/hangs",
             get(async || std::future::pending::<StatusCode>().await),
         );
-    erpgo::layers::apply(routes, &world.state).with_state(world.state.clone())
+    erpgo::layers::apply(routes, Default::default(), &world.state).with_state(world.state.clone())
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ fn held(world: &World, entered: &Entered, open: &CancellationToken) -> Router {
             "finished"
         }),
     );
-    erpgo::layers::apply(routes, &world.state).with_state(world.state.clone())
+    erpgo::layers::apply(routes, Default::default(), &world.state).with_state(world.state.clone())
 }
 
 async fn accepts_no_more(running: &Running) {
@@ -120,7 +120,7 @@ fn slow(world: &World, millis: u64) -> Router {
             "finished"
         }),
     );
-    erpgo::layers::apply(routes, &world.state).with_state(world.state.clone())
+    erpgo::layers::apply(routes, Default::default(), &world.state).with_state(world.state.clone())
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ const CALM: Duration = Duration::from_millis(100);
 const CALM_WITHIN: Goal = Goal::Below(5.0);
 const NONE: Goal = Goal::AtMost(0.0);
 const CLIENTS: u32 = 64;
+/// Rows that single reads ask for, in turn.
+const SINGLES: u32 = 128;
 /// What the goal of the soak is meant for.
 const HOUR: Duration = Duration::from_secs(3_600);
 /// How often memory is looked at.
@@ -102,10 +104,10 @@ async fn steady(
         |_| rate,
         |n| mix.request(n),
     )
-    .await;
+    .await?;
     let mix = ground.mix().await?;
     let (before, begun) = (ground.usage().await?, Instant::now());
-    let report = open(ground.api, length, |_| rate, |n| mix.request(n)).await;
+    let report = open(ground.api, length, |_| rate, |n| mix.request(n)).await?;
     let cost = ground
         .usage()
         .await?
@@ -134,7 +136,7 @@ async fn spike(ground: &Ground, part: Duration, verdicts: &mut Verdicts) -> Resu
             100.0
         }
     };
-    let report = open(ground.api, part * 3, rate, |n| mix.request(n)).await;
+    let report = open(ground.api, part * 3, rate, |n| mix.request(n)).await?;
     for (n, what) in [(0, "100/s before"), (1, "2000/s"), (2, "100/s after")] {
         println!(
             "spike: {what}: {}",
@@ -162,7 +164,7 @@ async fn stress(ground: &Ground, step: Duration, verdicts: &mut Verdicts) -> Res
     let mut knee = 5_000.0;
     for rate in [1_000.0, 1_500.0, 2_000.0, 3_000.0, 4_000.0, 5_000.0] {
         let mix = ground.mix().await?;
-        let report = open(ground.api, step, |_| rate, |n| mix.request(n)).await;
+        let report = open(ground.api, step, |_| rate, |n| mix.request(n)).await?;
         println!("stress: {rate}/s: {}", report.line());
         if report.quantile(0.99) > Duration::from_millis(500) || report.errors() + report.shed() > 0
         {
@@ -172,7 +174,7 @@ async fn stress(ground: &Ground, step: Duration, verdicts: &mut Verdicts) -> Res
     }
     let mix = ground.mix().await?;
     let rate = |at: Duration| if at < step { knee * 2.0 } else { 100.0 };
-    let report = open(ground.api, step * 3, rate, |n| mix.request(n)).await;
+    let report = open(ground.api, step * 3, rate, |n| mix.request(n)).await?;
     let beyond = report.between(Duration::ZERO, step);
     println!(
         "stress: twice the knee, {}/s: {}",
@@ -202,7 +204,7 @@ async fn storm(ground: &Ground, length: Duration, verdicts: &mut Verdicts) -> Re
         (Report::default(), Report::default(), Report::default());
     let part = length / STORMS / 2;
     for storm in 1..=STORMS {
-        calm.extend(open(ground.api, part, |_| 100.0, others).await);
+        calm.extend(open(ground.api, part, |_| 100.0, others).await?);
         let (beside, sent) = tokio::join!(
             open(ground.api, part, |_| 100.0, others),
             open(
@@ -212,8 +214,8 @@ async fn storm(ground: &Ground, length: Duration, verdicts: &mut Verdicts) -> Re
                 |n| mix.of(Class::SignIn, n + storm * 100_000_000)
             )
         );
-        during.extend(beside);
-        logins.extend(sent);
+        during.extend(beside?);
+        logins.extend(sent?);
     }
     let answered = calm.count() > 0 && during.count() > 0;
     ensure!(answered, "storm: nothing was sent beside it");
@@ -235,10 +237,13 @@ async fn single(ground: &Ground, length: Duration, verdicts: &mut Verdicts) -> R
     let mix = ground.mix().await?;
     let id = mix.products.first().context("no product")?.clone();
     let bench = pgbench(ground, &id, length).await?;
-    let request: Request = mix.of(Class::Read, 0);
+    let requests: Vec<Request> = (0..SINGLES).map(|n| mix.of(Class::Read, n)).collect();
     let generator = Process::of_id(std::process::id());
     let (before, sending) = (ground.usage().await?, generator.cpu()?);
-    let report = closed(ground.api, length, CLIENTS, move |_| request.clone()).await;
+    // Each client begins elsewhere.
+    let next = move |n: u32| (n / 1_000_000).wrapping_mul(37).wrapping_add(n) % SINGLES;
+    let next = move |n| requests[usize::try_from(next(n)).unwrap_or(0)].clone();
+    let report = closed(ground.api, length, CLIENTS, next).await;
     let sending = generator.cpu()?.saturating_sub(sending);
     let cost = ground.usage().await?.since(before, report.count(), length);
     let reads = f64::from(u32::try_from(report.count())?) / length.as_secs_f64();
@@ -261,6 +266,7 @@ async fn single(ground: &Ground, length: Duration, verdicts: &mut Verdicts) -> R
     Ok(())
 }
 
+/// Transactions a second, each a read of the same row: none is cheaper.
 async fn pgbench(ground: &Ground, id: &str, length: Duration) -> Result<f64> {
     let folder = tempfile::tempdir()?;
     let script = folder.path().join("read.sql");
@@ -308,6 +314,7 @@ async fn soak(ground: &Ground, length: Duration, verdicts: &mut Verdicts) -> Res
             open(ground.api, part, |_| 200.0, |n| mix.request(n)),
             floor(ground, part)
         );
+        let report = report?;
         if report.errors() + report.shed() > 0 {
             println!("soak: {}", report.line());
         }

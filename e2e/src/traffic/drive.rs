@@ -71,20 +71,22 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Sends for `length` at the rate that `rate` says for each moment, whatever the answers do.
+///
+/// # Errors
+/// When the kernel has no timer for it.
 pub async fn open(
     to: SocketAddr,
     length: Duration,
     rate: impl Fn(Duration) -> f64,
     request: impl Fn(u32) -> Request,
-) -> Report {
+) -> anyhow::Result<Report> {
     let (shared, begun) = (Shared::new(to), Instant::now());
     let rate = |due: Duration| (due < length).then(|| rate(due));
     let lags = open_loop(begun, MAX_IN_FLIGHT, rate, |n, at| {
         let (request, shared) = (request(n), Arc::clone(&shared));
         async move { shared.one(&request, begun, at).await }
     });
-    let lags = lags.await;
-    shared.report(lags)
+    Ok(shared.report(lags.await?))
 }
 
 /// Sends over `clients` connections, on each the next request after the answer to the one before.

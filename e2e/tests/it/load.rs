@@ -29,7 +29,7 @@ async fn r17_1_a_thousand_requests_a_second_are_answered_in_time() -> Result<()>
     let mix = ground.mix().await?;
     let before = ground.usage().await?;
     let begun = Instant::now();
-    let report = open(ground.api, WARM_UP + LENGTH, |_| RATE, |n| mix.request(n)).await;
+    let report = open(ground.api, WARM_UP + LENGTH, |_| RATE, |n| mix.request(n)).await?;
     let took = begun.elapsed();
     let after = ground.usage().await?;
     println!("peak: {}", report.line());
