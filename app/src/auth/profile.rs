@@ -1,62 +1,113 @@
 //! GET and PUT /profile.
+//!
+//! Owns the tag of the account, which covers what the caller may do: that is shown, too, and follows from more than
+//! the account's row.
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderName, header};
+use sqlx::PgConnection;
 
 use super::wire::{Profile, UpdateProfile};
 use super::{Authenticated, InPerson, Principal};
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 use crate::extract::ApiJson;
+use crate::extract::etag::{ETag, IfNoneMatch, OptionalIfMatch};
+use crate::roles::permission::Permission;
 use crate::state::AppState;
-use crate::users::domain::field;
+use crate::tx::{self, Work};
+use crate::users::domain::{PersonName, field};
 use crate::users::store;
 
 /// Read your own account.
 #[utoipa::path(get, path = "/profile", tag = "auth",
+    params(("if-none-match" = Option<String>, Header, description = "The version that you have")),
     security(("bearer" = [])),
-    responses((status = 200, description = "Your account", body = Profile)))]
+    responses(
+        (status = 200, description = "Your account", body = Profile,
+            headers(("etag" = String, description = "Version of account and permissions, for if-match and if-none-match"))),
+        (status = 304, description = "You have this version")))]
 pub(super) async fn read_profile(
     Authenticated(caller): Authenticated,
     State(state): State<AppState>,
-) -> Result<Json<Profile>> {
+    known: IfNoneMatch,
+) -> Result<Response> {
     let mut connection = state.database.acquire().await?;
-    let profile = profile(&mut connection, &caller).await?;
+    let (tag, profile) = profile(&mut connection, &caller).await?;
     connection.done();
-    Ok(Json(profile))
+    Ok(known.answer(tag, profile))
 }
 
-/// Change your own account.
+/// Change your own account. Without If-Match the last write stands, whatever it undoes.
 #[utoipa::path(put, path = "/profile", tag = "auth", request_body = UpdateProfile,
+    params(("if-match" = Option<String>, Header,
+        description = "The ETag that was read here; without it the last write stands")),
     security(("bearer" = [])),
-    responses((status = 200, description = "Your account", body = Profile)))]
+    responses(
+        (status = 200, description = "Your account", body = Profile,
+            headers(("etag" = String, description = "Version of account and permissions, for if-match"))),
+        (status = 412, body = Problem, content_type = "application/problem+json",
+            description = "`PRECONDITION_FAILED`: The resource has changed")))]
 pub(super) async fn update_profile(
     InPerson {
         principal: caller, ..
     }: InPerson,
     State(state): State<AppState>,
+    expected: OptionalIfMatch,
     ApiJson(body): ApiJson<UpdateProfile>,
-) -> Result<Json<Profile>> {
+) -> Result<([(HeaderName, String); 1], Json<Profile>)> {
     let mut faults = Vec::new();
     let first_name = field(&mut faults, "#/first_name", &body.first_name);
     let last_name = field(&mut faults, "#/last_name", &body.last_name);
     let (Some(first_name), Some(last_name)) = (first_name, last_name) else {
         return Err(Error::invalid(faults));
     };
-    let mut connection = state.database.acquire().await?;
-    store::rename(&mut connection, caller.user, &first_name, &last_name).await?;
-    profile(&mut connection, &caller).await.map(Json)
+    let work = Rename {
+        caller: &caller,
+        expected: &expected,
+        first_name,
+        last_name,
+    };
+    let (tag, profile) = tx::transaction(&state.database, "change a profile", work).await?;
+    Ok(([(header::ETAG, tag.into())], Json(profile)))
 }
 
-async fn profile(connection: &mut sqlx::PgConnection, caller: &Principal) -> Result<Profile> {
+struct Rename<'a> {
+    caller: &'a Principal,
+    expected: &'a OptionalIfMatch,
+    first_name: PersonName,
+    last_name: PersonName,
+}
+
+impl Work<(ETag, Profile)> for Rename<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<(ETag, Profile)> {
+        let (first_name, last_name) = (&self.first_name, &self.last_name);
+        let user = self.caller.user;
+        // One statement locks, writes and tells what was there; what must not be replaced is rolled back.
+        let replaced = store::rename(connection, user, first_name, last_name).await?;
+        self.expected.check(&tag(replaced, self.caller))?;
+        profile(connection, self.caller).await
+    }
+}
+
+fn tag(version: i64, caller: &Principal) -> ETag {
+    let permissions = caller.permissions().iter();
+    ETag::beside(version, permissions.map(Permission::as_str))
+}
+
+async fn profile(connection: &mut PgConnection, caller: &Principal) -> Result<(ETag, Profile)> {
     let user = store::find(connection, caller.user)
         .await?
         .ok_or_else(|| Error::not_found("user"))?;
-    Ok(Profile {
+    let tag = tag(user.version, caller);
+    let profile = Profile {
         user: user.into(),
         permissions: caller
             .permissions()
             .iter()
             .map(ToString::to_string)
             .collect(),
-    })
+    };
+    Ok((tag, profile))
 }

@@ -1,11 +1,17 @@
 //! Versions of a resource in the headers.
 //!
-//! Owns [`ETag`], [`IfMatch`] and [`IfNoneMatch`] (RFC 9110 §8.8.3, §13.1). A write without If-Match is
-//! refused with 428: it could undo what the client has not seen.
+//! Owns [`ETag`], [`IfMatch`], [`OptionalIfMatch`] and [`IfNoneMatch`] (RFC 9110 §8.8.3, §13.1). A write without
+//! If-Match could undo what the client has not seen: where it is not optional it is refused with 428. It is
+//! optional where clients wrote before there were tags.
 
+use axum::Json;
 use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
 use http::header::{self, HeaderName};
 use http::request::Parts;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use crate::error::{Code, Error, FieldError};
 
@@ -21,6 +27,16 @@ impl ETag {
     #[must_use]
     pub fn of(version: i64) -> Self {
         Self(format!("\"v{version}\""))
+    }
+
+    /// The tag of the row's version where `more` is shown beside the row, and follows from something else.
+    #[must_use]
+    pub fn beside<'a>(version: i64, more: impl IntoIterator<Item = &'a str>) -> Self {
+        let digest = more.into_iter().fold(Sha256::new(), |digest, part| {
+            digest.chain_update(part).chain_update([0])
+        });
+        let short = hex::encode(&digest.finalize()[..8]);
+        Self(format!("\"v{version}-{short}\""))
     }
 
     /// As it stands in a header.
@@ -47,6 +63,10 @@ enum Tags {
 #[derive(Clone, Debug)]
 pub struct IfMatch(Tags);
 
+/// The versions that a write may replace where it need not say so: unsaid, the last write stands.
+#[derive(Clone, Debug)]
+pub struct OptionalIfMatch(Option<IfMatch>);
+
 /// The versions that the client has.
 #[derive(Clone, Debug)]
 pub struct IfNoneMatch(Option<Tags>);
@@ -71,7 +91,31 @@ impl IfMatch {
     }
 }
 
+impl OptionalIfMatch {
+    /// As [`IfMatch::check`]; unsaid, `current` is one of them whatever it is.
+    ///
+    /// # Errors
+    /// `PRECONDITION_FAILED`.
+    pub fn check(&self, current: &ETag) -> Result<(), Error> {
+        match &self.0 {
+            None => Ok(()),
+            Some(expected) => expected.check(current),
+        }
+    }
+}
+
 impl IfNoneMatch {
+    /// `body` with its tag, or 304 when the client has it already.
+    #[must_use]
+    pub fn answer(&self, tag: ETag, body: impl Serialize) -> Response {
+        let is_known = self.has(&tag);
+        let headers = [(header::ETAG, String::from(tag))];
+        if is_known {
+            return (StatusCode::NOT_MODIFIED, headers).into_response();
+        }
+        (headers, Json(body)).into_response()
+    }
+
     /// Whether the client has `current` already.
     #[must_use]
     pub fn has(&self, current: &ETag) -> bool {
@@ -93,6 +137,15 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
                 "send the header if-match with the ETag that you read",
             )
         })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OptionalIfMatch {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let tags = tags(parts, &header::IF_MATCH)?;
+        Ok(Self(tags.map(IfMatch)))
     }
 }
 
@@ -181,6 +234,35 @@ mod tests {
         assert!(IfNoneMatch(Some(weak)).has(&ETag::of(1)));
         assert!(IfMatch(Tags::Any).check(&ETag::of(7)).is_ok());
         assert!(!IfNoneMatch(None).has(&ETag::of(1)));
+    }
+
+    #[test]
+    fn a_write_that_says_nothing_replaces_any_version_and_one_that_does_only_that() {
+        let said = |text: &str| OptionalIfMatch(parse(text).map(IfMatch));
+        assert!(OptionalIfMatch(None).check(&ETag::of(7)).is_ok());
+        assert!(said("*").check(&ETag::of(7)).is_ok());
+        assert!(said("\"v6\", \"v7\"").check(&ETag::of(7)).is_ok());
+        for stale in ["\"v6\"", "W/\"v7\""] {
+            let refused = said(stale).check(&ETag::of(7)).unwrap_err();
+            assert_eq!(refused.code(), Code::PreconditionFailed, "{stale}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_beside_the_row_is_part_of_the_tag() {
+        let tag = ETag::beside(3, ["users.read", "users.update"]);
+        assert_eq!(tag, ETag::beside(3, ["users.read", "users.update"]));
+        for other in [
+            ETag::beside(4, ["users.read", "users.update"]),
+            ETag::beside(3, ["users.read"]),
+            ETag::beside(3, ["users.readusers.update"]),
+            ETag::beside(3, []),
+            ETag::of(3),
+        ] {
+            assert_ne!(tag, other);
+        }
+        let listed = Tags::Listed(vec![(false, tag.clone())]);
+        assert_eq!(parse(tag.as_str()), Some(listed));
     }
 
     proptest! {

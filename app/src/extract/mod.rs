@@ -14,6 +14,7 @@ pub mod page;
 mod path;
 pub mod query;
 pub mod sort;
+mod target;
 
 pub use client::ClientIp;
 pub use device::Device;
@@ -21,3 +22,4 @@ pub use json::ApiJson;
 pub use origin::Origin;
 pub use path::ApiPath;
 pub use query::{ApiQuery, FromQuery, Params};
+pub use target::Target;

@@ -1,9 +1,7 @@
 //! GET /products/{id}.
 
-use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
-use http::{StatusCode, header};
+use axum::response::Response;
 
 use super::wire::ProductOut;
 use super::{ProductId, ProductsRead, store};
@@ -31,9 +29,5 @@ pub(super) async fn read_product(
     let product = store::one(&state.products, id).await?;
     let product = product.ok_or_else(|| Error::not_found("product"))?;
     let tag = ETag::of(product.version);
-    let headers = [(header::ETAG, String::from(tag.clone()))];
-    if known.has(&tag) {
-        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
-    }
-    Ok((headers, Json(ProductOut::from(product))).into_response())
+    Ok(known.answer(tag, ProductOut::from(product)))
 }

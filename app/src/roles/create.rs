@@ -12,6 +12,7 @@ use super::{RolesCreate, guard, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::Authorized;
 use crate::error::{Error, Problem, Result};
+use crate::extract::etag::ETag;
 use crate::extract::{ApiJson, Origin};
 use crate::state::AppState;
 use crate::tx::{self, Work};
@@ -22,7 +23,8 @@ use crate::users::{RoleId, UserId};
     security(("bearer" = ["roles.create"])),
     responses(
         (status = 201, description = "The role", body = RoleOut,
-            headers(("location" = String, description = "Path of the role"))),
+            headers(("location" = String, description = "Path of the role"),
+                    ("etag" = String, description = "Version, for if-match"))),
         (status = 409, body = Problem, content_type = "application/problem+json",
             description = "`DUPLICATE_NAME`: The name is taken")))]
 pub(super) async fn create_role(
@@ -30,7 +32,7 @@ pub(super) async fn create_role(
     origin: Origin,
     State(state): State<AppState>,
     ApiJson(body): ApiJson<RoleBody>,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<RoleOut>)> {
+) -> Result<(StatusCode, [(HeaderName, String); 2], Json<RoleOut>)> {
     let draft = body.check()?;
     guard::may_hand_out(caller.principal.permissions(), &draft.permissions)?;
     let id = RoleId::new();
@@ -41,8 +43,11 @@ pub(super) async fn create_role(
         origin: &origin,
     };
     let role = tx::transaction(&state.database, "create a role", work).await?;
-    let location = [(header::LOCATION, format!("/api/v1/roles/{id}"))];
-    Ok((StatusCode::CREATED, location, Json(role.into())))
+    let headers = [
+        (header::LOCATION, format!("/api/v1/roles/{id}")),
+        (header::ETAG, ETag::of(role.version).into()),
+    ];
+    Ok((StatusCode::CREATED, headers, Json(role.into())))
 }
 
 struct Create<'a> {

@@ -8,26 +8,33 @@ use super::{RolesDelete, guard, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal};
 use crate::error::{Problem, Result};
-use crate::extract::{ApiPath, Origin};
+use crate::extract::etag::{ETag, OptionalIfMatch};
+use crate::extract::{Origin, Target};
 use crate::state::AppState;
 use crate::tx::{self, Work};
 use crate::users::RoleId;
 
-/// Delete a role that nobody has.
-#[utoipa::path(delete, path = "/roles/{id}", tag = "roles", params(("id" = RoleId, Path, description = "Id of the role")),
+/// Delete a role that nobody has. Without If-Match it is deleted whatever others have changed.
+#[utoipa::path(delete, path = "/roles/{id}", tag = "roles",
+    params(("id" = RoleId, Path, description = "Id of the role"),
+        ("if-match" = Option<String>, Header,
+            description = "The ETag that was read; without it any version is deleted")),
     security(("bearer" = ["roles.delete"])),
     responses(
         (status = 204, description = "The role is gone"),
         (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "`IN_USE`: The resource is in use")))]
+            description = "`IN_USE`: The resource is in use"),
+        (status = 412, body = Problem, content_type = "application/problem+json",
+            description = "`PRECONDITION_FAILED`: The resource has changed")))]
 pub(super) async fn delete_role(
     caller: Authorized<RolesDelete>,
     origin: Origin,
     State(state): State<AppState>,
-    ApiPath(id): ApiPath<RoleId>,
+    Target { id, expected }: Target<RoleId>,
 ) -> Result<StatusCode> {
     let work = Delete {
         id,
+        expected: &expected,
         caller: &caller.principal,
         origin: &origin,
     };
@@ -37,6 +44,7 @@ pub(super) async fn delete_role(
 
 struct Delete<'a> {
     id: RoleId,
+    expected: &'a OptionalIfMatch,
     caller: &'a Principal,
     origin: &'a Origin,
 }
@@ -44,6 +52,7 @@ struct Delete<'a> {
 impl Work<()> for Delete<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
         let role = guard::changeable(connection, self.id, self.caller.permissions()).await?;
+        self.expected.check(&ETag::of(role.version))?;
         store::delete(connection, self.id).await?;
         let event = Event::of(Action::RoleDeleted, self.origin)
             .by(self.caller.user)

@@ -149,16 +149,21 @@ pub(super) async fn delete(connection: &mut PgConnection, id: RoleId) -> Result<
         })
 }
 
-/// Makes what is cached of the role's users out of date, and says who they are.
+/// Makes what is cached of the role's users out of date, and says who they are. Its name is shown of each of
+/// them: where it was `renamed`, so is what was read of them.
 pub(super) async fn bump_holders(
     connection: &mut PgConnection,
     role: RoleId,
+    renamed: bool,
 ) -> Result<Vec<UserId>> {
     let query = sqlx::query_scalar(
-        "UPDATE users SET auth_epoch = auth_epoch + 1
+        "UPDATE users SET auth_epoch = auth_epoch + 1, version = version + $2::bool::int,
+                updated_at = CASE WHEN $2 THEN $3 ELSE updated_at END
          WHERE id IN (SELECT user_id FROM user_roles WHERE role_id = $1) RETURNING id",
     )
     .bind(role)
+    .bind(renamed)
+    .bind(DbTime::now())
     .fetch_all(connection);
     observed(QueryType::Update, "roles.bump_holders", query)
         .await

@@ -33,7 +33,7 @@ pub(super) struct RoleOut {
     permissions: Vec<Permission>,
     /// Created by the program; it cannot be changed or deleted.
     is_system: bool,
-    /// Grows with each change.
+    /// Grows with each change; the ETag is made from it.
     #[schema(example = 3)]
     version: i64,
     /// When the role was created.

@@ -106,7 +106,8 @@ async fn admin_role(connection: &mut PgConnection) -> Result<RoleId> {
     let query = sqlx::query_scalar(
         "INSERT INTO roles (id, name, description, permissions, is_system, created_at, updated_at)
          VALUES ($1, $2, 'May do everything', '{*}', true, $3, $3)
-         ON CONFLICT (lower(name)) DO UPDATE SET updated_at = excluded.updated_at
+         ON CONFLICT (lower(name)) DO UPDATE
+             SET version = roles.version + 1, updated_at = excluded.updated_at
          RETURNING id",
     )
     .bind(RoleId::new())

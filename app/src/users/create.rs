@@ -12,6 +12,7 @@ use super::{UserId, UsersCreate, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::Authorized;
 use crate::error::{Error, Problem, Result};
+use crate::extract::etag::ETag;
 use crate::extract::{ApiJson, Origin};
 use crate::mail::{self, Message, To};
 use crate::metrics::METRICS;
@@ -23,7 +24,8 @@ use crate::tx::{self, Work};
     security(("bearer" = ["users.create"])),
     responses(
         (status = 201, description = "The user", body = UserOut,
-            headers(("location" = String, description = "Path of the user"))),
+            headers(("location" = String, description = "Path of the user"),
+                    ("etag" = String, description = "Version, for if-match"))),
         (status = 409, body = Problem, content_type = "application/problem+json",
             description = "`DUPLICATE_EMAIL`: The e-mail is taken"),
         (status = 503, body = Problem, content_type = "application/problem+json",
@@ -33,7 +35,7 @@ pub(super) async fn create_user(
     origin: Origin,
     State(state): State<AppState>,
     ApiJson(body): ApiJson<CreateUser>,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<UserOut>)> {
+) -> Result<(StatusCode, [(HeaderName, String); 2], Json<UserOut>)> {
     let rules = PasswordRules::of(&state.settings.auth);
     let new = body.check(rules)?;
     // Hashed before a connection is taken: nothing waits in the pool for the hash.
@@ -54,8 +56,11 @@ pub(super) async fn create_user(
     };
     let user = tx::transaction(&state.database, "create a user", work).await?;
     METRICS.users_created.inc();
-    let location = [(header::LOCATION, format!("/api/v1/users/{id}"))];
-    Ok((StatusCode::CREATED, location, Json(user.into())))
+    let headers = [
+        (header::LOCATION, format!("/api/v1/users/{id}")),
+        (header::ETAG, ETag::of(user.version).into()),
+    ];
+    Ok((StatusCode::CREATED, headers, Json(user.into())))
 }
 
 struct Create<'a> {

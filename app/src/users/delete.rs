@@ -7,22 +7,30 @@ use sqlx::PgConnection;
 use super::{UserId, UsersDelete, administrators, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal};
-use crate::error::{Code, Error, Result};
-use crate::extract::{ApiPath, Origin};
+use crate::error::{Code, Error, Problem, Result};
+use crate::extract::etag::{ETag, OptionalIfMatch};
+use crate::extract::{Origin, Target};
 use crate::roles::guard;
 use crate::state::AppState;
 use crate::subjects;
 use crate::tx::{self, Work};
 
-/// Delete a user with all sessions. You must hold every permission that they hold.
-#[utoipa::path(delete, path = "/users/{id}", tag = "users", params(("id" = UserId, Path, description = "Id of the user")),
+/// Delete a user with all sessions. You must hold every permission that they hold. Without If-Match they are
+/// deleted whatever others have changed.
+#[utoipa::path(delete, path = "/users/{id}", tag = "users",
+    params(("id" = UserId, Path, description = "Id of the user"),
+        ("if-match" = Option<String>, Header,
+            description = "The ETag that was read; without it any version is deleted")),
     security(("bearer" = ["users.delete"])),
-    responses((status = 204, description = "The user is gone")))]
+    responses(
+        (status = 204, description = "The user is gone"),
+        (status = 412, body = Problem, content_type = "application/problem+json",
+            description = "`PRECONDITION_FAILED`: The resource has changed")))]
 pub(super) async fn delete_user(
     caller: Authorized<UsersDelete>,
     origin: Origin,
     State(state): State<AppState>,
-    ApiPath(id): ApiPath<UserId>,
+    Target { id, expected }: Target<UserId>,
 ) -> Result<StatusCode> {
     if id == caller.principal.user {
         return Err(Error::refused(
@@ -32,6 +40,7 @@ pub(super) async fn delete_user(
     }
     let work = Delete {
         id,
+        expected: &expected,
         caller: &caller.principal,
         origin: &origin,
     };
@@ -42,6 +51,7 @@ pub(super) async fn delete_user(
 
 struct Delete<'a> {
     id: UserId,
+    expected: &'a OptionalIfMatch,
     caller: &'a Principal,
     origin: &'a Origin,
 }
@@ -49,11 +59,11 @@ struct Delete<'a> {
 impl Work<()> for Delete<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
         administrators::lock(connection).await?;
-        if store::lock(connection, self.id).await?.is_none() {
-            return Err(Error::not_found("user"));
-        }
+        let current = store::lock(connection, self.id).await?;
+        let current = current.ok_or_else(|| Error::not_found("user"))?;
         guard::may_overrule(connection, self.caller.permissions(), self.id).await?;
         administrators::one_stays(connection, self.id).await?;
+        self.expected.check(&ETag::of(current.version))?;
         store::delete(connection, self.id).await?;
         // The row is gone, and what the audit log has sealed of the person goes with it.
         subjects::destroy(connection, self.id.into()).await?;

@@ -56,7 +56,7 @@ pub async fn set_password(
 ) -> Result<bool> {
     let query = sqlx::query(
         "UPDATE users SET password_hash = $2, pepper_kid = $3, auth_epoch = auth_epoch + 1,
-                updated_at = $4
+                version = version + 1, updated_at = $4
          WHERE id = $1 AND is_active AND ($5::text IS NULL OR password_hash = $5)",
     )
     .bind(id)

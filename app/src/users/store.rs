@@ -1,6 +1,7 @@
 //! SQL of users; lists are in `select`.
 //!
-//! Owns every statement on `users` and `user_roles` but those of sign-in.
+//! Owns every statement on `users` and `user_roles` but those of sign-in. Whatever changes what is shown of a user
+//! changes their version, too: their tag is made from it.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -85,13 +86,16 @@ pub struct Locked {
     pub last_name: String,
     /// Whether the user may sign in.
     pub is_active: bool,
+    /// Which version this is.
+    pub version: i64,
 }
 
 /// The user, whom nobody else changes and to whom nobody gives a role until the transaction ends.
 pub async fn lock(connection: &mut PgConnection, id: UserId) -> Result<Option<Locked>> {
     let fail = |error| Error::database("lock a user", error);
     let query = sqlx::query(
-        "SELECT email, first_name, last_name, is_active FROM users WHERE id = $1 FOR UPDATE",
+        "SELECT email, first_name, last_name, is_active, version FROM users WHERE id = $1
+         FOR UPDATE",
     )
     .bind(id)
     .fetch_optional(connection);
@@ -107,6 +111,7 @@ fn locked(row: &PgRow) -> Result<Locked, sqlx::Error> {
         first_name: row.try_get("first_name")?,
         last_name: row.try_get("last_name")?,
         is_active: row.try_get("is_active")?,
+        version: row.try_get("version")?,
     })
 }
 
@@ -191,7 +196,8 @@ fn gone() -> Error {
     Error::refused(Code::TokenRevoked, "sign in again")
 }
 
-/// Changes a user's own name.
+/// Changes a user's own name; the answer is the version that this replaced. From here on the user's row is held:
+/// no version came between.
 ///
 /// # Errors
 /// TOKEN_REVOKED when the user may not sign in, or no longer.
@@ -200,23 +206,20 @@ pub async fn rename(
     id: UserId,
     first_name: &PersonName,
     last_name: &PersonName,
-) -> Result<()> {
-    let query = sqlx::query(
+) -> Result<i64> {
+    let query = sqlx::query_scalar(
         "UPDATE users SET first_name = $2, last_name = $3, version = version + 1, updated_at = $4
-         WHERE id = $1 AND is_active",
+         WHERE id = $1 AND is_active RETURNING version - 1",
     )
     .bind(id)
     .bind(first_name.as_str())
     .bind(last_name.as_str())
     .bind(DbTime::now())
-    .execute(connection);
-    let done = observed(QueryType::Update, "users.rename", query)
+    .fetch_optional(connection);
+    let replaced = observed(QueryType::Update, "users.rename", query)
         .await
         .map_err(|error| Error::database("change a profile", error))?;
-    match done.rows_affected() {
-        1 => Ok(()),
-        _ => Err(gone()),
-    }
+    replaced.ok_or_else(gone)
 }
 
 /// Removes a user with all sessions; false when there is none.
@@ -321,7 +324,9 @@ pub async fn contact_at(connection: &mut PgConnection, email: &str) -> Result<Op
 /// Notes that `email` is the user's; false when it is no longer their address.
 pub async fn verify_email(connection: &mut PgConnection, id: UserId, email: &str) -> Result<bool> {
     let query = sqlx::query(
-        "UPDATE users SET email_verified_at = COALESCE(email_verified_at, $3)
+        "UPDATE users SET email_verified_at = COALESCE(email_verified_at, $3),
+                version = version + (email_verified_at IS NULL)::int,
+                updated_at = CASE WHEN email_verified_at IS NULL THEN $3 ELSE updated_at END
          WHERE id = $1 AND lower(email) = lower($2)",
     )
     .bind(id)
@@ -334,12 +339,16 @@ pub async fn verify_email(connection: &mut PgConnection, id: UserId, email: &str
         .map_err(|error| Error::database("note that an e-mail is verified", error))
 }
 
-/// Makes what is cached of these users out of date.
+/// Makes what is cached of these users out of date, and what was read of them: their roles are shown.
 pub async fn bump_epoch(connection: &mut PgConnection, users: &[UserId]) -> Result<()> {
     let ids: Vec<uuid::Uuid> = users.iter().map(|user| user.0).collect();
-    let query = sqlx::query("UPDATE users SET auth_epoch = auth_epoch + 1 WHERE id = ANY($1)")
-        .bind(ids)
-        .execute(connection);
+    let query = sqlx::query(
+        "UPDATE users SET auth_epoch = auth_epoch + 1, version = version + 1, updated_at = $2
+         WHERE id = ANY($1)",
+    )
+    .bind(ids)
+    .bind(DbTime::now())
+    .execute(connection);
     observed(QueryType::Update, "users.bump_epoch", query)
         .await
         .map(drop)

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use http::{HeaderName, header};
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -12,28 +13,35 @@ use super::{UserId, UsersUpdate, administrators, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal, revoke};
 use crate::error::{Code, Error, Problem, Result};
-use crate::extract::{ApiJson, ApiPath, Origin};
+use crate::extract::etag::{ETag, OptionalIfMatch};
+use crate::extract::{ApiJson, Origin, Target};
 use crate::mail::{self, Message, To};
 use crate::roles::guard;
 use crate::state::AppState;
 use crate::tx::{self, Work};
 
 /// Change a user; deactivating one ends every session of theirs at once. To give them another e-mail or
-/// another `is_active` you must hold every permission that they hold; the e-mail of before is told.
-#[utoipa::path(put, path = "/users/{id}", tag = "users", params(("id" = UserId, Path, description = "Id of the user")),
-    request_body = UpdateUser,
+/// another `is_active` you must hold every permission that they hold; the e-mail of before is told. Without
+/// If-Match the last write stands, whatever it undoes.
+#[utoipa::path(put, path = "/users/{id}", tag = "users", request_body = UpdateUser,
+    params(("id" = UserId, Path, description = "Id of the user"),
+        ("if-match" = Option<String>, Header,
+            description = "The ETag that was read; without it the last write stands")),
     security(("bearer" = ["users.update"])),
     responses(
-        (status = 200, description = "The user", body = UserOut),
+        (status = 200, description = "The user", body = UserOut,
+            headers(("etag" = String, description = "Version, for if-match"))),
         (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "`DUPLICATE_EMAIL`: The e-mail is taken")))]
+            description = "`DUPLICATE_EMAIL`: The e-mail is taken"),
+        (status = 412, body = Problem, content_type = "application/problem+json",
+            description = "`PRECONDITION_FAILED`: The resource has changed")))]
 pub(super) async fn update_user(
     caller: Authorized<UsersUpdate>,
     origin: Origin,
     State(state): State<AppState>,
-    ApiPath(id): ApiPath<UserId>,
+    Target { id, expected }: Target<UserId>,
     ApiJson(body): ApiJson<UpdateUser>,
-) -> Result<Json<UserOut>> {
+) -> Result<([(HeaderName, String); 1], Json<UserOut>)> {
     let change = body.check()?;
     if id == caller.principal.user {
         caller.principal.in_person()?;
@@ -52,17 +60,20 @@ pub(super) async fn update_user(
     };
     let work = Change {
         id,
+        expected: &expected,
         update,
         caller: &caller.principal,
         origin: &origin,
     };
     let user = tx::transaction(&state.database, "change a user", work).await?;
     state.sessions.changed(&[id]).await;
-    Ok(Json(user.into()))
+    let headers = [(header::ETAG, ETag::of(user.version).into())];
+    Ok((headers, Json(user.into())))
 }
 
 struct Change<'a> {
     id: UserId,
+    expected: &'a OptionalIfMatch,
     update: store::Update<'a>,
     caller: &'a Principal,
     origin: &'a Origin,
@@ -90,7 +101,7 @@ impl Work<User> for Change<'_> {
 }
 
 impl Change<'_> {
-    /// The user as they are until this is done, if the caller may change them so.
+    /// The user as they are until this is done, if the caller may change them so and has read them so.
     async fn allowed(&self, connection: &mut PgConnection) -> Result<Locked> {
         if !self.update.is_active {
             administrators::lock(connection).await?;
@@ -105,6 +116,7 @@ impl Change<'_> {
         if !update.is_active {
             administrators::one_stays(connection, self.id).await?;
         }
+        self.expected.check(&ETag::of(before.version))?;
         Ok(before)
     }
 }

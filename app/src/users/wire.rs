@@ -35,7 +35,7 @@ pub struct UserOut {
     /// Names of the user's roles.
     #[schema(example = json!(["Warehouse"]))]
     pub roles: Vec<String>,
-    /// Grows with each change.
+    /// Grows with each change; the ETag of `/users/{id}` is made from it.
     #[schema(example = 3)]
     pub version: i64,
     /// When the user was created.

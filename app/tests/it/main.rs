@@ -53,5 +53,6 @@ mod traces;
 mod tx;
 mod users;
 mod validation;
+mod versions;
 mod walkthrough;
 mod world;
