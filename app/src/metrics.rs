@@ -152,7 +152,7 @@ impl Metrics {
             )?,
             transactions: make.counters(
                 "erpgo_db_transactions_total",
-                "Transactions that ended, and tries that met a conflict",
+                "Transactions that ended, those whose end is unknown, and tries that met a conflict",
                 &["result"],
             )?,
             redis_duration: make.histograms(
