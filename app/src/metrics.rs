@@ -176,7 +176,7 @@ impl Metrics {
             )?,
             audit_pending: make.gauge(
                 "erpgo_audit_pending_events",
-                "Events that wait for their seal, up to a thousand",
+                "Events that wait for their seal, or were taken out before it, up to a thousand",
             )?,
             audit_position: make.gauge(
                 "erpgo_audit_chain_position",
