@@ -129,9 +129,15 @@ impl Metrics {
             )?,
             cache_evictions: make
                 .counter("cache_evictions_total", "Entries dropped for space or age")?,
-            users_active: make.gauge("users_active_total", "Users that may sign in")?,
+            users_active: make.gauge(
+                "users_active_total",
+                "Users that may sign in, estimated where there are very many",
+            )?,
             users_created: make.counter("users_created_total", "Users created by this process")?,
-            api_keys_active: make.gauge("api_keys_active_total", "API keys that may be used")?,
+            api_keys_active: make.gauge(
+                "api_keys_active_total",
+                "API keys that may be used, estimated where there are very many",
+            )?,
             secret_generation: make.gauge(
                 "erpgo_secret_set_generation",
                 "Generation of the secret set in use",

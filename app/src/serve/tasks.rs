@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{hit_rate, reload};
 use crate::config::Sources;
+use crate::db::Total;
 use crate::metrics::METRICS;
 use crate::secrets::{Acks, Source, Watched, pepper, watch};
 use crate::state::AppState;
@@ -84,8 +85,9 @@ async fn count(state: AppState, stop: CancellationToken) {
             crate::error::Result::<_>::Ok((users, keys))
         };
         if let Ok((users, keys)) = counted.await {
-            METRICS.users_active.set(users);
-            METRICS.api_keys_active.set(keys);
+            let number = |total: Total| i64::try_from(total.rows).unwrap_or(i64::MAX);
+            METRICS.users_active.set(number(users));
+            METRICS.api_keys_active.set(number(keys));
         }
         tokio::select! {
             () = stop.cancelled() => return,
