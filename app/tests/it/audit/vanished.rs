@@ -5,7 +5,7 @@ use erpgo::audit::verify::{Break, VerifyError};
 use sqlx::{Connection as _, PgConnection};
 
 use super::{run, sealed, superuser, verdict};
-use crate::program::{Program, administrator, get, start};
+use crate::program::{Program, administrator, start};
 use crate::sql::{number, scalar};
 use crate::world::{ADMIN, PASSWORD, World, until};
 
@@ -57,19 +57,12 @@ async fn r18_4_whatever_was_taken_out_what_comes_later_is_sealed_and_the_loss_is
 
 const TOLD: &str = "events of the audit log were taken out before they were sealed";
 
-async fn metric(program: &Program, name: &str) -> i64 {
-    let (_, text) = get(program.metrics, "/metrics").await.unwrap();
-    let start = format!("{name} ");
-    let value = text.lines().find_map(|line| line.strip_prefix(&*start));
-    value.unwrap().trim().parse().unwrap()
-}
-
 /// Waits until the program has sealed what comes to pass now.
 async fn seals(program: &Program) {
-    let before = metric(program, "erpgo_audit_chain_position").await;
+    let before = program.metric("erpgo_audit_chain_position").await;
     program.signed_in().await;
     until("the sign-in is sealed", || async {
-        metric(program, "erpgo_audit_chain_position").await > before
+        program.metric("erpgo_audit_chain_position").await > before
     })
     .await;
 }
@@ -101,7 +94,7 @@ async fn what_was_taken_out_is_told_by_the_log_once_a_look_and_by_the_metric() {
             );
         }
         until("the metric has what is left", || async {
-            metric(&program, "erpgo_audit_pending_events").await == gone
+            program.metric("erpgo_audit_pending_events").await == gone
         })
         .await;
     }

@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::killed::CONFIG;
 use crate::locks::{locked, waits_for_locks};
-use crate::program::{Program, administrator, get, post, start};
+use crate::program::{Program, administrator, post, start};
 use crate::sql::sql;
 use crate::world::{ADMIN, Answer, PASSWORD};
 
@@ -26,14 +26,17 @@ const AT_COMMIT: &str = "
     CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON products DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION at_commit();";
 
-/// How many were committed, met a conflict, were rolled back, and ended nobody knows how.
-async fn counted(program: &Program) -> [u64; 4] {
-    let (_, text) = get(program.metrics, "/metrics").await.unwrap();
-    ["committed", "conflict", "rolled_back", "unknown"].map(|result| {
-        let series = format!("erpgo_db_transactions_total{{result=\"{result}\"}} ");
-        let mut values = text.lines().filter_map(|line| line.strip_prefix(&*series));
-        values.next().map_or(0, |value| value.parse().unwrap())
-    })
+/// How they end.
+const RESULTS: [&str; 4] = ["committed", "conflict", "rolled_back", "unknown"];
+
+/// How many ended in each way.
+async fn counted(program: &Program) -> [i64; 4] {
+    let mut counts = [0; 4];
+    for (count, result) in counts.iter_mut().zip(RESULTS) {
+        let series = format!("erpgo_db_transactions_total{{result=\"{result}\"}}");
+        *count = program.metric(&series).await;
+    }
+    counts
 }
 
 async fn product(program: &Program, token: &str, sku: &str) -> Answer {
@@ -44,7 +47,7 @@ async fn product(program: &Program, token: &str, sku: &str) -> Answer {
 }
 
 /// What the making of the product answers, and how many of each more there are afterwards.
-async fn made(program: &Program, token: &str, sku: &str) -> (u16, [u64; 4]) {
+async fn made(program: &Program, token: &str, sku: &str) -> (u16, [i64; 4]) {
     let before = counted(program).await;
     let answer = product(program, token, sku).await;
     let after = counted(program).await;
