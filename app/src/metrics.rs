@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use prometheus::{
-    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    Encoder as _, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
     IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
@@ -43,7 +43,7 @@ pub struct Metrics {
     pub pool_exhausted: IntCounter,
     pub pool_shed: IntCounter,
     pub cache_operations: IntCounterVec,
-    pub cache_hit_rate: Gauge,
+    pub cache_hit_rate: GaugeVec,
     pub cache_evictions: IntCounter,
     pub users_active: IntGauge,
     pub users_created: IntCounter,
@@ -121,13 +121,23 @@ impl Metrics {
                 "Cache operations",
                 &["operation", "result"],
             )?,
-            cache_hit_rate: make
-                .fraction("cache_hit_rate", "Share of recent cache reads that hit")?,
+            // By operation, so that there is none before it is known: 0 would be a cache that fails.
+            cache_hit_rate: make.fractions(
+                "cache_hit_rate",
+                "Share of recent cache reads that hit",
+                &["operation"],
+            )?,
             cache_evictions: make
                 .counter("cache_evictions_total", "Entries dropped for space or age")?,
-            users_active: make.gauge("users_active_total", "Users that may sign in")?,
+            users_active: make.gauge(
+                "users_active_total",
+                "Users that may sign in, estimated where there are very many",
+            )?,
             users_created: make.counter("users_created_total", "Users created by this process")?,
-            api_keys_active: make.gauge("api_keys_active_total", "API keys that may be used")?,
+            api_keys_active: make.gauge(
+                "api_keys_active_total",
+                "API keys that may be used, estimated where there are very many",
+            )?,
             secret_generation: make.gauge(
                 "erpgo_secret_set_generation",
                 "Generation of the secret set in use",
@@ -152,7 +162,7 @@ impl Metrics {
             )?,
             transactions: make.counters(
                 "erpgo_db_transactions_total",
-                "Transactions that ended, and tries that met a conflict",
+                "Transactions that ended, those whose end is unknown, and tries that met a conflict",
                 &["result"],
             )?,
             redis_duration: make.histograms(
@@ -172,7 +182,7 @@ impl Metrics {
             )?,
             audit_pending: make.gauge(
                 "erpgo_audit_pending_events",
-                "Events that wait for their seal, up to a thousand",
+                "Events that wait for their seal, or were taken out before it, up to a thousand",
             )?,
             audit_position: make.gauge(
                 "erpgo_audit_chain_position",
@@ -220,8 +230,13 @@ impl Maker {
         self.register(IntGaugeVec::new(Opts::new(name, help), labels)?)
     }
 
-    fn fraction(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
-        self.register(Gauge::new(name, help)?)
+    fn fractions(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<GaugeVec, prometheus::Error> {
+        self.register(GaugeVec::new(Opts::new(name, help), labels)?)
     }
 
     fn histogram(&self, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {

@@ -142,15 +142,14 @@ fn codes(path: &str, operation: &Operation) -> Vec<Code> {
 /// What only some operations can answer.
 fn special(path: &str) -> &'static [Code] {
     match path.trim_start_matches("/api/v1") {
-        path if path.ends_with("/erase") => {
-            &[Code::Conflict, Code::InvalidCredentials, Code::NotFound]
-        }
         "/profile/export" => &[Code::NotFound],
         "/auth/login" => &[Code::InvalidCredentials],
         "/auth/login/second-factor" => &[Code::InvalidCredentials, Code::TokenInvalid],
-        "/auth/change-password" | "/auth/second-factor/enrol" | "/auth/second-factor/disable" => {
-            &[Code::InvalidCredentials, Code::NotFound]
-        }
+        // These ask for the password of whoever calls.
+        "/auth/change-password"
+        | "/auth/second-factor/enrol"
+        | "/auth/second-factor/disable"
+        | "/profile/erase" => &[Code::InvalidCredentials, Code::NotFound],
         path if path.starts_with("/email/send") => &[Code::Conflict],
         "/auth/refresh" => &[
             Code::TokenExpired,

@@ -341,9 +341,9 @@ fn r11_1_alerts_read_only_metrics_and_labels_that_are_written() {
     );
     for (file, value) in [
         ("health/checks.rs", "\"database\""),
-        ("auth/failure.rs", "\"failure\""),
-        ("auth/failure.rs", "\"locked\""),
-        ("auth/login.rs", "\"rate_limited\""),
+        ("auth/tried.rs", "\"failure\""),
+        ("auth/tried.rs", "\"locked\""),
+        ("auth/tried.rs", "\"rate_limited\""),
         ("cache/permissions.rs", "\"hit\""),
         ("cache/permissions.rs", "\"miss\""),
     ] {

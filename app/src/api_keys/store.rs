@@ -5,12 +5,12 @@
 
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, QueryBuilder, Row as _};
 
 use super::ApiKeyId;
 use super::domain::{ApiKey, Draft};
 use super::key::Fresh;
-use crate::db::{DbTime, QueryType, observed};
+use crate::db::{self, DbTime, QueryType, Total, observed};
 use crate::error::{Error, Result};
 use crate::roles::permission::{Permission, PermissionSet};
 use crate::users::UserId;
@@ -193,13 +193,14 @@ pub(crate) async fn touch(connection: &mut PgConnection, id: ApiKeyId) -> Result
         .map_err(|error| Error::database("note the use of an API key", error))
 }
 
-/// How many keys may be used.
-pub(crate) async fn count_active(connection: &mut PgConnection) -> Result<i64> {
-    let query = sqlx::query_scalar(
-        "SELECT count(*) FROM api_keys WHERE revoked_at IS NULL AND expires_at > now()",
-    )
-    .fetch_one(connection);
-    observed(QueryType::Select, "api_keys.count_active", query)
+/// How many keys may be used; as with users, very many are not counted one by one.
+pub(crate) async fn count_active(connection: &mut PgConnection) -> Result<Total> {
+    let statement = |select: &'static str| {
+        let mut sql = QueryBuilder::new(select);
+        sql.push(" FROM api_keys WHERE revoked_at IS NULL AND expires_at > now()");
+        sql
+    };
+    db::count(connection, "api_keys.count_active", statement)
         .await
         .map_err(|error| Error::database("count API keys", error))
 }

@@ -1,8 +1,8 @@
 //! What keeps the audit log going.
 //!
 //! Owns [`prepare`] and [`keep`]: partitions ahead of time, seals each second, an end to what is older
-//! than a year, and the head of the chain in the process's log: an anchor outside of the database,
-//! against which `erpgo audit verify --anchor` holds what is in it.
+//! than a year, a word of what was taken out before its seal, and the head of the chain in the process's
+//! log: an anchor outside of the database, against which `erpgo audit verify --anchor` holds what is in it.
 
 use std::time::{Duration, Instant};
 
@@ -86,7 +86,7 @@ async fn serving(lifecycle: Lifecycle) {
     }
 }
 
-/// Seals every so often, and looks after months and anchor every minute, until `stop`.
+/// Seals every so often, and looks after months, anchor and what is missing every minute, until `stop`.
 pub async fn keep(
     database: Database,
     lifecycle: Lifecycle,
@@ -119,6 +119,9 @@ pub async fn keep(
                 tracing::warn!(error = %erpgo_telemetry::chain(&error), "the audit log is not sealed; the next try follows");
             }
         }
+        if due {
+            miss(&database).await;
+        }
     }
 }
 
@@ -146,6 +149,27 @@ async fn tidy(database: &Database) {
         Ok((made, gone)) => tracing::info!(made, ?gone, "months of the audit log"),
         Err(error) => {
             tracing::warn!(error = %erpgo_telemetry::chain(&error), "the audit log's months stay as they are; the next try follows");
+        }
+    }
+}
+
+/// Tells of what was taken out before it was sealed: nothing else in here waits for it, or would show it.
+async fn miss(database: &Database) {
+    let looked = async {
+        let mut connection = database.acquire_in_turn().await?;
+        store::vanished(&mut connection).await
+    };
+    match looked.await {
+        Ok(None) => {}
+        Ok(Some(store::Vanished { first, count })) => {
+            tracing::error!(
+                first,
+                count,
+                "events of the audit log were taken out before they were sealed"
+            );
+        }
+        Err(error) => {
+            tracing::warn!(error = %erpgo_telemetry::chain(&error), "nobody knows whether events of the audit log are missing; the next look follows");
         }
     }
 }

@@ -36,12 +36,18 @@ pub(super) fn hash(row: &PgRow, column: &str) -> Result<Hash, sqlx::Error> {
 }
 
 /// Takes up to `limit` events that are not chained yet, oldest first.
+///
+/// A note without its event stays: it is what shows that an event was taken out. It is passed over, or so many of
+/// them would be all that is ever looked at. Each note asks for its event by itself: a join could be made by
+/// reading all events in order.
 pub(super) async fn take_pending(connection: &mut PgConnection, limit: i64) -> Result<Vec<Stored>> {
     let fail = |error| Error::database("take events to be chained", error);
     let query = sqlx::query(
-        // A note without its event stays: it is what shows that an event was taken out.
         "DELETE FROM audit_pending p USING audit_events e
-         WHERE p.seq IN (SELECT seq FROM audit_pending ORDER BY seq LIMIT $1)
+         WHERE p.seq IN (
+             SELECT note.seq FROM audit_pending note
+             WHERE (SELECT true FROM audit_events there WHERE there.seq = note.seq AND there.at = note.at)
+             ORDER BY note.seq LIMIT $1)
            AND e.seq = p.seq AND e.at = p.at
          RETURNING e.seq, e.at, e.id, e.action, e.outcome, e.actor, e.target, e.detail,
                    e.request_id, e.subject, e.sealed",
@@ -60,7 +66,35 @@ pub(super) async fn take_pending(connection: &mut PgConnection, limit: i64) -> R
     Ok(events)
 }
 
-/// How many events are not chained yet, up to a thousand.
+/// Events that were taken out before they were chained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Vanished {
+    /// The number of the first of them.
+    pub(super) first: i64,
+    /// How many there are, up to a thousand.
+    pub(super) count: i64,
+}
+
+/// Those of whom only the note is left, if there are any.
+pub(super) async fn vanished(connection: &mut PgConnection) -> Result<Option<Vanished>> {
+    let fail = |error| Error::database("look for events that were taken out", error);
+    let query = sqlx::query(
+        "SELECT min(seq) AS first, count(*) AS count FROM (
+             SELECT note.seq FROM audit_pending note
+             WHERE (SELECT true FROM audit_events there
+                    WHERE there.seq = note.seq AND there.at = note.at) IS NULL
+             ORDER BY note.seq LIMIT 1000) AS vanished",
+    )
+    .fetch_one(connection);
+    let row = observed(QueryType::Select, "audit_pending.vanished", query)
+        .await
+        .map_err(fail)?;
+    let first: Option<i64> = row.try_get("first").map_err(fail)?;
+    let count = row.try_get("count").map_err(fail)?;
+    Ok(first.map(|first| Vanished { first, count }))
+}
+
+/// How many events are not chained yet, up to a thousand; those that were taken out stay among them.
 pub(super) async fn count_pending(connection: &mut PgConnection) -> Result<i64> {
     let query = sqlx::query_scalar(
         "SELECT count(*) FROM (SELECT 1 FROM audit_pending LIMIT 1000) AS pending",

@@ -18,7 +18,7 @@ use super::tried::Tried;
 use super::unattended;
 use super::wire::SignedIn;
 use crate::config::AuthSettings;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::extract::{ApiJson, Device, Origin};
 use crate::limits::Identifier;
 use crate::second_factor;
@@ -48,22 +48,33 @@ pub(super) async fn login_second_factor(
     ApiJson(body): ApiJson<SecondStep>,
 ) -> Result<Json<SignedIn>> {
     // Whose challenge it is, is not looked up for whoever has had their share.
-    let admitted = state.logins.admit("second-factor", origin.ip, None);
-    admitted.await?;
-    let contact = {
-        let mut connection = state.database.acquire().await?;
-        let token = body.challenge_token.expose_secret();
-        let user = challenge::find(&mut connection, token).await?;
-        let user = user.ok_or(TokenError::Invalid)?;
-        users::contact(&mut connection, user).await?
-    };
+    let admitted = state.logins.admit("second-factor", origin.ip, None).await;
+    admitted.inspect_err(|_| Tried::RateLimited.count())?;
+    let contact = contact(&state, &body).await;
     let trial = Trial {
-        contact: contact.ok_or(TokenError::Invalid)?,
+        contact: contact.inspect_err(unfinished)?,
         device,
         origin,
         body,
     };
     unattended::run(attempt(state, trial)).await
+}
+
+/// Whose challenge it is.
+async fn contact(state: &AppState, body: &SecondStep) -> Result<Contact> {
+    let mut connection = state.database.acquire().await?;
+    let token = body.challenge_token.expose_secret();
+    let user = challenge::find(&mut connection, token).await?;
+    let user = user.ok_or(TokenError::Invalid)?;
+    let contact = users::contact(&mut connection, user).await?;
+    contact.ok_or_else(|| TokenError::Invalid.into())
+}
+
+/// Counts a try that came to no end. One at a challenge that is over, or never was, is a try at nobody.
+fn unfinished(error: &Error) {
+    if error.code() != Code::TokenInvalid {
+        Tried::Error.count();
+    }
 }
 
 /// A code, whose it is to be, and where it comes from.
@@ -107,6 +118,7 @@ async fn attempt(state: AppState, trial: Trial) -> Result<Json<SignedIn>> {
         }
         Err(error) => {
             state.logins.release(&identifier, attempt).await;
+            unfinished(&error);
             Err(error)
         }
     }

@@ -1,16 +1,28 @@
 //! What is remembered of those who are counted.
 //!
-//! Owns [`Entries`], which are bounded (I-12): when there are too many that are not over, they begin anew rather
-//! than grow. Those that are over are cast out once for so many new ones: never must each new one look at all.
+//! Owns [`Entries`], which are bounded (I-12), and in which order they go: those that are over; where there are too
+//! many others, those that bar nobody; and those that bar somebody last of all, or whoever tries many names would
+//! open the locks of others. They are cast out once for so many new ones: never must each new one look at all.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Entries that are kept when those that are over are cast out.
+/// Entries that are kept when some are cast out.
 const CAPACITY: usize = 50_000;
 /// New ones from one time to the next.
 const STEP: usize = 5_000;
+
+/// What an entry is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Nothing any more: it is as if there were none.
+    Over,
+    /// It counts, and bars nobody yet.
+    Counts,
+    /// It bars somebody.
+    Bars,
+}
 
 /// Entries by key, at most [`CAPACITY`] and a [`STEP`].
 pub(super) struct Entries<K, V> {
@@ -29,19 +41,26 @@ impl<K, V> Default for Entries<K, V> {
 
 impl<K: Eq + Hash, V> Entries<K, V> {
     /// The entry of `key`, which is `fresh` if there was none.
-    pub(super) fn entry(&mut self, key: K, is_alive: impl Fn(&V) -> bool, fresh: V) -> &mut V {
+    pub(super) fn entry(&mut self, key: K, hold: impl Fn(&V) -> Hold, fresh: V) -> &mut V {
         if self.map.len() >= self.cast_out_at && !self.map.contains_key(&key) {
-            self.cast_out(is_alive);
+            self.cast_out(hold);
         }
         self.map.entry(key).or_insert(fresh)
     }
 
-    fn cast_out(&mut self, is_alive: impl Fn(&V) -> bool) {
-        self.map.retain(|_, value| is_alive(value));
-        if self.map.len() > CAPACITY {
-            self.map.clear();
-        }
+    fn cast_out(&mut self, hold: impl Fn(&V) -> Hold) {
+        self.map.retain(|_, value| hold(value) != Hold::Over);
+        self.shrink(|value| hold(value) != Hold::Bars);
+        self.shrink(|_| true);
         self.cast_out_at = self.map.len() + STEP;
+    }
+
+    /// Casts out as many as there are too many, of those that may go. Which of them the hasher decides, and nobody
+    /// outside can tell.
+    fn shrink(&mut self, may_go: impl Fn(&V) -> bool) {
+        let excess = self.map.len().saturating_sub(CAPACITY);
+        let gone = self.map.extract_if(|_, value| may_go(value));
+        gone.take(excess).for_each(drop);
     }
 
     /// The entry of `key`, if there is one.
@@ -66,11 +85,16 @@ impl<K, V> Entries<K, V> {
     pub(super) fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
+
+    pub(super) fn len(&self) -> usize {
+        self.map.len()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::cell::Cell;
 
     /// Many, of which the newest `alive` are not over; the entries, and how often one was looked at.
@@ -78,11 +102,14 @@ mod tests {
         let looks = Cell::new(0);
         let mut entries = Entries::default();
         for now in 0..number {
-            let is_alive = |then: &usize| {
+            let hold = |then: &usize| {
                 looks.set(looks.get() + 1);
-                now - then < alive
+                match now - then < alive {
+                    true => Hold::Counts,
+                    false => Hold::Over,
+                }
             };
-            entries.entry(now, is_alive, now);
+            entries.entry(now, hold, now);
             assert!(entries.map.len() <= CAPACITY + STEP);
             assert!(entries.map.contains_key(&now));
         }
@@ -98,9 +125,9 @@ mod tests {
         assert!(newest.all(|n| entries.map.contains_key(&n)));
         // Those that are there already cast nobody out, and stay as they are.
         let (mut entries, _) = many(STEP, 10);
-        assert_eq!(*entries.entry(0, |_| false, 7), 0);
+        assert_eq!(*entries.entry(0, |_| Hold::Over, 7), 0);
         assert_eq!(entries.map.len(), STEP);
-        assert_eq!(*entries.entry(STEP, |_| false, 7), 7);
+        assert_eq!(*entries.entry(STEP, |_| Hold::Over, 7), 7);
         assert_eq!(entries.map.len(), 1);
     }
 
@@ -119,10 +146,45 @@ mod tests {
     }
 
     #[test]
-    fn too_many_begin_anew() {
+    fn of_too_many_only_those_go_that_are_too_many() {
         let (entries, _) = many(CAPACITY + 1, usize::MAX);
         assert_eq!(entries.map.len(), CAPACITY + 1);
         let (entries, _) = many(CAPACITY + STEP + 1, usize::MAX);
-        assert!(entries.map.len() <= STEP, "{}", entries.map.len());
+        assert_eq!(entries.map.len(), CAPACITY + 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        /// Of each `of` entries that come one after the other the first `locks` bar somebody; all are over once
+        /// `alive` more have come.
+        #[test]
+        fn p10_what_bars_somebody_stays_as_long_as_anything_else_can_go(
+            number in 1..2 * (CAPACITY + STEP),
+            of in 1usize..40,
+            locks in 0usize..40,
+            alive in CAPACITY / 2..2 * CAPACITY,
+        ) {
+            let bars = |n: usize| n % of < locks;
+            let mut entries = Entries::default();
+            for now in 0..number {
+                let hold = |then: &usize| match (now - then < alive, bars(*then)) {
+                    (false, _) => Hold::Over,
+                    (true, false) => Hold::Counts,
+                    (true, true) => Hold::Bars,
+                };
+                entries.entry(now, hold, now);
+                prop_assert!(entries.map.len() <= CAPACITY + STEP);
+                prop_assert!(entries.map.contains_key(&now));
+            }
+            let first = number.saturating_sub(alive);
+            let there = |n: &usize| entries.map.contains_key(n);
+            // While there were never more of these than may be, none of them has gone.
+            if alive.div_ceil(of) * locks.min(of) <= CAPACITY {
+                prop_assert!((first..number).filter(|n| bars(*n)).all(|n| there(&n)));
+            }
+            // However many are locked, as many are kept as may be.
+            let kept = (first..number).filter(there).count();
+            prop_assert!(kept >= number.min(alive).min(CAPACITY), "{}", kept);
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Counted;
-use super::entries::Entries;
+use super::entries::{Entries, Hold};
 use crate::config::LimitSettings;
 
 #[derive(Default)]
@@ -28,17 +28,37 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn of_window(times: &VecDeque<Instant>, now: Instant, limits: &LimitSettings) -> Hold {
+    let is_alive = |at: &Instant| now - *at < limits.login_window;
+    // The oldest of as many as the share has.
+    let share = limits.login_per_ip as usize;
+    let oldest = times.len().checked_sub(share).and_then(|at| times.get(at));
+    if oldest.is_some_and(is_alive) {
+        Hold::Bars
+    } else if times.back().is_some_and(is_alive) {
+        Hold::Counts
+    } else {
+        Hold::Over
+    }
+}
+
+fn of_count(count: Count, now: Instant, limits: &LimitSettings) -> Hold {
+    if count.until <= now {
+        Hold::Over
+    } else if count.number >= limits.lockout_failures {
+        Hold::Bars
+    } else {
+        Hold::Counts
+    }
+}
+
 impl Memory {
     /// How long to wait, if the key has had its share of the sliding window.
     pub(super) fn admit(&self, key: &str, limits: &LimitSettings) -> Option<Duration> {
         let now = Instant::now();
         let mut windows = lock(&self.windows);
-        let is_alive = |times: &VecDeque<Instant>| {
-            times
-                .back()
-                .is_some_and(|last| now - *last < limits.login_window)
-        };
-        let times = windows.entry(key.to_owned(), is_alive, VecDeque::new());
+        let hold = |times: &VecDeque<Instant>| of_window(times, now, limits);
+        let times = windows.entry(key.to_owned(), hold, VecDeque::new());
         while times
             .front()
             .is_some_and(|first| now - *first >= limits.login_window)
@@ -68,7 +88,8 @@ impl Memory {
             number: 0,
             until: now + limits.lockout_duration,
         };
-        let count = counts.entry(key.to_owned(), |count| count.until > now, fresh);
+        let hold = |count: &Count| of_count(*count, now, limits);
+        let count = counts.entry(key.to_owned(), hold, fresh);
         if count.until <= now {
             *count = fresh;
         }
@@ -149,6 +170,74 @@ mod tests {
         assert!(memory.admit("a", &limits).is_none());
         assert!(memory.admit("a", &limits).is_none());
         assert!(memory.admit("a", &limits).is_some());
+    }
+
+    /// More than are kept; the newest come after some were cast out for the last time.
+    const BOTNET: usize = 58_000;
+
+    #[test]
+    fn p10_a_lock_outlives_whoever_tries_many_names() {
+        let memory = Memory::default();
+        let limits = limits(5, 5);
+        for _ in 0..5 {
+            memory.attempt("locked", &limits);
+        }
+        for n in 0..BOTNET {
+            assert_eq!(memory.attempt(&format!("name {n}"), &limits).number, 1);
+        }
+        assert_eq!(memory.attempt("locked", &limits).number, 6);
+        // Of the names themselves, which bar nobody, some are forgotten.
+        let known = |n: &usize| memory.attempt(&format!("name {n}"), &limits).number == 2;
+        let known = (0..BOTNET).rev().take(10).filter(known).count();
+        assert_eq!(known, 10, "the newest are not among them");
+        assert!(lock(&memory.counts).len() < BOTNET);
+        // A lock that is over is no lock.
+        memory.forget("locked");
+        assert_eq!(memory.attempt("locked", &limits).number, 1);
+    }
+
+    #[test]
+    fn p09_a_share_that_is_had_outlives_whoever_has_many_addresses() {
+        let memory = Memory::default();
+        let limits = limits(2, 5);
+        assert!(memory.admit("a", &limits).is_none());
+        assert!(memory.admit("a", &limits).is_none());
+        for n in 0..BOTNET {
+            assert!(memory.admit(&format!("address {n}"), &limits).is_none());
+        }
+        assert!(memory.admit("a", &limits).is_some());
+        assert!(lock(&memory.windows).len() < BOTNET);
+    }
+
+    #[test]
+    fn p09_and_p10_what_bars_counts_and_is_over_is_told_apart() {
+        let limits = limits(2, 5);
+        let now = Instant::now();
+        let later = now + limits.login_window;
+        let times = |times: &[Instant]| times.iter().copied().collect::<VecDeque<_>>();
+        for (times, at, expected) in [
+            (times(&[]), now, Hold::Over),
+            (times(&[now]), now, Hold::Counts),
+            (times(&[now, now]), now, Hold::Bars),
+            // The first one gives its place back.
+            (times(&[now, later]), later, Hold::Counts),
+            (times(&[now, now]), later, Hold::Over),
+            // The share has become smaller.
+            (times(&[now, later, later]), later, Hold::Bars),
+        ] {
+            assert_eq!(of_window(&times, at, &limits), expected, "{times:?}");
+        }
+        for (number, at, expected) in [
+            (4, now, Hold::Counts),
+            (5, now, Hold::Bars),
+            (5, later, Hold::Over),
+        ] {
+            let count = Count {
+                number,
+                until: later,
+            };
+            assert_eq!(of_count(count, at, &limits), expected, "{number}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 
 use super::batch;
 use super::class::Class;
-use super::entries::Entries;
+use super::entries::{Entries, Hold};
 use super::gcra::{Quota, Taken};
 use super::subject::{Subject, policy, requests};
 use super::{network, shared};
@@ -67,15 +67,16 @@ struct Entry {
     asking: Instant,
     // When a batch is to be had without asking.
     free_at: Instant,
-    // This process's own count.
+    // This process's own count, and until when it has nothing to give.
     full_at: u64,
+    barred: Instant,
 }
 
 /// Counts requests.
 pub struct RateLimits {
     redis: Redis,
     live: Arc<ArcSwap<LiveSettings>>,
-    // Some 180 bytes each.
+    // Some 200 bytes each.
     entries: Mutex<Entries<Key, Entry>>,
     begun: Instant,
 }
@@ -204,6 +205,9 @@ impl RateLimits {
         entry.units = 0;
         entry.size = 1;
         entry.until = now + taken.full_in;
+        if taken.granted == 0 {
+            entry.barred = now + key.quota.wait(taken);
+        }
         taken
     }
 }
@@ -221,10 +225,20 @@ fn entry<'a>(entries: &'a mut Entries<Key, Entry>, key: &Key, now: Instant) -> &
             full_in: Duration::ZERO,
         },
         full_at: 0,
+        barred: now,
     };
+    entries.entry(*key, |entry| hold(entry, now), fresh)
+}
+
+fn hold(entry: &Entry, now: Instant) -> Hold {
     // Whoever had units without asking does not have them again before their time.
-    let is_alive = |entry: &Entry| entry.until.max(entry.free_at) > now;
-    entries.entry(*key, is_alive, fresh)
+    if entry.until.max(entry.free_at) <= now {
+        Hold::Over
+    } else if entry.barred > now {
+        Hold::Bars
+    } else {
+        Hold::Counts
+    }
 }
 
 impl Key {
@@ -315,6 +329,29 @@ mod tests {
         let back = u32::try_from(begun.elapsed().as_millis() * 40 / 1_000).unwrap();
         let most = 2 * PARTS + 2 + back + 1;
         assert!((2 * PARTS..=most).contains(&admitted), "{admitted}");
+    }
+
+    #[tokio::test]
+    async fn r05_who_has_had_the_quota_is_the_last_to_be_forgotten() {
+        let limits = limits(2, 0);
+        let key = Key {
+            class: Class::Read,
+            subject: address(1),
+            quota: Quota {
+                requests: 2,
+                window: WINDOW,
+            },
+        };
+        let held = || {
+            let now = Instant::now();
+            let mut entries = limits.entries.lock().unwrap();
+            let entry = *entry(&mut entries, &key, now);
+            (hold(&entry, now), hold(&entry, now + 2 * WINDOW))
+        };
+        for expected in [Hold::Counts, Hold::Counts, Hold::Bars] {
+            limits.count(Class::Read, address(1)).await;
+            assert_eq!(held(), (expected, Hold::Over));
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! POST /profile/erase and POST /users/{id}/erase.
 //!
 //! Owns who may have whom forgotten: whoever may erase, whatever the other one may do, since it is their wish
-//! that is done. It must never leave the installation without an administrator.
+//! that is done; but who may do everything is erased only by one who may, too. It must never leave the
+//! installation without an administrator.
 
 use axum::extract::State;
 use http::StatusCode;
@@ -10,10 +11,11 @@ use sqlx::PgConnection;
 use super::wire::EraseBody;
 use super::{UsersErase, store};
 use crate::audit::{self, Action, Event};
-use crate::auth::{Authorized, InPerson};
+use crate::auth::{Authorized, InPerson, Principal};
 use crate::error::{Code, Error, Result};
 use crate::extract::{ApiJson, ApiPath, Origin};
 use crate::passwords::{self, Proven};
+use crate::roles::guard;
 use crate::state::AppState;
 use crate::subjects;
 use crate::tx::{self, Work};
@@ -33,14 +35,12 @@ pub(super) async fn erase_profile(
     let user = caller.principal.user;
     let proven = passwords::prove(&state, &origin, user, body.password).await?;
     let event = Event::of(Action::UserErased, &origin).by(user);
-    let work = Erase {
-        proven: Some(proven),
-        ..Erase::new(user, event)
-    };
-    erase(&state, work).await
+    let asked = Asked::Themselves(Box::new(proven));
+    erase(&state, Erase::new(user, asked, event)).await
 }
 
-/// Erase a user for good, whatever they may do; only the last one with the role `admin` who may sign in stays.
+/// Erase a user for good, whatever they may do; one who may do everything (`*`) is erased only by one who may,
+/// too, and the last one with the role `admin` who may sign in stays.
 #[utoipa::path(post, path = "/users/{id}/erase", tag = "users",
     params(("id" = UserId, Path, description = "Id of the user")),
     security(("bearer" = ["users.erase"])),
@@ -58,7 +58,8 @@ pub(super) async fn erase_user(
         ));
     }
     let event = Event::of(Action::UserErased, &origin).by(caller.principal.user);
-    erase(&state, Erase::new(id, event)).await
+    let asked = Asked::Another(caller.principal);
+    erase(&state, Erase::new(id, asked, event)).await
 }
 
 async fn erase(state: &AppState, work: Erase) -> Result<StatusCode> {
@@ -68,22 +69,35 @@ async fn erase(state: &AppState, work: Erase) -> Result<StatusCode> {
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Who asks for it.
+enum Asked {
+    /// The user, who has shown that they know their password.
+    Themselves(Box<Proven>),
+    /// Somebody who may erase.
+    Another(Principal),
+}
+
+impl Asked {
+    /// Refuses when they may not have the user erased, or no longer; the user's row is locked.
+    async fn allowed(&self, connection: &mut PgConnection, user: UserId) -> Result<()> {
+        match self {
+            Self::Themselves(proven) => proven.hold(connection).await,
+            Self::Another(caller) => guard::may_erase(connection, caller.permissions(), user).await,
+        }
+    }
+}
+
 struct Erase {
     user: UserId,
-    /// That they have asked for it themselves.
-    proven: Option<Proven>,
+    asked: Asked,
     event: Event,
 }
 
 impl Erase {
-    fn new(user: UserId, event: Event) -> Self {
+    fn new(user: UserId, asked: Asked, event: Event) -> Self {
         // Written after the key is gone, and without anything to be sealed: it would make a new key.
         let event = event.without_personal().on("user", user);
-        Self {
-            user,
-            proven: None,
-            event,
-        }
+        Self { user, asked, event }
     }
 }
 
@@ -92,9 +106,7 @@ impl Work<()> for Erase {
         administrators::lock(connection).await?;
         // Before anything of theirs is looked for: what others have under way for them is there by then.
         let found = users::lock(connection, self.user).await?;
-        if let Some(proven) = &self.proven {
-            proven.hold(connection).await?;
-        }
+        self.asked.allowed(connection, self.user).await?;
         if found.is_none() {
             return Err(Error::not_found("user"));
         }

@@ -1,12 +1,13 @@
 //! Against handing out more than one has.
 //!
 //! Owns [`may_hand_out`]: without it, whoever may assign roles would be an administrator; [`changeable`],
-//! which asks it of a role that is to change or to go; and [`may_overrule`], which asks it of a user.
+//! which asks it of a role that is to change or to go; [`may_overrule`], which asks it of a user; and
+//! [`may_erase`], which asks it of those alone who may do everything.
 
 use sqlx::PgConnection;
 
 use super::domain::Role;
-use super::permission::{Permission, PermissionSet};
+use super::permission::{EVERYTHING, Permission, PermissionSet};
 use super::store;
 use crate::auth;
 use crate::error::{Code, Error, Result};
@@ -21,9 +22,8 @@ pub(crate) fn may_hand_out(held: &PermissionSet, wanted: &[Permission]) -> Resul
     )
 }
 
-/// Refuses when the user holds a permission that `held` does not allow: who takes over an account, or bars it,
-/// has as much power as it has. Their row is locked, or they could gain one meanwhile. An erasure does not ask:
-/// it is the user's own wish, and whoever carries it out need not be able to do what they could.
+/// Refuses when the user holds a permission that `held` does not allow: who takes over an account, bars it or
+/// signs it out has as much power as it has. Their row is locked, or they could gain one meanwhile.
 pub(crate) async fn may_overrule(
     connection: &mut PgConnection,
     held: &PermissionSet,
@@ -33,7 +33,26 @@ pub(crate) async fn may_overrule(
     within(
         held,
         theirs.iter(),
-        "you can give another e-mail to, bar and delete only those whose permissions you hold",
+        "you can give another e-mail to, bar, sign out and delete only those whose permissions you hold",
+    )
+}
+
+/// Refuses when the user may do everything and `held` does not allow that. Of others it asks nothing: an erasure
+/// is their own wish, and whoever carries it out need not be able to do what they could. But one right that cannot
+/// be undone must not be enough to take away whoever administers. Their row is locked, as for [`may_overrule`].
+pub(crate) async fn may_erase(
+    connection: &mut PgConnection,
+    held: &PermissionSet,
+    user: UserId,
+) -> Result<()> {
+    let theirs = auth::permissions(connection, user).await?;
+    let everything = theirs
+        .iter()
+        .filter(|permission| permission.as_str() == EVERYTHING);
+    within(
+        held,
+        everything,
+        "you can erase those who may do everything only if you may, too",
     )
 }
 

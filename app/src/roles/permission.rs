@@ -9,6 +9,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// The permission that allows everything, which administrators hold.
+pub const EVERYTHING: &str = "*";
+
 /// `resource.action`, `resource.*` or `*`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -37,7 +40,7 @@ impl FromStr for Permission {
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };
         let valid = match text.split_once('.') {
-            None => text == "*",
+            None => text == EVERYTHING,
             Some((resource, action)) => word(resource) && (action == "*" || word(action)),
         };
         valid.then(|| Self(text.to_owned())).ok_or(NotAPermission)
@@ -76,7 +79,9 @@ impl PermissionSet {
     pub fn allows(&self, wanted: &str) -> bool {
         let has = |text: &str| self.0.iter().any(|held| held.as_str() == text);
         let resource = wanted.split_once('.').map(|(resource, _)| resource);
-        has("*") || has(wanted) || resource.is_some_and(|resource| has(&format!("{resource}.*")))
+        has(EVERYTHING)
+            || has(wanted)
+            || resource.is_some_and(|resource| has(&format!("{resource}.*")))
     }
 
     /// Those of `wanted` that the set does not allow.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use erpgo_telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
-use super::hit_rate::HitRate;
-use super::reload;
+use super::{hit_rate, reload};
 use crate::config::Sources;
+use crate::db::Total;
 use crate::metrics::METRICS;
 use crate::secrets::{Acks, Source, Watched, pepper, watch};
 use crate::state::AppState;
@@ -45,6 +45,7 @@ pub(super) fn spawn(state: &AppState, started: Started, stop: &CancellationToken
         stop.clone(),
     ));
     tokio::spawn(count(state.clone(), stop.clone()));
+    tokio::spawn(hit_rate::publish(stop.clone()));
     tokio::spawn(mail::run(state.clone(), stop.clone()));
     tokio::spawn(auth::sweep::run(state.database.clone(), stop.clone()));
     if matches!(started.source, Source::Directory(_)) {
@@ -76,7 +77,6 @@ fn secrets(state: &AppState, source: Source, stop: &CancellationToken) {
 
 /// Counts what no request counts.
 async fn count(state: AppState, stop: CancellationToken) {
-    let mut rate = HitRate::default();
     loop {
         let counted = async {
             let mut connection = state.database.acquire_in_turn().await?;
@@ -85,10 +85,10 @@ async fn count(state: AppState, stop: CancellationToken) {
             crate::error::Result::<_>::Ok((users, keys))
         };
         if let Ok((users, keys)) = counted.await {
-            METRICS.users_active.set(users);
-            METRICS.api_keys_active.set(keys);
+            let number = |total: Total| i64::try_from(total.rows).unwrap_or(i64::MAX);
+            METRICS.users_active.set(number(users));
+            METRICS.api_keys_active.set(number(keys));
         }
-        rate.publish();
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(COUNT_EVERY) => {}

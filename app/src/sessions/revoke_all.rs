@@ -6,14 +6,15 @@ use sqlx::PgConnection;
 
 use super::SessionsRevoke;
 use crate::audit::{self, Action, Event};
-use crate::auth::{Authorized, revoke};
+use crate::auth::{Authorized, Principal, revoke};
 use crate::error::{Error, Result};
 use crate::extract::{ApiPath, Origin};
+use crate::roles::guard;
 use crate::state::AppState;
 use crate::tx::{self, Work};
 use crate::users::{UserId, store as users};
 
-/// End every session of a user; their API keys stay.
+/// End every session of a user; their API keys stay. You must hold every permission that they hold.
 #[utoipa::path(delete, path = "/users/{id}/sessions", tag = "sessions",
     params(("id" = UserId, Path, description = "Id of the user")),
     security(("bearer" = ["sessions.revoke"])),
@@ -26,7 +27,7 @@ pub(super) async fn revoke_user_sessions(
 ) -> Result<StatusCode> {
     let work = RevokeAll {
         user: id,
-        by: caller.principal.user,
+        caller: &caller.principal,
         origin: &origin,
     };
     tx::transaction(&state.database, "end a user's sessions", work).await?;
@@ -37,19 +38,20 @@ pub(super) async fn revoke_user_sessions(
 
 struct RevokeAll<'a> {
     user: UserId,
-    by: UserId,
+    caller: &'a Principal,
     origin: &'a Origin,
 }
 
 impl Work<()> for RevokeAll<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
-        if users::find(connection, self.user).await?.is_none() {
+        if users::lock(connection, self.user).await?.is_none() {
             return Err(Error::not_found("user"));
         }
+        guard::may_overrule(connection, self.caller.permissions(), self.user).await?;
         let reason = revoke::Reason::Administrator;
         revoke::all_but(connection, self.user, None, reason).await?;
         let event = Event::of(Action::SessionRevoked, self.origin)
-            .by(self.by)
+            .by(self.caller.user)
             .on("user", self.user);
         audit::record(connection, &event).await
     }

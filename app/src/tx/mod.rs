@@ -12,7 +12,7 @@ use std::future::Future;
 
 use sqlx::PgConnection;
 
-use crate::db::Database;
+use crate::db::{Database, Transaction};
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 
@@ -63,23 +63,38 @@ pub async fn transaction<T>(
 async fn attempt<T>(database: &Database, name: &'static str, work: &mut impl Work<T>) -> Result<T> {
     let mut tx = database.begin().await?;
     let outcome = work.run(&mut tx).await;
-    let ended = match &outcome {
-        Ok(_) => tx.commit().await,
-        Err(_) => tx.rollback().await,
-    };
-    let result = match &outcome {
-        Ok(_) => "committed",
-        Err(error) if is_conflict(error) => "conflict",
-        Err(_) => "rolled_back",
+    let (result, outcome) = match outcome {
+        Ok(done) => keep(tx, name, done).await,
+        Err(refusal) => undo(tx, name, refusal).await,
     };
     METRICS.transactions.with_label_values(&[result]).inc();
-    match ended {
-        Ok(()) => {}
-        // The refusal matters more than the rollback, which closing the connection brings about.
-        Err(error) if outcome.is_err() => {
-            tracing::warn!(transaction = name, %error, "a rollback failed; its connection is closed");
-        }
-        Err(error) => return Err(Error::database(name, error)),
-    }
     outcome
+}
+
+/// Commits; and the word that counts what came of it. Only the answer tells: without one nobody knows.
+async fn keep<T>(tx: Transaction, name: &'static str, done: T) -> (&'static str, Result<T>) {
+    match tx.commit().await {
+        Ok(()) => ("committed", Ok(done)),
+        Err(error) => match Error::database(name, error) {
+            error @ Error::Unavailable { .. } => ("unknown", Err(error)),
+            error => (undone(&error), Err(error)),
+        },
+    }
+}
+
+/// Rolls back; and the word that counts it.
+async fn undo<T>(tx: Transaction, name: &'static str, refusal: Error) -> (&'static str, Result<T>) {
+    // The refusal matters more than the rollback, which closing the connection brings about.
+    if let Err(error) = tx.rollback().await {
+        tracing::warn!(transaction = name, %error, "a rollback failed; its connection is closed");
+    }
+    (undone(&refusal), Err(refusal))
+}
+
+fn undone(error: &Error) -> &'static str {
+    if is_conflict(error) {
+        "conflict"
+    } else {
+        "rolled_back"
+    }
 }

@@ -4,12 +4,12 @@
 //! changes their version, too: their tag is made from it.
 
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, QueryBuilder, Row as _};
 
 use super::domain::{Email, PersonName, User};
 use super::{RoleId, UserId};
 use crate::auth::hash::StoredHash;
-use crate::db::{DbTime, QueryType, observed};
+use crate::db::{self, DbTime, QueryType, Total, observed};
 use crate::error::{Code, Error, Result, constraint};
 
 /// A user with the names of their roles, in one join (R6.3).
@@ -355,11 +355,14 @@ pub async fn bump_epoch(connection: &mut PgConnection, users: &[UserId]) -> Resu
         .map_err(|error| Error::database("note a change of permissions", error))
 }
 
-/// How many users may sign in.
-pub async fn count_active(connection: &mut PgConnection) -> Result<i64> {
-    let query =
-        sqlx::query_scalar("SELECT count(*) FROM users WHERE is_active").fetch_one(connection);
-    observed(QueryType::Select, "users.count_active", query)
+/// How many users may sign in. Every process asks each minute, so that very many are not counted one by one.
+pub async fn count_active(connection: &mut PgConnection) -> Result<Total> {
+    let statement = |select: &'static str| {
+        let mut sql = QueryBuilder::new(select);
+        sql.push(" FROM users WHERE is_active");
+        sql
+    };
+    db::count(connection, "users.count_active", statement)
         .await
         .map_err(|error| Error::database("count users", error))
 }

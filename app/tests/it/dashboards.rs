@@ -21,12 +21,18 @@ const QUICK: &str =
 /// Queries that have nothing to show while nothing is wrong, by the panel's title.
 const MAY_BE_EMPTY: [&str; 1] = ["Alerts now"];
 
-/// An installation that has seen sign-ins of every kind, reads, writes and refusals.
+/// An installation that has seen sign-ins of every kind, reads, writes and refusals, and so many reads that the
+/// share of hits is known.
 async fn served(redis: &str) -> Program {
     let database = crate::world::database().await;
     administrator(&database.url(), ADMIN, PASSWORD).await;
     let program = start_with(&database.url(), QUICK, &[("REDIS_URL", redis)]);
     program.is_ready().await;
+    let headers = bearer(&program.signed_in().await);
+    for _ in 0..100 {
+        let read = ask(program.api, (Method::GET, "/api/v1/profile"), &headers, "");
+        read.await.unwrap();
+    }
     // The database lives as long as the program.
     std::mem::forget(database);
     program

@@ -107,6 +107,31 @@ fn r13_4_every_operation_documents_its_problems_and_every_code_is_in_the_schema(
     }
 }
 
+#[test]
+fn r13_4_a_wrong_password_is_an_answer_only_where_one_is_asked_for() {
+    let refuses_one = |(_, _, operation): &(Method, String, Value)| {
+        let text = &operation["responses"]["401"]["description"];
+        text.as_str()
+            .is_some_and(|text| text.contains("INVALID_CREDENTIALS"))
+    };
+    let (with, without): (Vec<_>, Vec<_>) = operations().into_iter().partition(refuses_one);
+    let names = |operations: &[(Method, String, Value)], id: &str| {
+        let mut all = operations.iter();
+        all.any(|(_, _, operation)| operation["operationId"] == id)
+    };
+    for id in ["login", "change_password", "erase_profile"] {
+        assert!(names(&with, id), "{id}");
+    }
+    // Whoever erases another has the right to, or 403.
+    assert!(names(&without, "erase_user"));
+    let (_, _, erase) = without
+        .iter()
+        .find(|(_, _, operation)| operation["operationId"] == "erase_user")
+        .unwrap();
+    let forbidden = erase["responses"]["403"]["description"].as_str().unwrap();
+    assert!(forbidden.contains("FORBIDDEN"), "{forbidden}");
+}
+
 /// Only these may be called by anybody; a new operation without a requirement must be entered here.
 pub const PUBLIC: [&str; 6] = [
     "/api/v1/auth/login",

@@ -144,6 +144,15 @@ impl Program {
         access(&answer.unwrap().expect(200).json())
     }
 
+    /// The number of a series, whose labels are as they are written; 0 while there is none.
+    pub async fn metric(&self, series: &str) -> i64 {
+        let (_, text) = get(self.metrics, "/metrics").await.unwrap();
+        let start = format!("{series} ");
+        let mut values = text.lines().filter_map(|line| line.strip_prefix(&*start));
+        let value = values.next();
+        value.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
     pub fn messages(&self) -> Vec<Value> {
         self.process
             .stdout()

@@ -6,6 +6,7 @@ use super::{count, statement};
 use crate::db::plan::{MOST, asks_for_all, by_index, fill, migrated, parameters};
 use crate::extract::query::parse;
 use crate::users::list::{ListQuery, SortColumn};
+use crate::users::store::count_active;
 
 /// Names are many and some are frequent, as names are.
 const MILLION: &str = "
@@ -110,4 +111,17 @@ async fn numbers(connection: &mut PgConnection) {
         let off = total.rows.abs_diff(expected);
         assert!(off <= expected / 20, "{filter}: {total:?}");
     }
+    // What every process asks each minute.
+    let active = count_active(connection).await.unwrap();
+    assert!(!active.is_exact, "{active:?}");
+    assert!(active.rows.abs_diff(990_000) <= 990_000 / 20, "{active:?}");
+}
+
+#[tokio::test]
+async fn few_users_who_may_sign_in_are_counted() {
+    let (_database, mut connection) = migrated().await;
+    let few = MILLION.replace("1000000) n", "1000) n");
+    fill(&mut connection, "users", &few).await;
+    let active = count_active(&mut connection).await.unwrap();
+    assert_eq!((active.rows, active.is_exact), (990, true));
 }

@@ -8,6 +8,7 @@ mod every_action;
 mod months;
 mod search;
 mod settings;
+mod vanished;
 
 use erpgo::audit::keep::seal_all;
 use erpgo::audit::seal::Head;

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod contended;
+mod counted;
 mod enumeration;
 mod flow;
 mod forgeries;

@@ -147,6 +147,56 @@ async fn nobody_takes_over_or_bars_who_may_do_more() {
     world.delete(&below, &helper).await.expect(204);
 }
 
+/// What cannot be undone, and what throws somebody out: one right alone reaches nobody who may do everything, and
+/// ends the sessions only of those who may do no more.
+#[tokio::test]
+async fn nobody_erases_who_may_do_everything_nor_signs_out_who_may_do_more() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let rights = ["users.erase", "sessions.revoke"];
+    let (own, officer) = world.user("officer@example.org", &rights).await;
+    let (chief, chiefs) = world.user("chief@example.org", &["*"]).await;
+    let (kim, kims) = world.user("kim@example.org", &["users.read"]).await;
+    let (lee, lees) = world.user("lee@example.org", &[]).await;
+    let [above, of_officer, of_kim, of_lee] =
+        [chief, own, kim, lee].map(|id| format!("/api/v1/users/{id}"));
+    // Of somebody who may do everything, with as little reach.
+    let (_, key) = crate::api_keys::key(&world, &admin, &rights).await;
+    for caller in [&officer, &key] {
+        let erased = world
+            .post(&format!("{above}/erase"), caller, json!({}))
+            .await;
+        let signed_out = world.delete(&format!("{above}/sessions"), caller).await;
+        for answer in [erased, signed_out] {
+            answer.refused(403, "FORBIDDEN");
+            assert!(answer.text.contains("you lack *"), "{}", answer.text);
+        }
+        let answer = world.delete(&format!("{of_kim}/sessions"), caller).await;
+        answer.refused(403, "FORBIDDEN");
+        assert!(
+            answer.text.contains("you lack users.read"),
+            "{}",
+            answer.text
+        );
+    }
+    world.get("/api/v1/users", &chiefs).await.expect(200);
+    world.get("/api/v1/users", &kims).await.expect(200);
+    // Of those who may do no more, themselves among them, and by whoever may do as much.
+    for (path, caller, token) in [
+        (&of_lee, &key, &lees),
+        (&of_officer, &officer, &officer),
+        (&of_kim, &admin, &kims),
+        (&above, &admin, &chiefs),
+    ] {
+        world
+            .delete(&format!("{path}/sessions"), caller)
+            .await
+            .expect(204);
+        let answer = world.get("/api/v1/profile", token).await;
+        answer.refused(401, "TOKEN_REVOKED");
+    }
+}
+
 /// Whoever is barred keeps their roles: to let them in again is to hand these out.
 #[tokio::test]
 async fn nobody_lets_in_who_may_do_more() {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::kim;
+use crate::api_keys::key;
 use crate::users::{administrator, one_is_refused, promote};
 use crate::world::{Answer, PASSWORD, World};
 
@@ -28,8 +29,8 @@ async fn whoever_may_erase_erases_users_who_may_do_more_and_nobody_else_does() {
     let world = World::new().await;
     let (_, admin) = administrator(&world).await;
     let (kim, kims) = kim(&world).await;
-    let (ann, anns) = world.user("ann@example.org", &["*"]).await;
-    promote(&world, &admin, &ann).await;
+    let much = ["users.*", "roles.*", "audit.*", "products.*"];
+    let (ann, anns) = world.user("ann@example.org", &much).await;
     let (_, officer) = world.user("officer@example.org", &["users.erase"]).await;
     let (_, clerk) = world.user("clerk@example.org", &["users.delete"]).await;
     for (id, token) in [(kim, kims), (ann, anns)] {
@@ -43,6 +44,47 @@ async fn whoever_may_erase_erases_users_who_may_do_more_and_nobody_else_does() {
         is_gone(&world, &token).await;
     }
     world.get("/api/v1/profile", &admin).await.expect(200);
+}
+
+/// One right that cannot be undone takes nobody away who administers, in office or barred.
+#[tokio::test]
+async fn who_may_do_everything_is_erased_only_by_one_who_may_too() {
+    let world = World::new().await;
+    let (_, admin) = administrator(&world).await;
+    let (ann, anns) = world.user("ann@example.org", &[]).await;
+    promote(&world, &admin, &ann).await;
+    let (bob, bobs) = world.user("bob@example.org", &["*"]).await;
+    let (cid, _) = world.user("cid@example.org", &["*"]).await;
+    let barred = json!({"email": "cid@example.org", "first_name": "C", "last_name": "D", "is_active": false});
+    let path = |id: &str| format!("/api/v1/users/{id}");
+    world.put(&path(&cid), &admin, barred).await.expect(200);
+    let (_, officer) = world.user("officer@example.org", &["users.erase"]).await;
+    let (_, chief) = world
+        .user("chief@example.org", &["users.*", "roles.*"])
+        .await;
+    let (_, narrow) = key(&world, &admin, &["users.erase"]).await;
+    for id in [&ann, &bob, &cid] {
+        for caller in [&officer, &chief, &narrow] {
+            let answer = erased(&world, &path(id), caller).await;
+            answer.refused(403, "FORBIDDEN");
+            assert!(answer.text.contains("you lack *"), "{}", answer.text);
+        }
+        let user = world.get(&path(id), &admin).await.expect(200).json();
+        assert_ne!(user["first_name"], "Erased", "{user}");
+    }
+    // They are signed in as before, and the key erases those who may do less.
+    world.get("/api/v1/users", &anns).await.expect(200);
+    world.get("/api/v1/users", &bobs).await.expect(200);
+    let (kim, kims) = kim(&world).await;
+    erased(&world, &path(&kim), &narrow).await.expect(204);
+    is_gone(&world, &kims).await;
+    let (_, wide) = key(&world, &admin, &["*"]).await;
+    erased(&world, &path(&ann), &bobs).await.expect(204);
+    is_gone(&world, &anns).await;
+    for (id, caller) in [(&bob, &admin), (&cid, &wide)] {
+        erased(&world, &path(id), caller).await.expect(204);
+    }
+    is_gone(&world, &bobs).await;
 }
 
 #[tokio::test]

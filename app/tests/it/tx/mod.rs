@@ -2,6 +2,7 @@
 
 mod cancelled;
 mod conflict;
+mod counted;
 pub mod killed;
 mod relay;
 mod rollback;
