@@ -1,9 +1,11 @@
 //! Sealing and opening under one key: AES-256-GCM with a random nonce.
 //!
-//! Owns [`Cipher`], which shows nothing of its key. The context is authenticated and not stored: bytes that were moved to another
-//! record do not open there. A key seals far fewer than 2^32 texts, so random nonces do not meet.
+//! Owns [`Cipher`], which shows nothing of its key. The context is authenticated and not stored: bytes that
+//! were moved to another record do not open there. A key seals far fewer than 2^32 texts, so random nonces do
+//! not meet.
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::aead::{AES_256_GCM, Aad, Algorithm, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::Okm;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// Names the format, so that another one can be told from it.
@@ -33,6 +35,11 @@ impl Cipher {
         UnboundKey::new(&AES_256_GCM, bytes)
             .map(|key| Self(LessSafeKey::new(key)))
             .map_err(|_| Unsealable)
+    }
+
+    /// Under a key that is derived from another one.
+    pub(crate) fn derived(key: Okm<'_, &'static Algorithm>) -> Self {
+        Self(LessSafeKey::new(UnboundKey::from(key)))
     }
 
     /// Seals `plain` for the record that `context` names.
