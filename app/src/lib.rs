@@ -17,6 +17,7 @@ pub mod audit;
 pub mod auth;
 mod breaker;
 pub mod cache;
+mod cipher;
 pub mod cli;
 pub mod config;
 pub mod credentials;

@@ -1,64 +1,78 @@
 //! POST /api-keys.
 //!
-//! Takes no Idempotency-Key: a stored answer would hold the key.
+//! The answer holds the key: where it is kept for an Idempotency-Key, it is kept sealed.
 
-use axum::Json;
 use axum::extract::State;
-use http::{HeaderName, StatusCode, header};
 use sqlx::PgConnection;
 
-use super::domain::{ApiKey, Draft, KEPT_DEAD, MAX_KEYS};
+use super::domain::{Draft, KEPT_DEAD, MAX_KEYS};
 use super::key::Fresh;
 use super::wire::{ApiKeyCreated, CreateApiKey};
 use super::{ApiKeyId, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::InPerson;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Problem, Result};
+use crate::extract::idempotency::OptionalKey;
 use crate::extract::{ApiJson, Origin};
 use crate::roles::guard;
 use crate::state::AppState;
-use crate::tx::{self, Work};
+use crate::tx::{self, Once, Reply, Work};
 use crate::users::{UserId, store as users};
 
-/// Make an API key of permissions that you hold. The key is shown this once.
+/// Make an API key of permissions that you hold. The key is shown this once, and to whoever repeats the request
+/// with its Idempotency-Key.
 #[utoipa::path(post, path = "/api-keys", tag = "api-keys", request_body = CreateApiKey,
+    params(("idempotency-key" = Option<String>, Header, max_length = 255,
+        description = "Names this request for 24 hours: sent again, it is answered as before")),
     security(("bearer" = [])),
-    responses((status = 201, description = "The key, shown this once", body = ApiKeyCreated,
-        headers(("location" = String, description = "Path of the key")))))]
+    responses(
+        (status = 201, description = "The key, shown this once", body = ApiKeyCreated,
+            headers(("location" = String, description = "Path of the key"),
+                    ("idempotency-replayed" = String, description = "true when an earlier request had the effect"))),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "`IDEMPOTENCY_IN_FLIGHT`: The same request is in progress"),
+        (status = 422, body = Problem, content_type = "application/problem+json",
+            description = "`IDEMPOTENCY_KEY_REUSED`: The key was used for another request")))]
 pub(super) async fn create_api_key(
     caller: InPerson,
     origin: Origin,
     State(state): State<AppState>,
+    OptionalKey(key): OptionalKey,
     ApiJson(body): ApiJson<CreateApiKey>,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<ApiKeyCreated>)> {
+) -> Result<Reply> {
+    let owner = caller.principal.user;
+    let set = state.keyring.current();
+    let once = key
+        .map(|key| Once::sealed(owner, "api_keys.create", key, &body, &set))
+        .transpose()?;
     let draft = body.check()?;
     guard::may_hand_out(caller.principal.permissions(), &draft.scopes)?;
     let fresh = Fresh::draw().map_err(|error| Error::internal("draw an API key", error))?;
+    let id = ApiKeyId::new();
     let work = Create {
-        owner: caller.principal.user,
+        id,
+        owner,
         draft: &draft,
         fresh: &fresh,
         origin: &origin,
     };
-    let key = tx::transaction(&state.database, "create an API key", work).await?;
-    tracing::info!(user_id = %caller.principal.user, api_key_id = %key.id, "an API key was made");
-    let location = [(header::LOCATION, format!("/api/v1/api-keys/{}", key.id))];
-    let created = ApiKeyCreated {
-        key: fresh.text.expose_secret().to_owned(),
-        api_key: key.into(),
-    };
-    Ok((StatusCode::CREATED, location, Json(created)))
+    let reply = tx::once(&state.database, "create an API key", once.as_ref(), work).await?;
+    if !reply.replayed {
+        tracing::info!(user_id = %owner, api_key_id = %id, "an API key was made");
+    }
+    Ok(reply)
 }
 
 struct Create<'a> {
+    id: ApiKeyId,
     owner: UserId,
     draft: &'a Draft,
     fresh: &'a Fresh,
     origin: &'a Origin,
 }
 
-impl Work<ApiKey> for Create<'_> {
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<ApiKey> {
+impl Work<Reply> for Create<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Reply> {
         // Two requests cannot both find room for the last key.
         users::hold(connection, self.owner).await?;
         let live = store::count(connection, self.owner).await?;
@@ -69,13 +83,17 @@ impl Work<ApiKey> for Create<'_> {
             ));
         }
         store::tidy(connection, self.owner, KEPT_DEAD).await?;
-        let id = ApiKeyId::new();
+        let id = self.id;
         let key = store::insert(connection, id, self.owner, self.draft, self.fresh).await?;
         let event = Event::of(Action::ApiKeyCreated, self.origin)
             .by(self.owner)
             .on("api_key", id)
             .with(serde_json::json!({"scopes": self.draft.scopes}));
         audit::record(connection, &event).await?;
-        Ok(key)
+        let created = ApiKeyCreated {
+            key: self.fresh.text.expose_secret().to_owned(),
+            api_key: key.into(),
+        };
+        Reply::created(format!("/api/v1/api-keys/{id}"), &created)
     }
 }

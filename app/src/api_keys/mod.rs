@@ -1,8 +1,8 @@
 //! API keys: what a program presents in place of a sign-in.
 //!
 //! Owns the noun: routes, JSON, domain and SQL. A key may do what its scopes and its owner's roles both
-//! allow at the time of use. It is shown once and stored as a hash; with a key alone nobody can make,
-//! list or revoke keys, or change the account.
+//! allow at the time of use. It is shown once, and to who repeats the request with its Idempotency-Key; it is
+//! stored as a hash. With a key alone nobody can make, list or revoke keys, or change the account.
 
 mod create;
 mod domain;

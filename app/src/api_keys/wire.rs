@@ -70,7 +70,7 @@ pub(super) struct ApiKeyCreated {
 }
 
 /// An API key to be made.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateApiKey {
     /// What the key is for.

@@ -29,6 +29,8 @@ const EMBEDDED: &[(&str, &str)] = files![
     "0024_endings.sql",
     "0025_email_changed.sql",
     "0026_audit_details.sql",
+    "0027_sealed_answers.sql",
+    "0028_answers_about.sql",
 ];
 
 // What a second release would bring. Which one it is, an image of the journeys says in this file.

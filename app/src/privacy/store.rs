@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 
 use crate::db::{DbTime, QueryType, observed};
 use crate::error::{Error, Result};
+use crate::tx;
 use crate::users::UserId;
 
 /// Leaves of a user the row that others refer to, and nothing that tells of a person. The caller has locked that
@@ -51,5 +52,6 @@ pub(super) async fn forget(connection: &mut PgConnection, user: UserId) -> Resul
             .await
             .map_err(|error| Error::database("erase what a user has left", error))?;
     }
-    Ok(())
+    // What others were answered about them.
+    tx::forget_about(connection, user).await
 }

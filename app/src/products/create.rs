@@ -51,6 +51,7 @@ impl Work<Reply> for Create<'_> {
         let product = store::insert(connection, self.draft).await?;
         let location = format!("/api/v1/products/{}", product.id);
         let etag = ETag::of(product.version);
-        Reply::created(location, etag.into(), &ProductOut::from(product))
+        let reply = Reply::created(location, &ProductOut::from(product))?;
+        Ok(reply.with_etag(etag.into()))
     }
 }

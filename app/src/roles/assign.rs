@@ -1,7 +1,6 @@
 //! POST /roles/assign and /roles/remove.
 
 use axum::extract::State;
-use http::StatusCode;
 use sqlx::PgConnection;
 
 use super::domain::Role;
@@ -9,75 +8,106 @@ use super::wire::Assignment;
 use super::{RolesAssign, guard, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Problem, Result};
+use crate::extract::idempotency::OptionalKey;
 use crate::extract::{ApiJson, Origin};
 use crate::state::AppState;
-use crate::tx::{self, Work};
+use crate::tx::{self, Once, Reply, Work};
 use crate::users::bootstrap::ADMIN_ROLE;
 use crate::users::{UserId, administrators, store as users};
 
 /// Give a role of permissions that you hold to a user; it takes hold of their next request.
 #[utoipa::path(post, path = "/roles/assign", tag = "roles", request_body = Assignment,
+    params(("idempotency-key" = Option<String>, Header, max_length = 255,
+        description = "Names this request for 24 hours: sent again, it is answered as before")),
     security(("bearer" = ["roles.assign"])),
-    responses((status = 204, description = "The user has the role")))]
+    responses(
+        (status = 204, description = "The user has the role",
+            headers(("idempotency-replayed" = String, description = "true when an earlier request had the effect"))),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "`IDEMPOTENCY_IN_FLIGHT`: The same request is in progress"),
+        (status = 422, body = Problem, content_type = "application/problem+json",
+            description = "`IDEMPOTENCY_KEY_REUSED`: The key was used for another request")))]
 pub(super) async fn assign_role(
     caller: Authorized<RolesAssign>,
     origin: Origin,
     State(state): State<AppState>,
+    OptionalKey(key): OptionalKey,
     ApiJson(body): ApiJson<Assignment>,
-) -> Result<StatusCode> {
+) -> Result<Reply> {
+    let once = key
+        .map(|key| Once::new(caller.principal.user, "roles.assign", key, &body))
+        .transpose()?;
+    let mut changed = false;
     let work = Assign {
         caller: &caller.principal,
         origin: &origin,
         body: &body,
+        changed: &mut changed,
     };
-    let changed = tx::transaction(&state.database, "assign a role", work).await?;
-    Ok(told(&state, body.user_id, changed).await)
+    let reply = tx::once(&state.database, "assign a role", once.as_ref(), work).await?;
+    tell(&state, body.user_id, changed).await;
+    Ok(reply)
 }
 
 /// Take a role of permissions that you hold from a user; it takes hold of their next request.
 #[utoipa::path(post, path = "/roles/remove", tag = "roles", request_body = Assignment,
+    params(("idempotency-key" = Option<String>, Header, max_length = 255,
+        description = "Names this request for 24 hours: sent again, it is answered as before")),
     security(("bearer" = ["roles.assign"])),
-    responses((status = 204, description = "The user does not have the role")))]
+    responses(
+        (status = 204, description = "The user does not have the role",
+            headers(("idempotency-replayed" = String, description = "true when an earlier request had the effect"))),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "`IDEMPOTENCY_IN_FLIGHT`: The same request is in progress"),
+        (status = 422, body = Problem, content_type = "application/problem+json",
+            description = "`IDEMPOTENCY_KEY_REUSED`: The key was used for another request")))]
 pub(super) async fn remove_role(
     caller: Authorized<RolesAssign>,
     origin: Origin,
     State(state): State<AppState>,
+    OptionalKey(key): OptionalKey,
     ApiJson(body): ApiJson<Assignment>,
-) -> Result<StatusCode> {
+) -> Result<Reply> {
+    let once = key
+        .map(|key| Once::new(caller.principal.user, "roles.remove", key, &body))
+        .transpose()?;
+    let mut changed = false;
     let work = Remove(Assign {
         caller: &caller.principal,
         origin: &origin,
         body: &body,
+        changed: &mut changed,
     });
-    let changed = tx::transaction(&state.database, "remove a role", work).await?;
-    Ok(told(&state, body.user_id, changed).await)
+    let reply = tx::once(&state.database, "remove a role", once.as_ref(), work).await?;
+    tell(&state, body.user_id, changed).await;
+    Ok(reply)
 }
 
 struct Assign<'a> {
     caller: &'a Principal,
     origin: &'a Origin,
     body: &'a Assignment,
+    /// Whether the last try changed anything; what is committed is the last one.
+    changed: &'a mut bool,
 }
 
 struct Remove<'a>(Assign<'a>);
 
-/// Whether the user did not have the role.
-impl Work<bool> for Assign<'_> {
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<bool> {
+impl Work<Reply> for Assign<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Reply> {
         self.allowed(connection).await?;
         let Assignment { user_id, role_id } = *self.body;
-        let changed = users::assign(connection, user_id, role_id).await?;
-        if changed {
+        *self.changed = users::assign(connection, user_id, role_id).await?;
+        if *self.changed {
             self.note(connection, Action::RoleAssigned).await?;
         }
-        Ok(changed)
+        Ok(Reply::no_content())
     }
 }
 
-/// Whether the user had the role.
-impl Work<bool> for Remove<'_> {
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<bool> {
+impl Work<Reply> for Remove<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Reply> {
         let Self(assign) = self;
         let role = assign.allowed(connection).await?;
         let Assignment { user_id, role_id } = *assign.body;
@@ -94,11 +124,11 @@ impl Work<bool> for Remove<'_> {
             // It is locked, as `administrators::lock` does.
             administrators::one_stays(connection, user_id).await?;
         }
-        let changed = users::unassign(connection, user_id, role_id).await?;
-        if changed {
+        *assign.changed = users::unassign(connection, user_id, role_id).await?;
+        if *assign.changed {
             assign.note(connection, Action::RoleRemoved).await?;
         }
-        Ok(changed)
+        Ok(Reply::no_content())
     }
 }
 
@@ -125,9 +155,8 @@ impl Assign<'_> {
 }
 
 /// Announces what was committed.
-async fn told(state: &AppState, user: UserId, changed: bool) -> StatusCode {
+async fn tell(state: &AppState, user: UserId, changed: bool) {
     if changed {
         state.sessions.changed(&[user]).await;
     }
-    StatusCode::NO_CONTENT
 }

@@ -1,53 +1,57 @@
 //! POST /roles.
 
-use axum::Json;
 use axum::extract::State;
-use http::{HeaderName, StatusCode, header};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::domain::{Draft, Role};
+use super::domain::Draft;
 use super::wire::{RoleBody, RoleOut};
 use super::{RolesCreate, guard, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::Authorized;
 use crate::error::{Error, Problem, Result};
 use crate::extract::etag::ETag;
+use crate::extract::idempotency::OptionalKey;
 use crate::extract::{ApiJson, Origin};
 use crate::state::AppState;
-use crate::tx::{self, Work};
+use crate::tx::{self, Once, Reply, Work};
 use crate::users::{RoleId, UserId};
 
-/// Create a role of permissions that you hold.
+/// Create a role of permissions that you hold; with an Idempotency-Key at most once, however often the request
+/// is sent.
 #[utoipa::path(post, path = "/roles", tag = "roles", request_body = RoleBody,
+    params(("idempotency-key" = Option<String>, Header, max_length = 255,
+        description = "Names this request for 24 hours: sent again, it is answered as before")),
     security(("bearer" = ["roles.create"])),
     responses(
         (status = 201, description = "The role", body = RoleOut,
             headers(("location" = String, description = "Path of the role"),
-                    ("etag" = String, description = "Version, for if-match"))),
+                    ("etag" = String, description = "Version, for if-match"),
+                    ("idempotency-replayed" = String, description = "true when an earlier request had the effect"))),
         (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "`DUPLICATE_NAME`: The name is taken")))]
+            description = "`DUPLICATE_NAME`: The name is taken; `IDEMPOTENCY_IN_FLIGHT`: The same request is in progress"),
+        (status = 422, body = Problem, content_type = "application/problem+json",
+            description = "`IDEMPOTENCY_KEY_REUSED`: The key was used for another request")))]
 pub(super) async fn create_role(
     caller: Authorized<RolesCreate>,
     origin: Origin,
     State(state): State<AppState>,
+    OptionalKey(key): OptionalKey,
     ApiJson(body): ApiJson<RoleBody>,
-) -> Result<(StatusCode, [(HeaderName, String); 2], Json<RoleOut>)> {
+) -> Result<Reply> {
+    let by = caller.principal.user;
+    let once = key
+        .map(|key| Once::new(by, "roles.create", key, &body))
+        .transpose()?;
     let draft = body.check()?;
     guard::may_hand_out(caller.principal.permissions(), &draft.permissions)?;
-    let id = RoleId::new();
     let work = Create {
-        id,
+        id: RoleId::new(),
         draft: &draft,
-        by: caller.principal.user,
+        by,
         origin: &origin,
     };
-    let role = tx::transaction(&state.database, "create a role", work).await?;
-    let headers = [
-        (header::LOCATION, format!("/api/v1/roles/{id}")),
-        (header::ETAG, ETag::of(role.version).into()),
-    ];
-    Ok((StatusCode::CREATED, headers, Json(role.into())))
+    tx::once(&state.database, "create a role", once.as_ref(), work).await
 }
 
 struct Create<'a> {
@@ -57,8 +61,8 @@ struct Create<'a> {
     origin: &'a Origin,
 }
 
-impl Work<Role> for Create<'_> {
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<Role> {
+impl Work<Reply> for Create<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Reply> {
         store::insert(connection, self.id, self.draft).await?;
         let role = store::find(connection, self.id).await?;
         let role = role.ok_or_else(|| Error::internal("read the new role", "it is not there"))?;
@@ -67,6 +71,9 @@ impl Work<Role> for Create<'_> {
             .on("role", self.id)
             .with(json!({"name": role.name, "permissions": role.permissions}));
         audit::record(connection, &event).await?;
-        Ok(role)
+        let location = format!("/api/v1/roles/{}", role.id);
+        let etag = ETag::of(role.version);
+        let reply = Reply::created(location, &RoleOut::from(role))?;
+        Ok(reply.with_etag(etag.into()))
     }
 }

@@ -67,7 +67,7 @@ pub(super) struct RoleList {
 }
 
 /// A role to be created, or its new state.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RoleBody {
     #[schema(example = "Warehouse", min_length = 1, max_length = 64)]
@@ -117,7 +117,7 @@ impl RoleBody {
 }
 
 /// A role and a user.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Assignment {
     /// The user.

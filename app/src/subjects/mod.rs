@@ -6,14 +6,13 @@
 //! person meanwhile from making another one; it goes when no record of them is left ([`bury`]). A key
 //! leaves this module only inside of a [`SubjectKey`], which shows nothing of itself (I-04).
 
-mod cipher;
 mod store;
 
 use uuid::Uuid;
 
 use crate::users::UserId;
 
-pub use cipher::SubjectKey;
+pub use crate::cipher::Cipher as SubjectKey;
 pub use store::{bury, destroy, discard, key, keys};
 
 /// Whose key.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::cipher::KEY_LEN;
 use super::{Subject, SubjectKey};
+use crate::cipher::KEY_LEN;
 use crate::db::{DbTime, QueryType, observed};
 use crate::error::{Error, Result};
 

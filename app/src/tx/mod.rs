@@ -2,11 +2,14 @@
 //!
 //! Owns [`transaction`], which commits, rolls back and retries, and [`once()`], which does the same at
 //! most once for an Idempotency-Key. The work may run several times: it must touch nothing but its
-//! connection. A request that is cut off rolls back and leaves no connection behind (I-12).
+//! connection, and what each try sets anew. A request that is cut off rolls back and leaves no connection
+//! behind (I-12).
 
+mod kept;
 mod once;
 mod reply;
 mod retry;
+mod seal;
 
 use std::future::Future;
 
@@ -16,6 +19,7 @@ use crate::db::{Database, Transaction};
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 
+pub use kept::forget_about;
 pub use once::{Once, once};
 pub use reply::{REPLAYED, Reply};
 pub use retry::{Contended, RETRY_AFTER, is_conflict};

@@ -1,43 +1,48 @@
 //! At most one effect for an Idempotency-Key.
 //!
-//! Owns [`once()`] and the table `idempotency_keys`. The answer is stored in the transaction of the
-//! effect: either both are there or neither, whatever happens in between. A refusal had no effect and
-//! is not stored, so that the same key may be used once its cause is gone.
+//! Owns [`once()`] and [`Once`]. The answer is kept (`kept.rs`) in the transaction of the effect: either both
+//! are there or neither, whatever happens in between. A refusal had no effect and is not kept, so that the same
+//! key may be used once its cause is gone. What holds a secret or tells of a person is kept sealed (`seal.rs`).
 
-use http::StatusCode;
-use serde::Serialize;
-use sha2::{Digest as _, Sha256};
-use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
 use std::time::Duration;
 
+use erpgo_secret_set::SecretSet;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use sqlx::PgConnection;
+
+use super::kept::{self, Kept, Row};
+use super::seal::Seal;
 use super::{Reply, Work, transaction};
-use crate::db::{Database, DbTime, QueryType, observed};
+use crate::db::{Database, QueryType, observed};
 use crate::error::{Code, Error, Result};
 use crate::extract::idempotency::IdempotencyKey;
 use crate::users::UserId;
 
-/// How long an answer is kept.
-const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Expired answers that each new one takes with it: the table cannot grow on old ones.
-const SWEEP: i64 = 10;
-
 /// Names one intended effect.
-#[derive(Clone, Debug)]
 pub struct Once {
     /// Whose key it is.
-    pub caller: UserId,
+    pub(super) caller: UserId,
     /// What it is used for.
-    pub operation: &'static str,
+    pub(super) operation: &'static str,
     /// The key.
-    pub key: IdempotencyKey,
-    /// SHA-256 of what was asked for.
-    pub fingerprint: [u8; 32],
+    pub(super) key: IdempotencyKey,
+    /// Whom the answer tells of beside the caller.
+    pub(super) about: Option<UserId>,
+    keeping: Keeping,
+}
+
+/// How an answer is kept.
+enum Keeping {
+    /// As it is, with the SHA-256 of what was asked for.
+    Clear(Vec<u8>),
+    /// Sealed.
+    Sealed(Vec<Seal>),
 }
 
 impl Once {
-    /// `request` is what is asked for: the same key with another one is refused.
+    /// `request` is what is asked for: the same key with another one is refused. Neither a secret nor a
+    /// person's data is in it, or in the answer.
     ///
     /// # Errors
     /// When `request` cannot be written as JSON.
@@ -53,22 +58,114 @@ impl Once {
             caller,
             operation,
             key,
-            fingerprint: Sha256::digest(text).into(),
+            about: None,
+            keeping: Keeping::Clear(Sha256::digest(text).to_vec()),
         })
+    }
+
+    /// As [`Once::new`], whatever is in the request and in the answer: only who has `set`, and not who has the
+    /// database alone, can read the one or try what the other was.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sealed(
+        caller: UserId,
+        operation: &'static str,
+        key: IdempotencyKey,
+        request: &impl Serialize,
+        set: &SecretSet,
+    ) -> Result<Self> {
+        Ok(Self {
+            caller,
+            operation,
+            key,
+            about: None,
+            keeping: Keeping::Sealed(Seal::each(set, request)?),
+        })
+    }
+
+    /// The same, with an answer that tells of `person` and goes with them ([`super::forget_about`]).
+    #[must_use]
+    pub fn about(self, person: UserId) -> Self {
+        Self {
+            about: Some(person),
+            ..self
+        }
+    }
+
+    /// What no other intended effect has; bytes that were sealed for it open nowhere else.
+    fn context(&self) -> Vec<u8> {
+        let caller = self.caller.0;
+        let parts: [&[u8]; 4] = [
+            caller.as_bytes(),
+            self.operation.as_bytes(),
+            &[0],
+            self.key.as_str().as_bytes(),
+        ];
+        parts.concat()
     }
 
     /// The lock that the key's holder takes; colliding keys only wait for another try.
     fn lock(&self) -> i64 {
-        let digest = Sha256::new()
-            .chain_update(self.caller.0.as_bytes())
-            .chain_update(self.operation)
-            .chain_update([0])
-            .chain_update(self.key.as_str())
-            .finalize();
+        let digest = Sha256::digest(self.context());
         digest
             .iter()
             .take(8)
             .fold(0, |lock, byte| lock << 8 | i64::from(*byte))
+    }
+
+    /// `reply` as it is kept.
+    fn row<'a>(&'a self, reply: &'a Reply) -> Result<Row<'a>> {
+        match &self.keeping {
+            Keeping::Clear(fingerprint) => Ok(Row {
+                fingerprint,
+                body: &reply.body,
+                sealed: None,
+                sealed_by: None,
+            }),
+            Keeping::Sealed(seals) => {
+                let current = seals.first();
+                let seal = current
+                    .ok_or_else(|| Error::internal("seal an answer", "the set has no key"))?;
+                Ok(Row {
+                    fingerprint: &seal.fingerprint,
+                    body: "",
+                    sealed: Some(seal.seal(&self.context(), &reply.body)?),
+                    sealed_by: Some(&seal.kid),
+                })
+            }
+        }
+    }
+
+    /// The answer to an earlier request with this key, or the refusal to mix two requests up.
+    fn answer(&self, kept: Kept) -> Result<Reply> {
+        let (fingerprint, body) = self.opened(&kept).ok_or_else(lost)?;
+        if fingerprint != kept.fingerprint {
+            return Err(Error::refused(
+                Code::IdempotencyKeyReused,
+                "this Idempotency-Key was used with another body; use a new key for a new request",
+            ));
+        }
+        Ok(Reply {
+            body,
+            replayed: true,
+            ..kept.reply
+        })
+    }
+
+    /// The fingerprint that a repeat has, and the body that it gets.
+    fn opened(&self, kept: &Kept) -> Option<(&[u8], String)> {
+        match (&self.keeping, &kept.sealed) {
+            (Keeping::Clear(fingerprint), None) => {
+                Some((fingerprint.as_slice(), kept.reply.body.clone()))
+            }
+            (Keeping::Sealed(seals), Some((kid, sealed))) => {
+                let seal = seals.iter().find(|seal| seal.kid == *kid)?;
+                let body = seal.open(&self.context(), sealed)?;
+                Some((seal.fingerprint.as_slice(), body))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -76,7 +173,7 @@ impl Once {
 ///
 /// # Errors
 /// IDEMPOTENCY_IN_FLIGHT while another request holds the key, IDEMPOTENCY_KEY_REUSED when it asked
-/// for something else, and what `work` ends with.
+/// for something else, CONFLICT when its answer is there no more, and what `work` ends with.
 pub async fn once(
     database: &Database,
     name: &'static str,
@@ -99,11 +196,11 @@ impl<W: Work<Reply>> Work<Reply> for Guarded<'_, W> {
         if !try_lock(connection, once).await? {
             return Err(in_flight());
         }
-        if let Some(earlier) = find(connection, once).await? {
-            return earlier;
+        if let Some(kept) = kept::find(connection, once).await? {
+            return once.answer(kept);
         }
         let reply = self.work.run(connection).await?;
-        insert(connection, once, &reply).await?;
+        kept::put(connection, once, &reply, &once.row(&reply)?).await?;
         Ok(reply)
     }
 }
@@ -116,6 +213,16 @@ fn in_flight() -> Error {
     .retry_after(Duration::from_secs(1))
 }
 
+/// Whom it told of was erased since, or the key that it was sealed under is in the set no more. Its effect must
+/// not take place again.
+fn lost() -> Error {
+    Error::refused(
+        Code::Conflict,
+        "what this Idempotency-Key was used for is done, and its answer can no longer be given; \
+         use a new key for a new request",
+    )
+}
+
 async fn try_lock(connection: &mut PgConnection, once: &Once) -> Result<bool> {
     let query = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
         .bind(once.lock())
@@ -125,85 +232,109 @@ async fn try_lock(connection: &mut PgConnection, once: &Once) -> Result<bool> {
         .map_err(|error| Error::database("lock an idempotency key", error))
 }
 
-/// The answer to an earlier request with this key, or the refusal to mix two requests up.
-async fn find(connection: &mut PgConnection, once: &Once) -> Result<Option<Result<Reply>>> {
-    let fail = |error| Error::database("look an idempotency key up", error);
-    let query = sqlx::query(
-        "SELECT fingerprint, status, location, etag, body FROM idempotency_keys
-         WHERE caller = $1 AND operation = $2 AND key = $3 AND expires_at > $4",
-    )
-    .bind(once.caller)
-    .bind(once.operation)
-    .bind(once.key.as_str())
-    .bind(DbTime::now())
-    .fetch_optional(connection);
-    let row = observed(QueryType::Select, "idempotency_keys.find", query)
-        .await
-        .map_err(fail)?;
-    let Some(row) = row else { return Ok(None) };
-    let fingerprint: Vec<u8> = row.try_get("fingerprint").map_err(fail)?;
-    if fingerprint != once.fingerprint {
-        return Ok(Some(Err(Error::refused(
-            Code::IdempotencyKeyReused,
-            "this Idempotency-Key was used with another body; use a new key for a new request",
-        ))));
+#[cfg(test)]
+mod tests {
+    use erpgo_secret_set::{DatabaseUrl, Generation, Secret, first_generation};
+    use http::StatusCode;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    /// A set of its own for each number.
+    fn set(number: u8) -> SecretSet {
+        let parts = (0..6).map(|part| Sha256::digest([number, part]));
+        let random: Vec<u8> = parts.flatten().collect();
+        let random: [u8; 192] = random.try_into().unwrap();
+        let database = DatabaseUrl(Secret::new("postgres://u:p@h/d".into()));
+        let document = first_generation(&random, Timestamp::UNIX_EPOCH, database, None);
+        SecretSet::new(Generation::FIRST, document.keys).unwrap()
     }
-    stored(&row).map(|reply| Some(Ok(reply))).map_err(fail)
-}
 
-fn stored(row: &PgRow) -> Result<Reply, sqlx::Error> {
-    let status: i16 = row.try_get("status")?;
-    let status = u16::try_from(status)
-        .ok()
-        .and_then(|status| StatusCode::from_u16(status).ok())
-        .ok_or_else(|| sqlx::Error::Decode("not an HTTP status".into()))?;
-    Ok(Reply {
-        status,
-        location: row.try_get("location")?,
-        etag: row.try_get("etag")?,
-        body: row.try_get("body")?,
-        replayed: true,
-    })
-}
+    fn once(key: &str, request: &str, set: Option<&SecretSet>) -> Once {
+        let (caller, key) = (UserId(uuid::Uuid::nil()), key.parse().unwrap());
+        match set {
+            Some(set) => Once::sealed(caller, "test", key, &request, set).unwrap(),
+            None => Once::new(caller, "test", key, &request).unwrap(),
+        }
+    }
 
-async fn insert(connection: &mut PgConnection, once: &Once, reply: &Reply) -> Result<()> {
-    let fail = |error| Error::database("store an answer", error);
-    let now = DbTime::now();
-    let expires_at = now.0.checked_add(KEEP).map(DbTime).unwrap_or(now);
-    let sweep = sqlx::query(
-        "DELETE FROM idempotency_keys WHERE (caller, operation, key) IN (
-             SELECT caller, operation, key FROM idempotency_keys WHERE expires_at <= $1
-             ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
-    )
-    .bind(now)
-    .bind(SWEEP)
-    .execute(&mut *connection);
-    observed(QueryType::Delete, "idempotency_keys.sweep", sweep)
-        .await
-        .map_err(fail)?;
-    let query = sqlx::query(
-        "INSERT INTO idempotency_keys (caller, operation, key, fingerprint, status, location, etag,
-                                       body, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         ON CONFLICT (caller, operation, key) DO UPDATE SET
-             fingerprint = excluded.fingerprint, status = excluded.status,
-             location = excluded.location, etag = excluded.etag, body = excluded.body,
-             created_at = excluded.created_at, expires_at = excluded.expires_at
-         WHERE idempotency_keys.expires_at <= excluded.created_at",
-    )
-    .bind(once.caller)
-    .bind(once.operation)
-    .bind(once.key.as_str())
-    .bind(&once.fingerprint[..])
-    .bind(i16::try_from(reply.status.as_u16()).unwrap_or(500))
-    .bind(&reply.location)
-    .bind(&reply.etag)
-    .bind(&reply.body)
-    .bind(now)
-    .bind(expires_at)
-    .execute(connection);
-    observed(QueryType::Insert, "idempotency_keys.insert", query)
-        .await
-        .map(drop)
-        .map_err(fail)
+    /// What is read back of what `once` has kept.
+    fn kept(once: &Once) -> Kept {
+        let reply = Reply::created("/there".to_owned(), &"canary").unwrap();
+        let row = once.row(&reply).unwrap();
+        let sealed = row.sealed.map(|sealed| {
+            let kid = row.sealed_by.unwrap().to_owned();
+            (kid, sealed)
+        });
+        Kept {
+            fingerprint: row.fingerprint.to_vec(),
+            sealed,
+            reply: Reply {
+                body: row.body.to_owned(),
+                ..Reply::created("/there".to_owned(), &"").unwrap()
+            },
+        }
+    }
+
+    fn refused(once: &Once, kept: Kept) -> Code {
+        match once.answer(kept) {
+            Ok(reply) => panic!("answered {}", reply.status),
+            Err(error) => error.code(),
+        }
+    }
+
+    #[test]
+    fn a_repeat_is_answered_and_another_request_refused_sealed_or_not() {
+        let set = set(1);
+        for set in [None, Some(&set)] {
+            let first = once("a", "this", set);
+            let again = once("a", "this", set).answer(kept(&first)).ok().unwrap();
+            assert_eq!(again.status, StatusCode::CREATED);
+            assert_eq!(again.location.as_deref(), Some("/there"));
+            assert_eq!((&*again.body, again.replayed), ("\"canary\"", true));
+            let other = refused(&once("a", "that", set), kept(&first));
+            assert_eq!(other, Code::IdempotencyKeyReused);
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_holds_nothing_in_clear_and_opens_for_its_key_alone() {
+        let set = set(1);
+        let kept = || kept(&once("a", "this", Some(&set)));
+        let (_, sealed) = kept().sealed.unwrap();
+        assert!(!String::from_utf8_lossy(&sealed).contains("canary"));
+        assert!(kept().reply.body.is_empty());
+        assert_eq!(
+            refused(&once("b", "this", Some(&set)), kept()),
+            Code::Conflict
+        );
+    }
+
+    /// Taken out since, under a key that is there no more, or another one of that name.
+    #[test]
+    fn an_answer_that_does_not_open_is_no_reason_to_have_the_effect_again() {
+        let (set, other) = (set(1), set(2));
+        let again = once("a", "this", Some(&set));
+        let blank = |change: fn(&mut (String, Vec<u8>))| {
+            let mut kept = kept(&again);
+            change(kept.sealed.as_mut().unwrap());
+            kept
+        };
+        let emptied = blank(|(_, bytes)| bytes.clear());
+        assert_eq!(refused(&again, emptied), Code::Conflict);
+        let retired = blank(|(kid, _)| kid.push('0'));
+        assert_eq!(refused(&again, retired), Code::Conflict);
+        let kept = kept(&once("a", "this", Some(&other)));
+        assert_eq!(refused(&again, kept), Code::Conflict);
+    }
+
+    /// Two versions serve side by side, and must not both hold one key.
+    #[test]
+    fn the_lock_of_a_key_is_that_of_the_version_before() {
+        let once = once("key-1", "this", None);
+        let parts: [&[u8]; 4] = [&[0; 16], b"test", &[0], b"key-1"];
+        let digest = Sha256::digest(parts.concat());
+        let first: [u8; 8] = digest[..8].try_into().unwrap();
+        assert_eq!(once.lock(), i64::from_be_bytes(first));
+    }
 }

@@ -1,11 +1,8 @@
 //! POST /users.
 
-use axum::Json;
 use axum::extract::State;
-use http::{HeaderName, StatusCode, header};
 use sqlx::PgConnection;
 
-use super::domain::User;
 use super::password::PasswordRules;
 use super::wire::{CreateUser, UserOut};
 use super::{UserId, UsersCreate, store};
@@ -13,35 +10,46 @@ use crate::audit::{self, Action, Event};
 use crate::auth::Authorized;
 use crate::error::{Error, Problem, Result};
 use crate::extract::etag::ETag;
+use crate::extract::idempotency::OptionalKey;
 use crate::extract::{ApiJson, Origin};
 use crate::mail::{self, Message, To};
 use crate::metrics::METRICS;
 use crate::state::AppState;
-use crate::tx::{self, Work};
+use crate::tx::{self, Once, Reply, Work};
 
-/// Create a user, who has no role until one is assigned.
+/// Create a user, who has no role until one is assigned; with an Idempotency-Key at most once, however often the
+/// request is sent.
 #[utoipa::path(post, path = "/users", tag = "users", request_body = CreateUser,
+    params(("idempotency-key" = Option<String>, Header, max_length = 255,
+        description = "Names this request for 24 hours: sent again, it is answered as before")),
     security(("bearer" = ["users.create"])),
     responses(
         (status = 201, description = "The user", body = UserOut,
             headers(("location" = String, description = "Path of the user"),
-                    ("etag" = String, description = "Version, for if-match"))),
+                    ("etag" = String, description = "Version, for if-match"),
+                    ("idempotency-replayed" = String, description = "true when an earlier request had the effect"))),
         (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "`DUPLICATE_EMAIL`: The e-mail is taken"),
+            description = "`DUPLICATE_EMAIL`: The e-mail is taken; `IDEMPOTENCY_IN_FLIGHT`: The same request is in progress"),
+        (status = 422, body = Problem, content_type = "application/problem+json",
+            description = "`IDEMPOTENCY_KEY_REUSED`: The key was used for another request"),
         (status = 503, body = Problem, content_type = "application/problem+json",
             description = "`OVERLOADED`: Temporarily overloaded")))]
 pub(super) async fn create_user(
     caller: Authorized<UsersCreate>,
     origin: Origin,
     State(state): State<AppState>,
+    OptionalKey(key): OptionalKey,
     ApiJson(body): ApiJson<CreateUser>,
-) -> Result<(StatusCode, [(HeaderName, String); 2], Json<UserOut>)> {
-    let rules = PasswordRules::of(&state.settings.auth);
-    let new = body.check(rules)?;
-    // Hashed before a connection is taken: nothing waits in the pool for the hash.
+) -> Result<Reply> {
+    let (id, by) = (UserId::new(), caller.principal.user);
     let set = state.keyring.current();
+    let once = key
+        .map(|key| Once::sealed(by, "users.create", key, &body.asked(), &set))
+        .transpose()?
+        .map(|once| once.about(id));
+    let new = body.check(PasswordRules::of(&state.settings.auth))?;
+    // Hashed before a connection is taken: nothing waits in the pool for the hash.
     let hash = state.hasher.hash(set, new.password.into_secret()).await?;
-    let id = UserId::new();
     let insert = store::Insert {
         id,
         email: &new.email,
@@ -51,16 +59,14 @@ pub(super) async fn create_user(
     };
     let work = Create {
         insert,
-        by: caller.principal.user,
+        by,
         origin: &origin,
     };
-    let user = tx::transaction(&state.database, "create a user", work).await?;
-    METRICS.users_created.inc();
-    let headers = [
-        (header::LOCATION, format!("/api/v1/users/{id}")),
-        (header::ETAG, ETag::of(user.version).into()),
-    ];
-    Ok((StatusCode::CREATED, headers, Json(user.into())))
+    let reply = tx::once(&state.database, "create a user", once.as_ref(), work).await?;
+    if !reply.replayed {
+        METRICS.users_created.inc();
+    }
+    Ok(reply)
 }
 
 struct Create<'a> {
@@ -70,8 +76,8 @@ struct Create<'a> {
 }
 
 /// The row, the letter that asks for a proof of the address, and the note of it: all or none.
-impl Work<User> for Create<'_> {
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<User> {
+impl Work<Reply> for Create<'_> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Reply> {
         let id = self.insert.id;
         store::insert(connection, &self.insert).await?;
         let to = To::User(id, self.insert.email.as_str());
@@ -82,6 +88,8 @@ impl Work<User> for Create<'_> {
             .by(self.by)
             .on("user", id);
         audit::record(connection, &event).await?;
-        Ok(user)
+        let etag = ETag::of(user.version);
+        let reply = Reply::created(format!("/api/v1/users/{id}"), &UserOut::from(user))?;
+        Ok(reply.with_etag(etag.into()))
     }
 }

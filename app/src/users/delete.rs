@@ -65,8 +65,10 @@ impl Work<()> for Delete<'_> {
         administrators::one_stays(connection, self.id).await?;
         self.expected.check(&ETag::of(current.version))?;
         store::delete(connection, self.id).await?;
-        // The row is gone, and what the audit log has sealed of the person goes with it.
+        // The row is gone. What the audit log has sealed of the person goes with it, and so does what kept
+        // answers tell of them.
         subjects::destroy(connection, self.id.into()).await?;
+        tx::forget_about(connection, self.id).await?;
         let event = Event::of(Action::UserDeleted, self.origin)
             .by(self.caller.user)
             .on("user", self.id);

@@ -84,6 +84,15 @@ pub struct CreateUser {
     password: Secret,
 }
 
+/// What is asked for of a new user, the password with it: to be told from another request, and never kept.
+#[derive(Serialize)]
+pub(super) struct Asked<'a> {
+    email: &'a str,
+    first_name: &'a str,
+    last_name: &'a str,
+    password: &'a str,
+}
+
 /// A user to be created, checked.
 pub(super) struct Created {
     pub(super) email: Email,
@@ -93,6 +102,15 @@ pub(super) struct Created {
 }
 
 impl CreateUser {
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked {
+            email: &self.email,
+            first_name: &self.first_name,
+            last_name: &self.last_name,
+            password: self.password.expose_secret(),
+        }
+    }
+
     pub(super) fn check(self, rules: PasswordRules) -> Result<Created, Error> {
         let mut faults = Vec::new();
         let email = field(&mut faults, "#/email", &self.email);

@@ -37,6 +37,7 @@ mod products;
 mod program;
 mod queries;
 mod redis_tries;
+mod repeats;
 mod roles;
 mod rotation;
 mod runtime;

@@ -30,7 +30,7 @@ pub struct Document {
 pub struct Keys {
     /// Signs access tokens.
     pub jwt: RotatingKey,
-    /// Signs refresh tokens.
+    /// Signs refresh tokens; what kept answers are sealed under is derived from it.
     pub refresh: RotatingKey,
     /// Keyed into password hashes.
     pub pepper: RotatingKey,

@@ -1,6 +1,6 @@
 //! What the definition lets an `ErpGo` have, the API takes: when it starts and when it reloads (R15).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::process::Output;
 
 use erpgo_test_kit::schema::bounded;
@@ -170,8 +170,7 @@ fn refused(output: &Output) -> BTreeSet<String> {
 /// None of these that the API would take is kept from an `ErpGo`.
 #[test]
 fn the_api_bounds_requests_and_connections_where_the_definition_does() {
-    let mut all = BTreeMap::new();
-    bounded("", &spec_schema(), &mut all);
+    let all = bounded(&spec_schema());
     let of_http = STARTED_WITH.into_iter();
     let of_http = of_http.filter(|(key, _)| key.starts_with("http."));
     let of_http: Vec<_> = of_http.collect();

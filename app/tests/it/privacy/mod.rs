@@ -10,7 +10,7 @@ use crate::sql::sql;
 use crate::world::{PASSWORD, World};
 
 /// Everything that the database holds, as text: every column of every table.
-async fn dump(world: &World) -> String {
+pub async fn dump(world: &World) -> String {
     let mut connection = sqlx::PgConnection::connect(&world.database.admin_url())
         .await
         .unwrap();

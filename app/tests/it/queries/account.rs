@@ -53,6 +53,7 @@ pub async fn call(stage: &Stage, operation: &str) -> Option<Call> {
         "POST /api/v1/api-keys" => {
             // Who makes one holds what it may do.
             Call::new(Method::POST, path, &stage.admin)
+                .once()
                 .with(json!({"name": "shop", "scopes": ["products.read"]}))
         }
         "DELETE /api/v1/api-keys/{id}" => {

@@ -26,7 +26,7 @@ async fn users(stage: &Stage, operation: &str, method: Method, path: &str) -> Op
             path: format!("{path}?page=1&limit=1000&search=example&is_active=true"),
             ..call
         },
-        "POST /api/v1/users" => call.with(json!({
+        "POST /api/v1/users" => call.once().with(json!({
             "email": format!("new-{id}@example.org"), "first_name": "N", "last_name": "N",
             "password": PASSWORD})),
         "PUT /api/v1/users/{id}" => call.with(json!({
@@ -52,18 +52,22 @@ async fn roles(stage: &Stage, operation: &str, method: Method, path: &str) -> Op
             path: format!("{path}?page=1&limit=1000"),
             ..at("")
         },
-        "POST /api/v1/roles" => at("").with(body),
+        "POST /api/v1/roles" => at("").once().with(body),
         "GET /api/v1/roles/{id}" => at(stage.roles.first()?),
         "PUT /api/v1/roles/{id}" => at(&stage.held_role().await).with(body),
         "DELETE /api/v1/roles/{id}" => at(&stage.role().await),
         "POST /api/v1/roles/assign" => {
             let role = stage.held_role().await;
             let user = stage.person().await.id;
-            at("").with(json!({"user_id": user, "role_id": role}))
+            at("")
+                .once()
+                .with(json!({"user_id": user, "role_id": role}))
         }
         "POST /api/v1/roles/remove" => {
             let (user, role) = (stage.person().await.id, stage.roles.first()?);
-            at("").with(json!({"user_id": user, "role_id": role}))
+            at("")
+                .once()
+                .with(json!({"user_id": user, "role_id": role}))
         }
         _ => return None,
     })

@@ -31,6 +31,12 @@ impl Call {
         self
     }
 
+    /// With an Idempotency-Key, which costs statements.
+    pub fn once(self) -> Self {
+        let key = uuid::Uuid::new_v4().to_string();
+        self.header("idempotency-key", key)
+    }
+
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self

@@ -29,8 +29,8 @@ async fn products(stage: &Stage, operation: &str, method: Method, path: &str) ->
         return Some(Call::new(method, page, &stage.admin));
     }
     if operation == "POST /api/v1/products" {
-        let call = Call::new(method, path, &stage.admin).with(product(&sku));
-        return Some(call.header("idempotency-key", sku));
+        let call = Call::new(method, path, &stage.admin).once();
+        return Some(call.with(product(&sku)));
     }
     let id = stage.product(&sku).await;
     let call = Call::new(method, path.replace("{id}", &id), &stage.admin);

@@ -6,7 +6,7 @@ use erpgo_test_kit::Signal;
 use erpgo_test_kit::postgres::TestDatabase;
 
 use super::wire::Wire;
-use super::writes::{Change, NewProduct, NewUser, Write};
+use super::writes::{Change, NewApiKey, NewProduct, NewUser, NewUserOnce, Write};
 use crate::program::{administrator, start};
 use crate::world::{ADMIN, PASSWORD, until};
 
@@ -99,6 +99,20 @@ async fn killed_at_every_statement(mut write: impl Write, before: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exactly_once_a_write_killed_at_every_statement_has_one_effect_or_none() {
     killed_at_every_statement(NewProduct, 6).await;
+}
+
+/// The same, of an answer that is kept sealed: the user, the letter and the note of it. Before the commit: BEGIN, the
+/// lock, the look-up, these and what reads the user and the key of the note, the sweep, the answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exactly_once_a_user_whose_making_is_killed_at_every_statement_is_made_once() {
+    killed_at_every_statement(NewUserOnce, 10).await;
+}
+
+/// The same; the API key is shown by the repeat. Before the commit: BEGIN, the lock, the look-up, the owner, how
+/// many there are, what is over, the API key, the note and its key, the sweep, the answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exactly_once_an_api_key_whose_making_is_killed_at_every_statement_is_made_once() {
+    killed_at_every_statement(NewApiKey, 11).await;
 }
 
 /// p07, r04_4: the user, the letter and the note of it. Before the commit: BEGIN and these, at the least.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use http::Method;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 
 use crate::program::ask;
@@ -72,10 +73,7 @@ impl Write for NewProduct {
     }
 
     async fn judge(&self, pool: &PgPool, n: i64, answer: &Answer, repeated: bool) {
-        assert_eq!(answer.status, 201, "{n}: {}", answer.text);
-        let replayed = answer.headers.get("idempotency-replayed");
-        let replayed = replayed.is_some_and(|value| value == "true");
-        assert_eq!(replayed, repeated, "{n}: {:?}", answer.headers);
+        is_made(answer, n, repeated);
         let id: String = sqlx::query_scalar("SELECT id::text FROM products WHERE sku = $1")
             .bind(format!("S-{n}"))
             .fetch_one(pool)
@@ -85,14 +83,25 @@ impl Write for NewProduct {
     }
 }
 
+/// The answer to a request that made something, or to its repeat.
+fn is_made(answer: &Answer, n: i64, repeated: bool) {
+    assert_eq!(answer.status, 201, "{n}: {}", answer.text);
+    let replayed = answer.headers.get("idempotency-replayed");
+    let replayed = replayed.is_some_and(|value| value == "true");
+    assert_eq!(replayed, repeated, "{n}: {:?}", answer.headers);
+}
+
+fn user(n: i64) -> Value {
+    json!({"email": format!("user{n}@example.org"), "first_name": "Kim", "last_name": "Doe",
+        "password": PASSWORD})
+}
+
 /// POST /users: the row, the letter that asks for a proof of the address, and the note of it.
 pub struct NewUser;
 
 impl Write for NewUser {
     async fn send(&self, place: Place<'_>, n: i64) -> Option<Answer> {
-        let body = json!({"email": format!("user{n}@example.org"), "first_name": "Kim",
-            "last_name": "Doe", "password": PASSWORD});
-        sent(place, (Method::POST, "/api/v1/users"), "", &body).await
+        sent(place, (Method::POST, "/api/v1/users"), "", &user(n)).await
     }
 
     async fn effects(&self, pool: &PgPool, n: i64) -> Vec<i64> {
@@ -111,6 +120,73 @@ impl Write for NewUser {
             true => answer.refused(409, "DUPLICATE_EMAIL"),
             false => assert_eq!(answer.status, 201, "{n}: {}", answer.text),
         }
+    }
+}
+
+/// POST /users with a key: the answer is kept beside the row, the letter and the note of it.
+pub struct NewUserOnce;
+
+impl Write for NewUserOnce {
+    async fn send(&self, place: Place<'_>, n: i64) -> Option<Answer> {
+        let key = format!("idempotency-key: user{n}@example.org\r\n");
+        sent(place, (Method::POST, "/api/v1/users"), &key, &user(n)).await
+    }
+
+    async fn effects(&self, pool: &PgPool, n: i64) -> Vec<i64> {
+        let kept = "SELECT count(*) FROM idempotency_keys WHERE key = $1";
+        let mut effects = NewUser.effects(pool, n).await;
+        effects.extend(counts(pool, [kept], &format!("user{n}@example.org")).await);
+        effects
+    }
+
+    async fn judge(&self, pool: &PgPool, n: i64, answer: &Answer, repeated: bool) {
+        is_made(answer, n, repeated);
+        let id: String = sqlx::query_scalar("SELECT id::text FROM users WHERE email = $1")
+            .bind(format!("user{n}@example.org"))
+            .fetch_one(pool)
+            .await
+            .unwrap();
+        assert_eq!(answer.json()["id"], id, "{n}");
+        assert_eq!(answer.headers["location"], format!("/api/v1/users/{id}"));
+    }
+}
+
+/// POST /api-keys with a key: whoever repeats it gets the API key whose hash is stored.
+pub struct NewApiKey;
+
+impl Write for NewApiKey {
+    /// Nobody has more than ten.
+    async fn prepare(&mut self, pool: &PgPool, _: i64) {
+        let gone = sqlx::query("DELETE FROM api_keys").execute(pool).await;
+        gone.unwrap();
+    }
+
+    async fn send(&self, place: Place<'_>, n: i64) -> Option<Answer> {
+        let body = json!({"name": format!("K-{n}"), "scopes": ["users.read"]});
+        let key = format!("idempotency-key: K-{n}\r\n");
+        sent(place, (Method::POST, "/api/v1/api-keys"), &key, &body).await
+    }
+
+    async fn effects(&self, pool: &PgPool, n: i64) -> Vec<i64> {
+        let statements = [
+            "SELECT count(*) FROM api_keys WHERE name = $1",
+            "SELECT count(*) FROM idempotency_keys WHERE key = $1",
+            "SELECT count(*) FROM audit_events e JOIN api_keys k ON e.target = 'api_key:' || k.id::text
+             WHERE e.action = 'api_key.created' AND k.name = $1",
+        ];
+        counts(pool, statements, &format!("K-{n}")).await
+    }
+
+    async fn judge(&self, pool: &PgPool, n: i64, answer: &Answer, repeated: bool) {
+        is_made(answer, n, repeated);
+        let hash: Vec<u8> = sqlx::query_scalar("SELECT key_hash FROM api_keys WHERE name = $1")
+            .bind(format!("K-{n}"))
+            .fetch_one(pool)
+            .await
+            .unwrap();
+        let made = answer.json();
+        let given = Sha256::digest(made["key"].as_str().unwrap());
+        assert_eq!(given.to_vec(), hash, "{n}");
     }
 }
 

@@ -1,27 +1,29 @@
 //! Sealing and opening under one key: AES-256-GCM with a random nonce.
 //!
-//! Owns [`SubjectKey`]. The context is authenticated and not stored: bytes that were moved to another
-//! record do not open there. A key seals far fewer than 2^32 texts, so random nonces do not meet.
+//! Owns [`Cipher`], which shows nothing of its key. The context is authenticated and not stored: bytes that
+//! were moved to another record do not open there. A key seals far fewer than 2^32 texts, so random nonces do
+//! not meet.
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::aead::{AES_256_GCM, Aad, Algorithm, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::Okm;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// Names the format, so that another one can be told from it.
 const FORMAT: u8 = 1;
 
 /// Bytes of a key.
-pub(super) const KEY_LEN: usize = 32;
+pub(crate) const KEY_LEN: usize = 32;
 
-/// A person's key.
-pub struct SubjectKey(LessSafeKey);
+/// One key.
+pub struct Cipher(LessSafeKey);
 
 /// The operating system gave no random bytes, or the key has the wrong length.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("a personal value cannot be sealed")]
+#[error("a value cannot be sealed")]
 pub struct Unsealable;
 
-impl SubjectKey {
-    pub(super) fn random_bytes() -> Result<[u8; KEY_LEN], Unsealable> {
+impl Cipher {
+    pub(crate) fn random_bytes() -> Result<[u8; KEY_LEN], Unsealable> {
         let mut bytes = [0; KEY_LEN];
         SystemRandom::new()
             .fill(&mut bytes)
@@ -29,10 +31,15 @@ impl SubjectKey {
         Ok(bytes)
     }
 
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Unsealable> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Unsealable> {
         UnboundKey::new(&AES_256_GCM, bytes)
             .map(|key| Self(LessSafeKey::new(key)))
             .map_err(|_| Unsealable)
+    }
+
+    /// Under a key that is derived from another one.
+    pub(crate) fn derived(key: Okm<'_, &'static Algorithm>) -> Self {
+        Self(LessSafeKey::new(UnboundKey::from(key)))
     }
 
     /// Seals `plain` for the record that `context` names.
@@ -72,8 +79,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn key() -> SubjectKey {
-        SubjectKey::from_bytes(&SubjectKey::random_bytes().unwrap()).unwrap()
+    fn key() -> Cipher {
+        Cipher::from_bytes(&Cipher::random_bytes().unwrap()).unwrap()
     }
 
     proptest! {
@@ -96,6 +103,6 @@ mod tests {
 
     #[test]
     fn a_key_has_32_bytes() {
-        assert!(SubjectKey::from_bytes(&[0; 31]).is_err());
+        assert!(Cipher::from_bytes(&[0; 31]).is_err());
     }
 }
