@@ -1,8 +1,8 @@
 //! When a server that is away is tried again.
 //!
 //! Owns [`Breaker`] (pure: it is told the time). After so many failures in a row nothing is tried for a
-//! while, then one try decides. Redis and the mail server have one each; what calls another service
-//! gets its own.
+//! while, then one try decides. Redis and the mail server have one each, and so has each service that is called
+//! ([`crate::outgoing`]).
 
 use std::time::{Duration, Instant};
 
@@ -46,9 +46,13 @@ impl Breaker {
         }
     }
 
-    /// Keeps others from probing while one does.
-    pub(crate) fn probing(&mut self, now: Instant) {
-        self.until = Some(now + self.rest);
+    /// Whether a call may be tried now; once it has rested, one, and the others wait for what comes of it.
+    pub(crate) fn enters(&mut self, now: Instant) -> bool {
+        let admission = self.admit(now);
+        if admission == Admission::Probe {
+            self.until = Some(now + self.rest);
+        }
+        admission != Admission::Wait
     }
 
     pub(crate) fn succeeded(&mut self) {
@@ -100,10 +104,12 @@ mod tests {
         for _ in 0..5 {
             breaker.failed(start);
         }
-        assert_eq!(breaker.admit(start + REST), Admission::Probe);
-        breaker.probing(start + REST);
-        assert_eq!(breaker.admit(start + REST), Admission::Wait);
-        assert_eq!(breaker.admit(start + REST * 2), Admission::Probe);
+        assert!(!breaker.enters(start + REST / 2));
+        assert!(breaker.enters(start + REST));
+        assert!(!breaker.enters(start + REST));
+        assert!(breaker.enters(start + REST * 2));
+        breaker.succeeded();
+        assert!(breaker.enters(start + REST * 2) && breaker.enters(start + REST * 2));
     }
 
     proptest! {

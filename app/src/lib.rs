@@ -15,6 +15,7 @@ pub mod api_keys;
 mod attachment;
 pub mod audit;
 pub mod auth;
+mod backoff;
 mod breaker;
 pub mod cache;
 mod cipher;

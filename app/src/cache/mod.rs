@@ -20,7 +20,7 @@ use redis::{Cmd, FromRedisValue};
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use crate::breaker::{Admission, Breaker};
+use crate::breaker::Breaker;
 use crate::metrics::METRICS;
 use crate::users::UserId;
 
@@ -226,16 +226,7 @@ impl Redis {
 
     /// Whether a call may be tried; when Redis has rested, one.
     fn admitted(&self) -> bool {
-        let now = Instant::now();
-        let mut breaker = self.breaker();
-        match breaker.admit(now) {
-            Admission::Try => true,
-            Admission::Probe => {
-                breaker.probing(now);
-                true
-            }
-            Admission::Wait => false,
-        }
+        self.breaker().enters(Instant::now())
     }
 
     fn judge(&self, answered: bool) {

@@ -2,19 +2,28 @@
 //!
 //! Owns [`Acks`]: the last verdict, with what still drains and what each pepper holds. It is sent at
 //! once when any of that changes and again every [`AGAIN`], so that a sidecar that was restarted
-//! learns of it. Attempts are bounded; a sidecar that is not there costs a log line.
+//! learns of it. Each round is a call with an end ([`Outgoing`]), and rounds go on for as long as the process does:
+//! a sidecar that is not there costs a log line.
 
 use std::time::Duration;
 
 use erpgo_secret_set::{AcceptedKid, Ack, PepperHashes, Verdict};
+use http::Method;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::outgoing;
+use crate::outgoing::{Outgoing, Patience};
 
 const AGAIN: Duration = Duration::from_secs(10);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Failures in a row before it is said that nobody answers: 1.5 s.
+/// What lies beside this process answers at once or not at all. Its rest is short: a rotation waits for what is
+/// to be said.
+const PATIENCE: Patience = Patience {
+    attempt: Duration::from_secs(2),
+    whole: Duration::from_secs(3),
+    waits: [Duration::from_millis(50), Duration::from_millis(100)],
+    rest: Duration::from_millis(500),
+};
+/// Rounds in a row that fail before it is said that nobody answers: more than a second.
 const SILENT: u32 = 5;
 
 /// The last verdict, on its way to the sidecar.
@@ -97,21 +106,23 @@ impl Acks {
 
     /// Sends each report to `url` until `stop`.
     pub async fn deliver(self, url: url::Url, stop: CancellationToken) {
-        let Ok(client) = reqwest::Client::builder()
-            .timeout(ATTEMPT_TIMEOUT)
-            .no_proxy()
-            .build()
-        else {
+        let Ok(client) = reqwest::Client::builder().no_proxy().build() else {
             tracing::error!("the client for acknowledgements cannot be built");
             return;
         };
+        let sidecar = Outgoing::new("sidecar", client, PATIENCE);
         let mut reports = self.report.subscribe();
         let mut failures = 0;
         loop {
             let ack = reports.borrow_and_update().ack();
-            let sent = match &ack {
-                Some(ack) => send(&client, &url, ack).await,
-                None => true,
+            let round = async {
+                match &ack {
+                    Some(ack) => send(&sidecar, &url, ack).await,
+                    None => true,
+                }
+            };
+            let Some(sent) = stop.run_until_cancelled(round).await else {
+                return;
             };
             note(sent, failures);
             failures = if sent { 0 } else { failures + 1 };
@@ -130,7 +141,7 @@ impl Default for Acks {
     }
 }
 
-/// 50, 100, 200, 400 and then 800 ms after failures in a row.
+/// 50, 100, 200, 400 and then 800 ms after rounds in a row that failed.
 fn wait(failures: u32) -> Duration {
     match failures {
         0 => AGAIN,
@@ -146,7 +157,8 @@ fn note(sent: bool, failures: u32) {
     }
 }
 
-async fn send(client: &reqwest::Client, url: &url::Url, ack: &Ack) -> bool {
-    let answer = outgoing::send("sidecar", client.post(url.clone()).json(ack)).await;
+async fn send(sidecar: &Outgoing, url: &url::Url, ack: &Ack) -> bool {
+    let request = sidecar.request(Method::POST, url.clone()).json(ack);
+    let answer = sidecar.call(request).await;
     answer.is_ok_and(|answer| answer.status().is_success())
 }

@@ -15,6 +15,7 @@ use std::future::Future;
 
 use sqlx::PgConnection;
 
+use crate::backoff::jittered;
 use crate::db::{Database, Transaction};
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
@@ -53,7 +54,7 @@ pub async fn transaction<T>(
         let Some(wait) = waits.next() else {
             return Err(retry::contended(name, failure));
         };
-        let wait = retry::jittered(wait);
+        let wait = jittered(wait);
         tracing::info!(
             transaction = name,
             retry_after_seconds = wait.as_secs_f64(),

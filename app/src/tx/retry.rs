@@ -51,15 +51,10 @@ pub(super) fn contended(name: &'static str, last: Error) -> Error {
     }
 }
 
-/// Between three quarters and five quarters of `wait`: those who met do not meet again.
-pub(super) fn jittered(wait: Duration) -> Duration {
-    let random = uuid::Uuid::new_v4().as_u128() as u32;
-    wait.mul_f64(0.75 + 0.5 * f64::from(random) / f64::from(u32::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backoff::jittered;
 
     #[test]
     fn p08_waits_grow_and_stay_near_their_length() {

@@ -31,6 +31,7 @@ mod mail;
 mod matrix;
 mod migrate;
 mod openapi;
+mod outgoing;
 mod owasp;
 mod privacy;
 mod products;
