@@ -12,6 +12,7 @@ mod login;
 mod logout;
 pub mod principal;
 mod profile;
+mod recent;
 mod refresh;
 pub(crate) mod revoke;
 mod second_step;

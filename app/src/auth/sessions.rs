@@ -16,6 +16,7 @@ use moka::future::Cache as Memory;
 use sqlx::PgConnection;
 use subtle::ConstantTimeEq as _;
 
+use super::recent::recent;
 use super::store;
 use super::token::{Claims, TokenError};
 use crate::api_keys::{self, ApiKeyId, Known, Presented};
@@ -246,6 +247,22 @@ impl Sessions {
         let permissions = store::permissions(connection, user).await?;
         self.redis.keep_permissions(user, epoch, &permissions).await;
         Ok(permissions)
+    }
+
+    /// Puts what those may do who came last into Redis, unless it is there: whichever process they come to next, it
+    /// need not ask PostgreSQL for it. How many it was not there of; none of them when Redis is away.
+    ///
+    /// # Errors
+    /// 503 when the database is away.
+    pub async fn warm(&self) -> Result<Option<u64>> {
+        self.redis.has_been_met().await;
+        if !self.redis.is_up() {
+            return Ok(None);
+        }
+        let mut connection = self.database.acquire_in_turn().await?;
+        let entries = recent(&mut connection).await?;
+        connection.done();
+        Ok(Some(self.redis.add_permissions(&entries).await))
     }
 
     /// Forgets what is known of `users` here and tells every other process to.

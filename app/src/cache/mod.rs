@@ -17,7 +17,7 @@ use erpgo_secret_set::Secret;
 use futures::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::Instrument as _;
 
 use crate::breaker::Breaker;
@@ -25,6 +25,7 @@ use crate::metrics::METRICS;
 use crate::users::UserId;
 
 pub use link::{Link, LinkError};
+pub(crate) use permissions::Entry;
 pub use supervise::supervise;
 
 /// No answer within this time counts as no answer: a local Redis takes well under 1 ms.
@@ -63,6 +64,8 @@ struct Inner {
     connection: ArcSwapOption<MultiplexedConnection>,
     listening: AtomicBool,
     configured: AtomicBool,
+    // From when on it is known whether there is a Redis that answers.
+    met: watch::Sender<bool>,
     handed: mpsc::Sender<Link>,
     // Until the supervisor takes it.
     arriving: Mutex<Option<mpsc::Receiver<Link>>>,
@@ -78,6 +81,7 @@ impl Inner {
             connection: ArcSwapOption::empty(),
             listening: AtomicBool::new(false),
             configured: AtomicBool::new(false),
+            met: watch::Sender::new(false),
             handed,
             arriving: Mutex::new(Some(arriving)),
         }
@@ -140,6 +144,17 @@ impl Redis {
     #[must_use]
     pub fn is_listening(&self) -> bool {
         self.inner.listening.load(Ordering::Acquire)
+    }
+
+    /// Waits until the first try to connect has ended, well or not, or there is nothing to connect to.
+    pub(crate) async fn has_been_met(&self) {
+        let mut met = self.inner.met.subscribe();
+        // Fails only once nobody can say so any more, which `self` can.
+        let _ = met.wait_for(|met| *met).await;
+    }
+
+    fn met(&self) {
+        self.inner.met.send_replace(true);
     }
 
     /// Runs `command`, which may be repeated, up to three times; nothing when Redis is away, slow or fails.
@@ -301,6 +316,7 @@ impl Redis {
         self.inner.configured.store(is_set, Ordering::Release);
         if !is_set {
             self.tell(false);
+            self.met();
         }
     }
 

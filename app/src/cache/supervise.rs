@@ -106,6 +106,7 @@ async fn hold(
             Ok(link) => link,
             Err(error) => {
                 tracing::debug!(error = %erpgo_telemetry::chain(&error), "redis is away");
+                redis.met();
                 return false;
             }
         },
@@ -118,6 +119,7 @@ async fn hold(
     sessions.forget_all();
     redis.inner.listening.store(true, Ordering::Release);
     redis.tell(true);
+    redis.met();
     tracing::info!("redis is connected");
     listen(link, sessions, redis.response()).await;
     tracing::warn!("redis is away; the database and this process's memory answer instead");

@@ -117,7 +117,7 @@ async fn until_told(state: &AppState) -> Exit {
     let ready = async {
         let verdict = schema::wait_until_complete(&state.database).await;
         if verdict == Exit::Ok {
-            warm::up(&state.database.pool()).await;
+            warm::up(state).await;
             prepare(state).await;
             state.lifecycle.advance(Phase::Serving);
             tracing::info!("ready");

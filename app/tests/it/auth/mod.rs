@@ -18,3 +18,4 @@ mod sweep;
 mod told;
 mod tries;
 mod unlock;
+mod warm;
