@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::auth::hash::Hasher;
+use crate::auth::refusals::Refusals;
 use crate::auth::sessions::Sessions;
 use crate::cache::Redis;
 use crate::config::{LiveSettings, Settings};
@@ -41,6 +42,8 @@ pub struct Parts {
     pub hasher: Hasher,
     /// Sign-in limits.
     pub logins: LoginLimits,
+    /// Refusals that are not in the audit log yet.
+    pub refusals: Refusals,
     /// Limits of requests.
     pub rates: RateLimits,
     /// Whether the process serves, or is about to end.
@@ -57,6 +60,7 @@ impl AppState {
             sessions: Sessions::new(database.clone(), redis.clone()),
             hasher: Hasher::new(&settings.auth),
             logins: LoginLimits::new(redis.clone(), Arc::clone(&live)),
+            refusals: Refusals::default(),
             rates: RateLimits::new(redis.clone(), Arc::clone(&live)),
             lifecycle: Lifecycle::default(),
             products: products(&database, settings.http.request_timeout),

@@ -31,7 +31,7 @@ use crate::state::AppState;
 pub use action::{Action, Outcome};
 pub use event::{Event, Personal};
 pub(crate) use query::Filter;
-pub(crate) use record::noted;
+pub(crate) use record::{noted, record_together};
 pub use record::{record, record_alone};
 
 crate::permissions! {

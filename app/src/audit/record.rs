@@ -1,8 +1,8 @@
 //! Writes an event in the transaction of its effect.
 //!
-//! Owns [`record`], [`record_alone`] and their twins that say when it was. An event is there exactly when its effect is. Nothing here
-//! waits for other writers: the event is put down beside a note that it is not chained yet, and the
-//! sealer ([`super::seal`]) does the rest.
+//! Owns [`record`], [`record_alone`], their twins that say when it was, and [`record_together`]. An event is there
+//! exactly when its effect is. Nothing here waits for other writers: the event is put down beside a note that it is
+//! not chained yet, and the sealer ([`super::seal`]) does the rest.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -70,6 +70,20 @@ pub(crate) async fn noted(connection: &mut PgConnection, event: &Event) -> Resul
 pub async fn record_alone(database: &Database, event: &Event) -> Result<()> {
     noted_alone(database, event).await?;
     Ok(())
+}
+
+/// As [`record_alone`], for several: all of them are written, or none.
+///
+/// # Errors
+/// As there.
+pub(crate) async fn record_together(database: &Database, events: &[Event]) -> Result<()> {
+    let mut tx = database.begin_in_turn().await?;
+    for event in events {
+        noted(&mut tx, event).await?;
+    }
+    tx.commit()
+        .await
+        .map_err(|error| Error::database("commit to the audit log", error))
 }
 
 /// As [`record_alone`]; the moment is that of [`noted`].

@@ -17,6 +17,7 @@ use super::failure::{Failure, Step};
 use super::grant::{self, Client, Holder};
 use super::hash::{StoredHash, Verdict};
 use super::store::{self, Credentials};
+use super::tally::Refused;
 use super::tried::Tried;
 use super::unattended;
 use super::wire::{LoginBody, SignedIn};
@@ -136,7 +137,10 @@ async fn sign_in(
 
 async fn admit(state: &AppState, origin: &Origin, typed: &str) -> Result<()> {
     let admitted = state.logins.admit("login", origin.ip, Some(typed)).await;
-    admitted.inspect_err(|_| Tried::RateLimited.count())
+    admitted.inspect_err(|_| {
+        Tried::RateLimited.count();
+        state.refusals.note(Refused::SignIn, origin);
+    })
 }
 
 /// Whoever has signed in, with a better hash to store if there is one.

@@ -11,9 +11,11 @@ use http::header;
 use http::request::Parts;
 
 use super::sessions::Grant;
+use super::tally::Pass;
 use super::token::{self, Kind, TokenError};
 use crate::api_keys::{self, ApiKeyId, Presented};
 use crate::error::{Code, Error};
+use crate::extract::Origin;
 use crate::layers::Scope;
 use crate::limits::Subject;
 use crate::metrics::METRICS;
@@ -113,6 +115,9 @@ impl FromRequestParts<AppState> for Authenticated {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Error> {
         let outcome = authenticate(parts, state).await;
         note(&outcome);
+        if let Err(error) = &outcome {
+            tell(parts, state, error).await;
+        }
         let principal = outcome?;
         // Routes outside the layers, if there were any, would have no class and no limit.
         if let Some(scope) = parts.extensions.get::<Scope>().cloned() {
@@ -128,6 +133,19 @@ fn note(outcome: &Result<Principal, Error>) {
         Err(error) => label(error.code()),
     };
     METRICS.token_validations.with_label_values(&[result]).inc();
+}
+
+/// Tells of what was presented and is refused.
+async fn tell(parts: &mut Parts, state: &AppState, error: &Error) {
+    let Ok(token) = bearer(parts) else { return };
+    let pass = if token.starts_with(api_keys::PREFIX) {
+        Pass::ApiKey
+    } else {
+        Pass::AccessToken
+    };
+    if let Ok(origin) = Origin::from_request_parts(parts, state).await {
+        state.refusals.heed(pass, error, &origin);
+    }
 }
 
 impl<P: Required> FromRequestParts<AppState> for Authorized<P> {

@@ -12,6 +12,7 @@ use erpgo_secret_set::SecretSet;
 use sqlx::PgConnection;
 
 use super::store::{self, Kept};
+use super::tally::Pass;
 use super::token::{self, Claims, Issued, Kind, Subject};
 use super::wire::{RefreshBody, SignedIn};
 use super::{grant, revoke};
@@ -42,9 +43,22 @@ pub(super) async fn refresh(
     device: Device,
     ApiJson(body): ApiJson<RefreshBody>,
 ) -> Result<Json<SignedIn>> {
+    let presented = body.refresh_token.expose_secret();
+    let exchanged = exchanged(&state, presented, &device, &origin).await;
+    exchanged
+        .map(Json)
+        .inspect_err(|error| state.refusals.heed(Pass::RefreshToken, error, &origin))
+}
+
+/// The next pair for the token that is `presented`.
+async fn exchanged(
+    state: &AppState,
+    presented: &str,
+    device: &Device,
+    origin: &Origin,
+) -> Result<SignedIn> {
     let set = state.keyring.current();
     let settings = &state.settings.auth;
-    let presented = body.refresh_token.expose_secret();
     let claims = token::verify(Kind::Refresh, &set, &settings.issuer, presented)?;
     let seen = AtomicBool::new(false);
     let work = Rotate {
@@ -52,13 +66,13 @@ pub(super) async fn refresh(
         settings,
         claims: &claims,
         presented,
-        device: &device,
-        origin: &origin,
+        device,
+        origin,
         reused: &seen,
     };
     match tx::transaction(&state.database, "exchange a refresh token", work).await {
-        Ok(Some(answer)) => Ok(Json(answer)),
-        Ok(None) => Err(reused(&state, &claims).await),
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Err(reused(state, &claims).await),
         Err(error) => {
             if seen.load(Ordering::Relaxed) {
                 tracing::warn!(user_id = %claims.sub, session_id = %claims.sid, "a refresh token was used twice; the session could not be ended");

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::challenge;
 use super::failure::{Failure, Step};
 use super::grant::{self, Client, Holder};
+use super::tally::Refused;
 use super::token::TokenError;
 use super::tried::Tried;
 use super::unattended;
@@ -49,7 +50,10 @@ pub(super) async fn login_second_factor(
 ) -> Result<Json<SignedIn>> {
     // Whose challenge it is, is not looked up for whoever has had their share.
     let admitted = state.logins.admit("second-factor", origin.ip, None).await;
-    admitted.inspect_err(|_| Tried::RateLimited.count())?;
+    admitted.inspect_err(|_| {
+        Tried::RateLimited.count();
+        state.refusals.note(Refused::SecondFactor, &origin);
+    })?;
     let contact = contact(&state, &body).await;
     let trial = Trial {
         contact: contact.inspect_err(unfinished)?,

@@ -196,7 +196,7 @@ fn key(hash: &str) -> String {
 }
 
 // One subscriber has a whole /64: counting its addresses one by one would count nothing.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
         v4 => v4,

@@ -17,6 +17,8 @@ use crate::state::AppState;
 const AT_ONCE: Duration = Duration::from_millis(100);
 /// What requests may take beyond the drain, at which they are cut off.
 const SHORT: Duration = Duration::from_secs(1);
+/// For what the audit log has not been told yet: as a rule nothing, and a few events after an attack.
+const NOTE: Duration = Duration::from_millis(500);
 /// Requests and tasks have let go of it by then; what is left ends with its socket.
 const CLOSE: Duration = Duration::from_secs(3);
 /// As long as the exporter of spans waits for its collector.
@@ -43,6 +45,10 @@ pub(super) fn hooks(
         }
     });
     hooks.add(30, "tasks", AT_ONCE, || async move { stop.cancel() });
+    let (refusals, database) = (state.refusals.clone(), state.database.clone());
+    hooks.add(35, "audit", NOTE, || async move {
+        refusals.flush(&database).await;
+    });
     let database = state.database.clone();
     hooks.add(
         40,

@@ -44,6 +44,8 @@ pub(super) fn spawn(state: &AppState, started: Started, stop: &CancellationToken
         state.settings.audit.seal_every,
         stop.clone(),
     ));
+    let refusals = state.refusals.clone();
+    tokio::spawn(refusals.run(state.database.clone(), stop.clone()));
     tokio::spawn(count(state.clone(), stop.clone()));
     tokio::spawn(hit_rate::publish(stop.clone()));
     tokio::spawn(mail::run(state.clone(), stop.clone()));

@@ -36,6 +36,7 @@ async fn r09_1_to_5_sigterm_ends_the_program_in_order_with_exit_0() {
             "readiness",
             "requests",
             "tasks",
+            "audit",
             "database",
             "redis",
             "telemetry"

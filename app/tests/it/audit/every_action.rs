@@ -1,8 +1,10 @@
 //! Whatever can be noted is noted by something: each action there is, provoked (R18).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use erpgo::audit::Action;
+use erpgo::config::LiveSettings;
 use serde_json::json;
 
 use super::{settings, superuser};
@@ -60,6 +62,23 @@ async fn ones_own(post: &Post) {
     crate::second_factor::switch_on(world, &token).await;
 }
 
+/// One sign-in too many from an address, and a token that is none.
+async fn refused(world: &World) {
+    let limited = |login_per_ip: u32| {
+        let mut live = LiveSettings::clone(&world.state.live.load());
+        live.limits.login_per_ip = login_per_ip;
+        world.state.live.store(Arc::new(live));
+    };
+    limited(1);
+    world.signed_in(KIM).await;
+    let second = world.login(KIM, PASSWORD).await;
+    second.refused(429, "RATE_LIMIT_EXCEEDED");
+    limited(0);
+    let answer = world.get("/api/v1/profile", "nonsense").await;
+    answer.refused(401, "TOKEN_INVALID");
+    world.state.refusals.flush(&world.state.database).await;
+}
+
 /// What is done to others: looked at, changed, taken away.
 async fn to_others(world: &World, admin: &str, kim: &str) {
     let (ann, _) = world.user("ann@example.org", &[]).await;
@@ -107,6 +126,7 @@ async fn every_action_that_can_be_noted_is_noted_by_what_provokes_it() {
         .await
         .expect(204);
     signing_in(world, &admin, &kim).await;
+    refused(world).await;
     // That of the lock.
     post.sink.mail(2).await;
     ones_own(&post).await;

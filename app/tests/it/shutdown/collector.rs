@@ -43,8 +43,15 @@ async fn r09_4_a_trace_collector_that_says_nothing_does_not_hold_the_end_up() {
             .collect::<Vec<_>>()
     };
     let done = of("shutdown hook done");
-    let first = ["readiness", "requests", "tasks", "database", "redis"];
-    assert_eq!(done[..5], first, "{}", program.process.tail());
+    let first = [
+        "readiness",
+        "requests",
+        "tasks",
+        "audit",
+        "database",
+        "redis",
+    ];
+    assert_eq!(done[..6], first, "{}", program.process.tail());
     // One of the two, whichever of two equal times is over first.
     let overran = of("shutdown hook overran its deadline and is left behind");
     let lost = messages

@@ -109,6 +109,7 @@ fn ended_in_order(program: &Program) {
         "readiness",
         "requests",
         "tasks",
+        "audit",
         "database",
         "redis",
         "telemetry",
