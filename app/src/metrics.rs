@@ -55,6 +55,7 @@ pub struct Metrics {
     pub mails_waiting: IntGauge,
     pub transactions: IntCounterVec,
     pub redis_duration: HistogramVec,
+    pub redis_memory: IntGaugeVec,
     pub cache_entries: IntGauge,
     pub resident_memory: IntGauge,
     pub audit_events: IntCounterVec,
@@ -169,6 +170,12 @@ impl Metrics {
                 "erpgo_redis_call_duration_seconds",
                 "Time of a call to Redis",
                 &["operation"],
+            )?,
+            // Without labels, and yet of those that can be taken back: while Redis is away there is none.
+            redis_memory: make.gauges(
+                "erpgo_redis_memory_used_bytes",
+                "Memory that Redis has in use, all of its keys among it",
+                &[],
             )?,
             cache_entries: make.gauge("erpgo_cache_entries", "Sessions and keys held in memory")?,
             resident_memory: make.gauge(

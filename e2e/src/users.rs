@@ -127,7 +127,11 @@ pub(crate) async fn make_member(
     command.arg(user).arg("on").arg("resetpass");
     // As docs/guides/redis-users.md has it.
     command.arg("~erpgo:*").arg("&erpgo:*");
-    command.arg("+@all").arg("-@admin").arg("-@dangerous");
+    command
+        .arg("+@all")
+        .arg("-@admin")
+        .arg("-@dangerous")
+        .arg("+info");
     if let Some(password) = password {
         command.arg(format!(">{password}"));
     }

@@ -5,10 +5,11 @@
 //! instead, and no request fails (R7.4). A Redis that is slow is left alone by a breaker. Nothing that must not be lost is kept here, and no key holds a person's data in clear.
 
 mod link;
+mod memory;
 mod permissions;
 mod supervise;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,8 @@ const CHANNEL: &str = "auth-changed";
 const PROOF: &str = "proof";
 /// Links on their way to the supervisor, which takes each at once.
 const HANDED: usize = 4;
+/// Of a metric that is there or not, and has no labels.
+const UNLABELLED: [&str; 0] = [];
 /// Users in one announcement; more are sent as "everyone".
 const MAX_ANNOUNCED: usize = 500;
 
@@ -64,6 +67,8 @@ struct Inner {
     connection: ArcSwapOption<MultiplexedConnection>,
     listening: AtomicBool,
     configured: AtomicBool,
+    // Bytes that the server has in use; 0 while that is not known.
+    memory: AtomicI64,
     // From when on it is known whether there is a Redis that answers.
     met: watch::Sender<bool>,
     handed: mpsc::Sender<Link>,
@@ -81,6 +86,7 @@ impl Inner {
             connection: ArcSwapOption::empty(),
             listening: AtomicBool::new(false),
             configured: AtomicBool::new(false),
+            memory: AtomicI64::new(0),
             met: watch::Sender::new(false),
             handed,
             arriving: Mutex::new(Some(arriving)),
@@ -307,6 +313,27 @@ impl Redis {
         self.inner.listening.store(false, Ordering::Release);
         self.inner.connection.store(None);
         self.tell(false);
+    }
+
+    /// Publishes how much memory the server has in use, and nothing of one that does not say or is away.
+    pub fn publish(&self) {
+        let bytes = self.inner.memory.load(Ordering::Acquire);
+        if bytes > 0 && self.is_up() {
+            METRICS
+                .redis_memory
+                .with_label_values(&UNLABELLED)
+                .set(bytes);
+        } else {
+            // Fails when nothing was said before.
+            let _ = METRICS.redis_memory.remove_label_values(&UNLABELLED);
+        }
+    }
+
+    /// Keeps what the server has said of its memory, until another one is connected to.
+    fn uses(&self, bytes: Option<i64>) {
+        self.inner
+            .memory
+            .store(bytes.unwrap_or(0), Ordering::Release);
     }
 
     /// Whether a URL is set from here on.

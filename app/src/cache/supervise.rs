@@ -1,7 +1,8 @@
 //! Keeps the connection to Redis, and listens for changes.
 //!
-//! Owns the one task that connects, pings each second, takes over a link to another Redis or user
-//! without a moment in between, and forgets everything known whenever changes may have been missed.
+//! Owns the one task that connects, pings each second, asks for the server's memory each minute, takes over a
+//! link to another Redis or user without a moment in between, and forgets everything known whenever changes may
+//! have been missed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,14 +10,17 @@ use std::time::Duration;
 
 use erpgo_secret_set::{Secret, SecretSet};
 use futures::StreamExt as _;
+use redis::aio::MultiplexedConnection;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Link, Redis};
+use super::{Link, Redis, memory};
 use crate::auth::sessions::Sessions;
 use crate::secrets::Keyring;
 
 const EVERY: Duration = Duration::from_secs(1);
+/// Pings from one question for the server's memory to the next: a minute.
+const MEASURED_EVERY: u32 = 60;
 /// After a connection was lost: calls that failed with it are tried again in 50 and 150 ms.
 const AT_ONCE: Duration = Duration::from_millis(25);
 
@@ -111,6 +115,7 @@ async fn hold(
             }
         },
     };
+    redis.uses(None);
     redis
         .inner
         .connection
@@ -121,17 +126,18 @@ async fn hold(
     redis.tell(true);
     redis.met();
     tracing::info!("redis is connected");
-    listen(link, sessions, redis.response()).await;
+    listen(redis, link, sessions).await;
     tracing::warn!("redis is away; the database and this process's memory answer instead");
     true
 }
 
-async fn listen(link: Link, sessions: &Sessions, response: Duration) {
+async fn listen(redis: &Redis, link: Link, sessions: &Sessions) {
     let Link {
         connection, pubsub, ..
     } = link;
     let mut messages = pubsub.into_on_message();
     let mut tick = tokio::time::interval(EVERY);
+    let mut pings = 0_u32;
     loop {
         tokio::select! {
             message = messages.next() => match message {
@@ -139,14 +145,34 @@ async fn listen(link: Link, sessions: &Sessions, response: Duration) {
                 None => return,
             },
             _ = tick.tick() => {
-                let (ping, mut connection) = (redis::cmd("PING"), (*connection).clone());
-                let pong = ping.query_async::<()>(&mut connection);
-                if !matches!(tokio::time::timeout(response, pong).await, Ok(Ok(()))) {
+                if !answers(redis, &connection).await {
                     return;
                 }
+                if pings.is_multiple_of(MEASURED_EVERY) {
+                    measure(redis, &connection).await;
+                }
+                pings = pings.wrapping_add(1);
             }
         }
     }
+}
+
+async fn answers(redis: &Redis, connection: &MultiplexedConnection) -> bool {
+    let (ping, mut connection) = (redis::cmd("PING"), connection.clone());
+    let pong = ping.query_async::<()>(&mut connection);
+    matches!(
+        tokio::time::timeout(redis.response(), pong).await,
+        Ok(Ok(()))
+    )
+}
+
+/// An answer that does not come says nothing: the next ping finds out whether the server is there.
+async fn measure(redis: &Redis, connection: &MultiplexedConnection) {
+    let mut connection = connection.clone();
+    let used = memory::used(&mut connection);
+    // Changes are not heard of meanwhile.
+    let used = tokio::time::timeout(redis.deadline(), used).await;
+    redis.uses(used.unwrap_or(None));
 }
 
 fn heard(payload: &str, sessions: &Sessions) {

@@ -20,6 +20,7 @@ pub(super) async fn serve(listener: TcpListener, state: AppState) {
         get(move || {
             state.database.publish();
             state.sessions.publish();
+            state.redis.publish();
             std::future::ready(match metrics::encode() {
                 Ok(text) => {
                     let kind = [(

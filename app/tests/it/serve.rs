@@ -4,6 +4,7 @@ use erpgo_secret_set::{Document, Generation};
 use erpgo_test_kit::{Signal, redis};
 use serde_json::json;
 
+use crate::commands::ask;
 use crate::program::{LIMIT, Program, QUICK, administrator, get, post, start, start_with};
 use crate::rotation::pod::write;
 use crate::world::{ADMIN, PASSWORD, copy_keys, document, until};
@@ -111,11 +112,17 @@ async fn r08_2_a_pod_that_is_ready_has_its_first_connections() {
 
 const REDIS_UP: &str = "erpgo_dependency_up{dependency=\"redis\"}";
 
-/// What the program says of Redis, if it says anything.
-async fn redis_up(program: &Program) -> Option<String> {
+const REDIS_MEMORY: &str = "erpgo_redis_memory_used_bytes ";
+
+/// What the program says of a series of its metrics, if it says anything.
+async fn said(program: &Program, series: &str) -> Option<String> {
     let (_, text) = get(program.metrics, "/metrics").await.unwrap();
     let mut lines = text.lines();
-    lines.find_map(|line| Some(line.strip_prefix(REDIS_UP)?.trim().to_owned()))
+    lines.find_map(|line| Some(line.strip_prefix(series)?.trim().to_owned()))
+}
+
+async fn redis_up(program: &Program) -> Option<String> {
+    said(program, REDIS_UP).await
 }
 
 /// Nobody is to look for a Redis that is not to be there.
@@ -149,6 +156,48 @@ async fn r11_1_a_redis_that_is_away_is_down_and_one_that_has_left_is_nothing() {
     let (status, text) = get(program.api, "/health/ready").await.unwrap();
     assert_eq!(status, 200);
     assert!(text.contains("disabled"), "{text}");
+}
+
+/// While it answers, and not what it was before.
+#[tokio::test]
+async fn r11_1_the_memory_of_redis_is_told_while_it_is_there() {
+    let database = crate::world::database().await;
+    let mut server = redis::server().await;
+    let url = server.url();
+    let program = start_with(&database.url(), QUICK, &[("REDIS_URL", &*url)]);
+    program.is_ready().await;
+    for _ in 0..2 {
+        until("its memory is told", || async {
+            let bytes = said(&program, REDIS_MEMORY).await;
+            bytes.is_some_and(|bytes| bytes.parse::<f64>().unwrap() > 100_000.0)
+        })
+        .await;
+        server.stop();
+        until("nothing is told", || async {
+            said(&program, REDIS_MEMORY).await.is_none()
+        })
+        .await;
+        server.start();
+    }
+}
+
+/// A user who may not ask loses the metric and nothing else.
+#[tokio::test]
+async fn a_redis_user_without_info_is_served_all_the_same() {
+    let database = crate::world::database().await;
+    let server = redis::server().await;
+    let rules = "ACL SETUSER quiet on >quiet-password ~erpgo:* &erpgo:* +@all -@admin -@dangerous";
+    let () = ask(&server.url(), rules.split(' ')).await;
+    let url = format!("redis://quiet:quiet-password@{}/0", server.address());
+    let program = start_with(&database.url(), QUICK, &[("REDIS_URL", &*url)]);
+    program.is_ready().await;
+    until("it is refused", || async {
+        let errors: String = ask(&server.url(), ["INFO", "errorstats"]).await;
+        errors.contains("errorstat_NOPERM")
+    })
+    .await;
+    assert_eq!(redis_up(&program).await.as_deref(), Some("1"));
+    assert_eq!(said(&program, REDIS_MEMORY).await, None);
 }
 
 /// A directory as the kubelet mounts a ConfigMap: the file is a link through `..data`, which is flipped.
