@@ -70,7 +70,7 @@ pub async fn refuse(State(closed): State<Closed>, request: Request, next: Next) 
         return next.run(request).await;
     }
     let template = request.extensions().get::<MatchedPath>();
-    let place = template.map(|path| (request.method().clone(), path.as_str().to_owned()));
+    let place = template.map(|path| (asked(request.method()), path.as_str().to_owned()));
     if place.is_none_or(|place| !closed.0.contains(&place)) {
         return next.run(request).await;
     }
@@ -80,6 +80,14 @@ pub async fn refuse(State(closed): State<Closed>, request: Request, next: Next) 
         return next.run(request).await;
     }
     Error::invalid(faults).into_response()
+}
+
+/// The operation that a method asks for: a HEAD is a GET whose answer has no body.
+fn asked(method: &Method) -> Method {
+    match *method {
+        Method::HEAD => Method::GET,
+        _ => method.clone(),
+    }
 }
 
 fn faults(query: &str) -> Vec<FieldError> {

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use answer::{Answer, access, call, call_with, refresh_token, send};
+pub use answer::{Answer, access, begun, call, call_with, refresh_token, send, whole};
 pub use erpgo_test_kit::development::SECRETS as DEV_SECRETS;
 pub use set::{copy_keys, document, set, version};
 
