@@ -4,6 +4,7 @@ mod answer;
 mod set;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use erpgo::cache;
@@ -103,10 +104,15 @@ impl World {
     /// One that waits for what Redis has counted as long as it takes: on a busy machine an answer may be late,
     /// and the process would count by itself.
     pub async fn counting(yaml: &str, redis: &str) -> Self {
+        Self::waiting(yaml, redis, Duration::from_secs(10)).await
+    }
+
+    /// One that waits `deadline` for any one answer of Redis.
+    pub async fn waiting(yaml: &str, redis: &str, deadline: Duration) -> Self {
         let database = database().await;
         let document = document(&database.url(), Some(redis));
         let mut settings = settings(yaml);
-        settings.redis.deadline = std::time::Duration::from_secs(10);
+        settings.redis.deadline = deadline;
         Self::begin(database, set(document), settings).await
     }
 
@@ -286,10 +292,10 @@ pub async fn listening(state: &AppState) {
 
 /// Waits for a condition, at most half a minute: other tests may have the machine meanwhile.
 pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let limit = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let limit = std::time::Instant::now() + Duration::from_secs(30);
     while !condition().await {
         assert!(std::time::Instant::now() < limit, "never: {what}");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
