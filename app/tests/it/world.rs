@@ -72,7 +72,7 @@ pub fn settings(yaml: &str) -> Settings {
 }
 
 /// A process that serves: its state, its routes, and its tasks, which end with the guard.
-fn serving(settings: Settings, set: SecretSet) -> (AppState, Router, DropGuard) {
+pub fn serving(settings: Settings, set: SecretSet) -> (AppState, Router, DropGuard) {
     let pool = db::lazy_pool(&set.keys.database.current.value, &settings.database).unwrap();
     let state = AppState::new(settings, Keyring::new(set), Database::new(pool));
     state.lifecycle.advance(Phase::Serving);
