@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::users::UserId;
 
 pub use cipher::SubjectKey;
-pub use store::{bury, destroy, discard, key, keys};
+pub use store::{bury, destroy, discard, key, keys, prepare};
 
 /// Whose key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

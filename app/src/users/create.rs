@@ -16,6 +16,7 @@ use crate::extract::{ApiJson, Origin};
 use crate::mail::{self, Message, To};
 use crate::metrics::METRICS;
 use crate::state::AppState;
+use crate::subjects;
 use crate::tx::{self, Work};
 
 /// Create a user, who has no role until one is assigned.
@@ -64,11 +65,12 @@ struct Create<'a> {
     origin: &'a Origin,
 }
 
-/// The row, the letter that asks for a proof of the address, and the note of it: all or none.
+/// The row, the person's key, the letter that asks for a proof of the address, and the note of it: all or none.
 impl Work<User> for Create<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<User> {
         let id = self.insert.id;
         store::insert(connection, &self.insert).await?;
+        subjects::prepare(connection, id.into()).await?;
         let to = To::User(id, self.insert.email.as_str());
         mail::enqueue(connection, to, &Message::EmailVerification).await?;
         let user = store::find(connection, id).await?;
