@@ -1,16 +1,62 @@
 //! An end user of the deployed API, on 127.0.0.1.
+//!
+//! Holds every answer that it reads against the OpenAPI document of this repository.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use reqwest::{Client, Method, Response};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use erpgo_test_kit::conform::{self, Document};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+
+static DOCUMENT: LazyLock<serde_json::Result<Document>> = LazyLock::new(|| {
+    let text = include_str!("../../docs/openapi.json");
+    serde_json::from_str(text).map(Document::new)
+});
 
 /// The API at one NodePort.
 #[derive(Clone)]
 pub struct Api {
     client: Client,
     base: String,
+}
+
+/// A whole answer, which is as the document says.
+pub struct Heard {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub text: String,
+}
+
+impl Heard {
+    /// The body, which is nothing where there is none.
+    ///
+    /// # Errors
+    /// When it is not JSON.
+    pub fn json(&self) -> Result<Value> {
+        match self.text.is_empty() {
+            true => Ok(Value::Null),
+            false => Ok(serde_json::from_str(&self.text)?),
+        }
+    }
+
+    fn check(&self, method: &Method, path: &str) -> Result<()> {
+        let document = DOCUMENT.as_ref();
+        let document = document.map_err(|error| anyhow!("the OpenAPI document: {error}"))?;
+        let answer = conform::Answer {
+            status: self.status,
+            headers: &self.headers,
+            text: &self.text,
+        };
+        document
+            .check(method, path, answer)
+            .map_err(|fault| anyhow!(fault))
+    }
 }
 
 /// Who is logged in.
@@ -54,13 +100,9 @@ impl Api {
     /// Sends a request without a token.
     ///
     /// # Errors
-    /// When no answer comes.
-    pub async fn get(&self, path: &str) -> Result<Response> {
-        Ok(self
-            .client
-            .get(format!("{}{path}", self.base))
-            .send()
-            .await?)
+    /// When no answer comes, or one that is not as documented.
+    pub async fn get(&self, path: &str) -> Result<Heard> {
+        self.answer(self.request(Method::GET, path)).await
     }
 
     /// Logs in.
@@ -68,9 +110,8 @@ impl Api {
     /// # Errors
     /// When the answer is not 200.
     pub async fn login(&self, email: &str, password: &str) -> Result<Session> {
-        let response = self.try_login(email, password).await?;
-        let status = response.status();
-        let body: Value = response.json().await?;
+        let answer = self.try_login(email, password).await?;
+        let (status, body) = (answer.status, answer.json()?);
         ensure!(status == 200, "login answered {status}: {body}");
         Session::of(&body)
     }
@@ -78,17 +119,17 @@ impl Api {
     /// Asks to be logged in, whatever the answer.
     ///
     /// # Errors
-    /// When no answer comes.
-    pub async fn try_login(&self, email: &str, password: &str) -> Result<Response> {
+    /// When no answer comes, or one that is not as documented.
+    pub async fn try_login(&self, email: &str, password: &str) -> Result<Heard> {
         let body = json!({"email": email, "password": password});
-        let url = format!("{}/api/v1/auth/login", self.base);
-        Ok(self.client.post(url).json(&body).send().await?)
+        let request = self.request(Method::POST, "/api/v1/auth/login");
+        self.answer(request.json(&body)).await
     }
 
     /// Sends JSON as `session`; returns status and body.
     ///
     /// # Errors
-    /// When no answer comes, or one that is not JSON.
+    /// When no answer comes, or one that is not JSON or not as documented.
     pub async fn send(
         &self,
         session: &Session,
@@ -97,20 +138,29 @@ impl Api {
         body: Option<Value>,
     ) -> Result<(u16, Value)> {
         let mut request = self
-            .client
-            .request(method, format!("{}{path}", self.base))
+            .request(method, path)
             .bearer_auth(&session.access_token);
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let response = request.send().await?;
-        let status = response.status().as_u16();
-        let text = response.text().await?;
-        let body = if text.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_str(&text)?
+        let answer = self.answer(request).await?;
+        Ok((answer.status.as_u16(), answer.json()?))
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Heard> {
+        let request = request.build()?;
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = self.client.execute(request).await?;
+        let answer = Heard {
+            status: response.status(),
+            headers: response.headers().clone(),
+            text: response.text().await?,
         };
-        Ok((status, body))
+        answer.check(&method, &path)?;
+        Ok(answer)
     }
 }

@@ -32,7 +32,7 @@ mod turns;
 mod users;
 mod wait;
 
-pub use api::{Api, Session};
+pub use api::{Api, Heard, Session};
 pub use backend::{Backend, Deletion};
 pub use canary::{Canaries, Found, Since};
 pub use crowd::Crowd;

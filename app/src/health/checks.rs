@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::metrics::METRICS;
 use crate::state::AppState;
 
-/// Leaves room within the second that a probe waits.
-const DEADLINE: Duration = Duration::from_millis(800);
+/// How long the database may take to answer: it leaves room within the second that a probe waits.
+pub const DEADLINE: Duration = Duration::from_millis(800);
 
 /// One dependency's state.
 #[derive(Debug, Serialize, ToSchema)]

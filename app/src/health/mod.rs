@@ -6,4 +6,5 @@
 mod checks;
 mod routes;
 
+pub use checks::DEADLINE;
 pub use routes::routes;

@@ -56,7 +56,7 @@ impl Closed {
     pub(super) fn refuse(&self, request: &Request) -> Option<Response> {
         let query = request.uri().query().filter(|query| !query.is_empty())?;
         let template = request.extensions().get::<MatchedPath>()?;
-        let place = (request.method().clone(), template.as_str().to_owned());
+        let place = (asked(request.method()), template.as_str().to_owned());
         // Nothing but separators names no parameter.
         let faults = Some(faults(query)).filter(|faults| !faults.is_empty())?;
         let is_closed = self.0.contains(&place);
@@ -71,6 +71,14 @@ fn reads_the_query(operation: &Operation) -> bool {
         // None is shared in this document; one that were could be anything.
         RefOr::Ref(_) => true,
     })
+}
+
+/// The operation that a method asks for: a HEAD is a GET whose answer has no body.
+fn asked(method: &Method) -> Method {
+    match *method {
+        Method::HEAD => Method::GET,
+        _ => method.clone(),
+    }
 }
 
 fn faults(query: &str) -> Vec<FieldError> {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::users::UserId;
 
 pub use crate::cipher::Cipher as SubjectKey;
-pub use store::{bury, destroy, discard, key, keys};
+pub use store::{bury, destroy, discard, key, keys, prepare};
 
 /// Whose key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

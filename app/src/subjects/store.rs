@@ -35,6 +35,15 @@ pub async fn key(connection: &mut PgConnection, subject: Subject) -> Result<Opti
     Err(Error::internal("make a subject's key", "it comes and goes"))
 }
 
+/// Makes the key of a `subject` that is new, so that what is sealed under it first asks no more of the database than
+/// what is sealed for nobody: how long a failed sign-in takes must not tell that there is somebody.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn prepare(connection: &mut PgConnection, subject: Subject) -> Result<()> {
+    make(connection, subject).await.map(drop)
+}
+
 enum Found {
     Key(Vec<u8>),
     Tombstone,

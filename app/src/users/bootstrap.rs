@@ -13,6 +13,7 @@ use super::{RoleId, UserId, store};
 use crate::auth::hash::Hasher;
 use crate::db::{DbTime, QueryType, observed};
 use crate::error::{Code, Error, FieldError, Result};
+use crate::subjects;
 
 /// Name of the role that holds every permission.
 pub const ADMIN_ROLE: &str = "admin";
@@ -98,6 +99,7 @@ async fn insert(
         hash,
     };
     store::insert(connection, &new).await?;
+    subjects::prepare(connection, id.into()).await?;
     let role = admin_role(connection).await?;
     store::assign(connection, id, role).await.map(drop)
 }

@@ -15,6 +15,7 @@ use crate::extract::{ApiJson, Origin};
 use crate::mail::{self, Message, To};
 use crate::metrics::METRICS;
 use crate::state::AppState;
+use crate::subjects;
 use crate::tx::{self, Once, Reply, Work};
 
 /// Create a user, who has no role until one is assigned; with an Idempotency-Key at most once, however often the
@@ -75,11 +76,12 @@ struct Create<'a> {
     origin: &'a Origin,
 }
 
-/// The row, the letter that asks for a proof of the address, and the note of it: all or none.
+/// The row, the person's key, the letter that asks for a proof of the address, and the note of it: all or none.
 impl Work<Reply> for Create<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<Reply> {
         let id = self.insert.id;
         store::insert(connection, &self.insert).await?;
+        subjects::prepare(connection, id.into()).await?;
         let to = To::User(id, self.insert.email.as_str());
         mail::enqueue(connection, to, &Message::EmailVerification).await?;
         let user = store::find(connection, id).await?;

@@ -2,11 +2,14 @@
 
 mod definition;
 
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
-use erpgo_secret_set::MANIFEST_FILE;
+use erpgo_secret_set::{Document, MANIFEST_FILE, RenderedSet};
 use proptest::prelude::*;
 
+use crate::program::LIMIT;
 use crate::world::{DEV_SECRETS, document};
 
 fn erpgo(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -22,12 +25,14 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+const NOWHERE: &str = "postgres://erp:hunter2@127.0.0.1:1/erp";
+
 const DEV: [(&str, &str); 5] = [
     DEV_SECRETS[0],
     DEV_SECRETS[1],
     DEV_SECRETS[2],
     DEV_SECRETS[3],
-    ("DATABASE_URL", "postgres://erp:hunter2@127.0.0.1:1/erp"),
+    ("DATABASE_URL", NOWHERE),
 ];
 
 fn dev(extra: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
@@ -238,33 +243,114 @@ fn r01_1_a_missing_secret_set_is_named_with_its_place() {
     assert!(stderr(&output).contains(path), "{}", stderr(&output));
 }
 
+/// Puts `document` into `directory` as the sidecar does.
+fn laid_out(directory: &Path, document: &Document) -> RenderedSet {
+    let rendered = erpgo_secret_set::render(document);
+    std::fs::write(directory.join(MANIFEST_FILE), rendered.manifest_json()).unwrap();
+    for (name, value) in &rendered.files {
+        std::fs::write(directory.join(name), value.expose_secret()).unwrap();
+    }
+    rendered
+}
+
+/// What becomes of which file.
+#[derive(Clone, Copy, Debug)]
+struct Damage {
+    victim: usize,
+    /// How much of it is left, where it is not removed.
+    cut: usize,
+    remove: bool,
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let parts = (0usize..4, 0usize..30, any::<bool>());
+    parts.prop_map(|(victim, cut, remove)| Damage {
+        victim,
+        cut,
+        remove,
+    })
+}
+
+impl Damage {
+    /// Does it; the name of the file.
+    fn done_to(self, directory: &Path, rendered: &RenderedSet) -> String {
+        let (name, value) = &rendered.files[self.victim];
+        let path = directory.join(name);
+        if self.remove {
+            std::fs::remove_file(&path).unwrap();
+        } else {
+            let text = value.expose_secret();
+            std::fs::write(&path, &text[..self.cut.min(text.len() - 1)]).unwrap();
+        }
+        name.clone()
+    }
+}
+
+/// The value of none of the files.
+fn shows_no_value(shown: &str, rendered: &RenderedSet) -> bool {
+    let values = rendered.files.iter().map(|(_, value)| value);
+    values
+        .map(|value| value.expose_secret())
+        .all(|value| !shown.contains(value))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
     /// P1: a set with any file damaged or missing is never accepted, and no value is shown.
     #[test]
-    fn p01_a_damaged_set_is_refused_at_the_start(victim in 0usize..4, cut in 0usize..30, remove in any::<bool>()) {
+    fn p01_a_damaged_set_is_refused_at_the_start(harm in damage()) {
         let directory = tempfile::tempdir().unwrap();
-        let rendered = erpgo_secret_set::render(&document("postgres://erp:hunter2@127.0.0.1:1/erp", None));
-        std::fs::write(directory.path().join(MANIFEST_FILE), rendered.manifest_json()).unwrap();
-        for (name, value) in &rendered.files {
-            std::fs::write(directory.path().join(name), value.expose_secret()).unwrap();
-        }
+        let rendered = laid_out(directory.path(), &document(NOWHERE, None));
         let source = erpgo::secrets::Source::Directory(directory.path().to_owned());
         prop_assert!(source.read().is_ok());
-        let (name, value) = &rendered.files[victim];
-        let path = directory.path().join(name);
-        if remove {
-            std::fs::remove_file(&path).unwrap();
-        } else {
-            let text = value.expose_secret();
-            std::fs::write(&path, &text[..cut.min(text.len() - 1)]).unwrap();
-        }
+        let name = harm.done_to(directory.path(), &rendered);
         let Err(error) = source.read() else { panic!("accepted a damaged set") };
         let shown = format!("{error} {:?}", error.faults());
-        prop_assert!(shown.contains(name.as_str()), "{}", shown);
-        for (_, value) in &rendered.files {
-            prop_assert!(!shown.contains(value.expose_secret()));
+        prop_assert!(shown.contains(&name), "{}", shown);
+        prop_assert!(shows_no_value(&shown, &rendered));
+    }
+}
+
+/// What the program comes to that serves by the set in `directory`: it has to end by itself.
+fn started(directory: &str) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_erpgo"))
+        .arg("serve")
+        .env_clear()
+        .env("ERPGO_SECRETS_DIR", directory)
+        .env("ERPGO_LISTEN", "127.0.0.1:0")
+        .env("ERPGO_METRICS_LISTEN", "127.0.0.1:0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let limit = Instant::now() + LIMIT;
+    while program.try_wait().unwrap().is_none() {
+        if Instant::now() > limit {
+            program.kill().unwrap();
         }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    program.wait_with_output().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 10, ..ProptestConfig::with_cases(10) })]
+    /// P1 in a whole start: the program ends before it serves anything.
+    #[test]
+    fn p01_the_program_does_not_start_with_a_damaged_set(harm in damage()) {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().to_str().unwrap();
+        let rendered = laid_out(directory.path(), &document(NOWHERE, None));
+        let whole = erpgo(&["check-config"], &[("ERPGO_SECRETS_DIR", place)]);
+        prop_assert_eq!(whole.status.code(), Some(0), "{}", stderr(&whole));
+        let name = harm.done_to(directory.path(), &rendered);
+        let output = started(place);
+        let said = stderr(&output);
+        prop_assert_eq!(output.status.code(), Some(78), "{}", said);
+        prop_assert!(said.contains("the secret set is not valid") && said.contains(&name), "{}", said);
+        let logged = String::from_utf8_lossy(&output.stdout).into_owned();
+        prop_assert!(!logged.contains("listening"), "{}", logged);
+        prop_assert!(shows_no_value(&(said + &logged), &rendered));
     }
 }
 
@@ -289,14 +375,10 @@ proptest! {
     #[test]
     fn p02_a_weak_jwt_secret_is_refused_at_the_start(key in weak_key(), refresh in any::<bool>()) {
         let directory = tempfile::tempdir().unwrap();
-        let mut document = document("postgres://erp:hunter2@127.0.0.1:1/erp", None);
+        let mut document = document(NOWHERE, None);
         let place = if refresh { &mut document.keys.refresh } else { &mut document.keys.jwt };
         place.current.value = erpgo_secret_set::Secret::new(key.clone());
-        let rendered = erpgo_secret_set::render(&document);
-        std::fs::write(directory.path().join(MANIFEST_FILE), rendered.manifest_json()).unwrap();
-        for (name, value) in &rendered.files {
-            std::fs::write(directory.path().join(name), value.expose_secret()).unwrap();
-        }
+        laid_out(directory.path(), &document);
         let source = erpgo::secrets::Source::Directory(directory.path().to_owned());
         let Err(error) = source.read() else { panic!("accepted {key:?}") };
         let faults = error.faults();

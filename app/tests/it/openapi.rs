@@ -1,17 +1,12 @@
 //! The document says what the routes do, and every route asks for what it says (R13).
 
-use std::net::SocketAddr;
-
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{Method, Request};
-use http_body_util::BodyExt as _;
+use http::{Method, Request, header};
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 
 use crate::errors::is_problem;
-use crate::world::{ADMIN, PASSWORD, World};
+use crate::world::{ADMIN, Answer, PASSWORD, World, begun, whole};
 
 /// Every operation of the document, with its path filled in.
 pub fn operations() -> Vec<(Method, String, Value)> {
@@ -198,6 +193,40 @@ async fn r13_3_what_anybody_may_call_asks_for_no_credential() {
     signed_in.expect(200);
 }
 
+/// What is documented of a GET holds for a HEAD, too, but for the body (RFC 9110 §9.3.2).
+#[tokio::test]
+async fn r13_2_a_head_is_answered_as_its_get_and_without_a_body() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let mut checked = 0;
+    for (method, path, _) in operations() {
+        if method != Method::GET {
+            continue;
+        }
+        for path in [path.clone(), format!("{path}?nonsense=1")] {
+            let by = |method| world.call(method, &path, &admin, None);
+            let (whole, bare) = (by(Method::GET).await, by(Method::HEAD).await);
+            assert_eq!(bare.status, whole.status, "{path}: {}", whole.text);
+            assert_eq!(bare.text, "", "{path}");
+            let kind = |answer: &Answer| answer.headers.get(header::CONTENT_TYPE).cloned();
+            assert_eq!(kind(&bare), kind(&whole), "{path}");
+            checked += 1;
+        }
+    }
+    assert!(checked >= 30, "{checked}");
+}
+
+/// The document has no such operation: what browsers ask before a request is answered by a layer, everywhere
+/// in the same way.
+#[tokio::test]
+async fn r13_2_what_browsers_ask_beforehand_has_no_body_whatever_the_path() {
+    let world = World::new().await;
+    for (_, path, _) in operations() {
+        let answer = world.call(Method::OPTIONS, &path, "", None).await;
+        assert_eq!(answer.expect(200).text, "", "{path}");
+    }
+}
+
 #[tokio::test]
 async fn r13_5_the_page_works_without_the_internet() {
     let world = World::new().await;
@@ -235,11 +264,11 @@ const DOCUMENT: &str = "/api/docs/openapi.json";
 
 /// The document as it leaves the program.
 async fn served(world: &World) -> Bytes {
-    let peer: SocketAddr = ([127, 0, 0, 1], 40_000).into();
-    let request = Request::get(DOCUMENT).extension(ConnectInfo(peer));
-    let request = request.body(Body::empty()).unwrap();
-    let response = world.router.clone().oneshot(request).await.unwrap();
-    response.into_body().collect().await.unwrap().to_bytes()
+    let request = Request::get(DOCUMENT).body(Body::empty()).unwrap();
+    let begun = begun(&world.router, request).await;
+    let (answer, bytes) = whole((&Method::GET, DOCUMENT), begun).await;
+    answer.expect(200);
+    bytes
 }
 
 /// However many are slow to read it, it is in memory once.

@@ -1,6 +1,7 @@
 //! The end of a process, seen from outside (R9, P14).
 
 mod collector;
+mod generated;
 mod hung;
 mod queued;
 
@@ -10,13 +11,11 @@ use axum::Router;
 use axum::routing::get;
 use erpgo::server::Server;
 use erpgo::shutdown::{Hooks, Phase};
-use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::runtime::two_threads;
 use crate::world::{World, until};
 
 /// For what has to come, on a machine that is busy.
@@ -192,57 +191,6 @@ async fn r09_4_what_is_left_at_the_deadline_is_cut_off() {
     assert_eq!(in_flight.await.unwrap(), "");
     let took = begun.elapsed();
     assert!((drain..Duration::from_secs(20)).contains(&took), "{took:?}");
-}
-
-/// P14: whatever the mix of requests that are shorter than the drain, all of them finish.
-#[test]
-fn p14_every_request_shorter_than_the_drain_finishes() {
-    let runtime = two_threads();
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(100));
-    runner
-        .run(
-            &(proptest::collection::vec(0u64..25, 1..6), 0u64..15),
-            |(durations, stop_after)| {
-                runtime.block_on(async {
-                    let (entered, all) = (Entered::none(), durations.len());
-                    let counter = entered.clone();
-                    let router = Router::new().route(
-                        "/{millis}",
-                        get(move |path: axum::extract::Path<u64>| async move {
-                            counter.one_more();
-                            tokio::time::sleep(Duration::from_millis(path.0)).await;
-                            "finished"
-                        }),
-                    );
-                    let running = serve(router, Duration::from_secs(10)).await;
-                    let mut requests = Vec::new();
-                    for millis in durations {
-                        let mut stream = TcpStream::connect(running.address).await.unwrap();
-                        stream
-                            .write_all(
-                                format!("GET /{millis} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes(),
-                            )
-                            .await
-                            .unwrap();
-                        requests.push(stream);
-                    }
-                    entered.reach(all).await;
-                    tokio::time::sleep(Duration::from_millis(stop_after)).await;
-                    running.stop.cancel();
-                    for mut stream in requests {
-                        let mut text = String::new();
-                        stream.read_to_string(&mut text).await.unwrap();
-                        assert!(
-                            text.starts_with("HTTP/1.1 200") && text.ends_with("finished"),
-                            "{text}"
-                        );
-                    }
-                    assert!(running.task.await.unwrap());
-                });
-                Ok(())
-            },
-        )
-        .unwrap();
 }
 
 #[tokio::test]

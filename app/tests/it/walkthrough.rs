@@ -1,4 +1,7 @@
-//! The guides are what they say: every command of the walk is run, in its order.
+//! The guides are what they say: every command of the walk is run, in its order, and each answer on the way is
+//! held against the document.
+
+mod way;
 
 use std::time::Duration;
 
@@ -9,12 +12,15 @@ use crate::world::{ADMIN, PASSWORD};
 
 const GUIDE: &str = include_str!("../../../docs/guides/walkthrough.md");
 const LIMIT: Duration = Duration::from_secs(60);
+/// The walk asks more often than that.
+const COMMANDS: usize = 17;
 
 #[tokio::test]
 async fn the_walk_goes_from_the_first_sign_in_to_the_export_and_the_end() {
     let database = crate::world::database().await;
     let program = served(&database, QUICK).await;
-    let api = format!("http://{}", program.api);
+    let way = way::to(program.api).await;
+    let api = format!("http://{}", way.address);
     let variables = [
         ("API", &*api),
         ("ADMIN_EMAIL", ADMIN),
@@ -30,6 +36,9 @@ async fn the_walk_goes_from_the_first_sign_in_to_the_export_and_the_end() {
     ] {
         assert!(told.contains(expected), "{expected} is not in\n{told}");
     }
+    let (count, faults) = way.judged();
+    assert_eq!(faults, Vec::<String>::new());
+    assert!(count >= COMMANDS, "{count} answers");
 }
 
 /// The table of codes in the guide knows every code that there is.

@@ -4,6 +4,7 @@ mod answer;
 mod set;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use erpgo::cache;
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use answer::{Answer, access, call, call_with, refresh_token, send};
+pub use answer::{Answer, access, begun, call, call_with, refresh_token, send, whole};
 pub use erpgo_test_kit::development::SECRETS as DEV_SECRETS;
 pub use set::{copy_keys, document, set, version};
 
@@ -71,7 +72,7 @@ pub fn settings(yaml: &str) -> Settings {
 }
 
 /// A process that serves: its state, its routes, and its tasks, which end with the guard.
-fn serving(settings: Settings, set: SecretSet) -> (AppState, Router, DropGuard) {
+pub fn serving(settings: Settings, set: SecretSet) -> (AppState, Router, DropGuard) {
     let pool = db::lazy_pool(&set.keys.database.current.value, &settings.database).unwrap();
     let state = AppState::new(settings, Keyring::new(set), Database::new(pool));
     state.lifecycle.advance(Phase::Serving);
@@ -103,10 +104,15 @@ impl World {
     /// One that waits for what Redis has counted as long as it takes: on a busy machine an answer may be late,
     /// and the process would count by itself.
     pub async fn counting(yaml: &str, redis: &str) -> Self {
+        Self::waiting(yaml, redis, Duration::from_secs(10)).await
+    }
+
+    /// One that waits `deadline` for any one answer of Redis.
+    pub async fn waiting(yaml: &str, redis: &str, deadline: Duration) -> Self {
         let database = database().await;
         let document = document(&database.url(), Some(redis));
         let mut settings = settings(yaml);
-        settings.redis.deadline = std::time::Duration::from_secs(10);
+        settings.redis.deadline = deadline;
         Self::begin(database, set(document), settings).await
     }
 
@@ -286,10 +292,10 @@ pub async fn listening(state: &AppState) {
 
 /// Waits for a condition, at most half a minute: other tests may have the machine meanwhile.
 pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let limit = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let limit = std::time::Instant::now() + Duration::from_secs(30);
     while !condition().await {
         assert!(std::time::Instant::now() < limit, "never: {what}");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Real PostgreSQL, Redis, Vault and kube-apiserver for the tests, moto for AWS, and a shell for what the
-//! guides tell to type; what is logged, what the kernel tells of a process and a schema of its numbers, and what
-//! the benchmarks judge their figures by.
+//! guides tell to type; what is logged, what the kernel tells of a process and a schema of its numbers, what an
+//! OpenAPI document says of answers, and what the benchmarks judge their figures by.
 //!
 //! Every component here is the real program, started on loopback. What is slow to start is shared
 //! by all test processes of one checkout (one PostgreSQL server, one kube-apiserver) and gives each
@@ -13,6 +13,7 @@
 
 pub mod apiserver;
 pub mod capture;
+pub mod conform;
 pub mod development;
 pub mod guide;
 pub mod kernel;

@@ -54,7 +54,7 @@ pub(crate) fn wait(stage: &Stage) -> Result<String> {
 /// kube-proxy hears of a pod no sooner than the operator does.
 async fn leads_to_a_pod(stage: &Stage) -> Result<()> {
     until("the NodePort to lead to a pod", LED, || async {
-        let status = stage.http()?.get("/health/live").await?.status();
+        let status = stage.http()?.get("/health/live").await?.status;
         Ok(if status == 200 {
             Ok(())
         } else {
@@ -120,9 +120,9 @@ async fn a_product_can_be_created(stage: &Stage) -> Result<()> {
     );
     let stranger = http.get("/api/v1/products").await?;
     ensure!(
-        stranger.status() == 401,
+        stranger.status == 401,
         "without a token: {}",
-        stranger.status()
+        stranger.status
     );
     Ok(())
 }

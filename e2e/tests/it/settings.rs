@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use erpgo_e2e::{Session, Stage, until};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::faults::{no_container_restarted, serves_as_before};
 use crate::first_run::{READY, credentials};
@@ -50,7 +50,7 @@ pub(crate) async fn are_taken_up(stage: &Stage) -> Result<()> {
 
 async fn docs_answer(stage: &Stage, wanted: u16) -> Result<()> {
     let answer = stage.http()?.get("/api/docs/openapi.json").await?;
-    let status = answer.status();
+    let status = answer.status;
     ensure!(status == wanted, "the document answered {status}");
     Ok(())
 }
@@ -83,7 +83,7 @@ async fn a_sign_in_is_refused(stage: &Stage, email: &str, password: &str) -> Res
     let http = stage.http()?;
     let answer = until("a sign-in is refused", REFUSED, || async {
         let answer = http.try_login(email, password).await?;
-        let status = answer.status();
+        let status = answer.status;
         Ok(if status == 429 {
             Ok(answer)
         } else {
@@ -91,8 +91,7 @@ async fn a_sign_in_is_refused(stage: &Stage, email: &str, password: &str) -> Res
         })
     })
     .await?;
-    let told = answer.headers().get("retry-after").cloned();
-    let body: Value = answer.json().await?;
+    let (told, body) = (answer.headers.get("retry-after"), answer.json()?);
     ensure!(
         body["code"] == "RATE_LIMIT_EXCEEDED" && told.is_some(),
         "retry-after {told:?}: {body}"

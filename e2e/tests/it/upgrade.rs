@@ -141,6 +141,6 @@ async fn are_sent(load: &Load) -> Result<()> {
 }
 
 async fn version(stage: &Stage) -> Result<String> {
-    let body: serde_json::Value = stage.http()?.get("/health/live").await?.json().await?;
+    let body = stage.http()?.get("/health/live").await?.json()?;
     Ok(body["version"].as_str().unwrap_or_default().to_owned())
 }

@@ -1,14 +1,12 @@
 //! Exports that fail in their midst: nobody is told but the log and the metrics.
 
-use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use erpgo::metrics::METRICS;
-use http::{Request, header};
+use http::response::Parts;
+use http::{Method, Request, header};
 use http_body_util::BodyExt as _;
-use tower::ServiceExt as _;
 
 use super::{run, superuser};
 use crate::log::LOG;
@@ -28,18 +26,16 @@ async fn busy() -> (World, String) {
     (world, token)
 }
 
-/// The body of an export, of which nothing was read yet; `id` is the request's.
-async fn begun(world: &World, path: &str, token: &str, id: &str) -> Body {
-    let peer: SocketAddr = ([127, 0, 0, 1], 40_000).into();
+/// An export that has begun, of whose body nothing was read yet; `id` is the request's.
+async fn begun(world: &World, path: &str, token: &str, id: &str) -> (Parts, Body) {
     let request = Request::get(path)
         .header(header::AUTHORIZATION, format!("Bearer {token}"))
         .header("x-request-id", id)
-        .extension(ConnectInfo(peer))
         .body(Body::empty())
         .unwrap();
-    let response = world.router.clone().oneshot(request).await.unwrap();
-    assert_eq!(response.status(), 200, "{path}");
-    response.into_body()
+    let (head, body) = crate::world::begun(&world.router, request).await;
+    assert_eq!(head.status, 200, "{path}");
+    (head, body)
 }
 
 /// Reads up to the first event.
@@ -70,12 +66,12 @@ async fn an_export_that_the_database_leaves_in_its_midst_is_logged_and_counted()
         let (world, token) = busy().await;
         let (whole, half) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7());
         let (whole, half) = (whole.to_string(), half.to_string());
-        let body = begun(&world, path, &token, &whole).await;
-        body.collect().await.unwrap();
+        let export = begun(&world, path, &token, &whole).await;
+        crate::world::whole((&Method::GET, path), export).await;
         assert_eq!(cut_off(&whole), 0, "{path}");
 
         let before = METRICS.cut_off.get();
-        let mut body = begun(&world, path, &token, &half).await;
+        let (_, mut body) = begun(&world, path, &token, &half).await;
         first_part(&mut body).await;
         assert_eq!(cut_off(&half), 0, "{path}");
         world.state.database.close().await;

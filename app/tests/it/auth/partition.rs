@@ -1,5 +1,7 @@
 //! Changes of roles on two processes while Redis is killed, slow or cut off for one of them (P11, P12).
 
+mod generated;
+
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -29,14 +31,25 @@ struct Two {
     _ears: (DropGuard, DropGuard),
 }
 
+/// A Redis, and two ways to it.
+async fn two_ways() -> (TestRedis, [Proxy; 2]) {
+    let redis = redis::server().await;
+    let ways = [
+        proxy::tcp(redis.address()).await,
+        proxy::tcp(redis.address()).await,
+    ];
+    (redis, ways)
+}
+
 impl Two {
     async fn new() -> Self {
-        let redis = redis::server().await;
-        let ways = [
-            proxy::tcp(redis.address()).await,
-            proxy::tcp(redis.address()).await,
-        ];
+        let (redis, ways) = two_ways().await;
         let world = World::with(SETTINGS, Some(&ways[0].url(&redis.url()))).await;
+        Self::of(world, redis, ways).await
+    }
+
+    /// `world` and a second process.
+    async fn of(world: World, redis: TestRedis, ways: [Proxy; 2]) -> Self {
         let other = ways[1].url(&redis.url());
         let (state, twin, tasks) = world.twin_by(SETTINGS, Some(&other));
         world.redis_is_listening().await;

@@ -6,23 +6,29 @@ use serde_json::{Value, json};
 
 use crate::program::{Program, served};
 use crate::tx::killed::CONFIG;
+use crate::world::Answer;
 
-/// The status of one request, whose body is read to its end.
+/// The status of one request, whose answer is read to its end and held against the document.
 async fn answered(
     program: &Program,
     client: &reqwest::Client,
     token: &str,
     (method, path, body): (Method, &str, Option<Value>),
 ) -> u16 {
-    let url = format!("http://{}/api/v1{path}", program.api);
-    let mut request = client.request(method, url).bearer_auth(token);
+    let path = format!("/api/v1{path}");
+    let url = format!("http://{}{path}", program.api);
+    let mut request = client.request(method.clone(), url).bearer_auth(token);
     if let Some(body) = body {
         request = request.json(&body);
     }
     let answer = request.send().await.unwrap();
-    let status = answer.status().as_u16();
-    answer.bytes().await.unwrap();
-    status
+    let answer = Answer {
+        status: answer.status(),
+        headers: answer.headers().clone(),
+        text: answer.text().await.unwrap(),
+    };
+    crate::conform::check(&method, &path, &answer);
+    answer.status.as_u16()
 }
 
 /// Traces are dropped, requests are not.

@@ -4,7 +4,7 @@
 //! document that has no row there, or no call here, fails.
 
 mod account;
-mod counter;
+pub mod counter;
 mod people;
 mod stage;
 mod things;

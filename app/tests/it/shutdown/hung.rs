@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use erpgo_test_kit::Signal;
+use http::{Method, header};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::locks::{products_locked, waits_for_locks};
-use crate::program::{LIMIT, Program, get, served};
+use crate::program::{LIMIT, Program, get, heard, served};
 use crate::sql::{scalar, sql};
-use crate::world::until;
+use crate::world::{Answer, until};
 
 /// A tenth of it is what kept-alive connections have.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -27,12 +28,18 @@ http: { request_timeout: 120s }
 /// A request on a connection of its own, of which the last part is kept back.
 struct Begun {
     stream: TcpStream,
+    path: &'static str,
     rest: String,
 }
 
 impl Begun {
     /// Sends the request but for the last `kept` bytes of its body.
-    async fn new(program: &Program, token: &str, (path, body): (&str, &str), kept: usize) -> Self {
+    async fn new(
+        program: &Program,
+        token: &str,
+        (path, body): (&'static str, &str),
+        kept: usize,
+    ) -> Self {
         let (sent, rest) = body.split_at(body.len() - kept);
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
@@ -43,13 +50,17 @@ impl Begun {
         stream.write_all(request.as_bytes()).await.unwrap();
         Self {
             stream,
+            path,
             rest: rest.to_owned(),
         }
     }
 
-    async fn finish(mut self) -> String {
+    /// The answer to all of it.
+    async fn finish(mut self) -> Answer {
         self.stream.write_all(self.rest.as_bytes()).await.unwrap();
-        self.end().await.0
+        let place = (&Method::POST, self.path);
+        let text = self.end().await.0;
+        heard(place, &text).unwrap_or_else(|| panic!("not answered: {text:?}"))
     }
 
     /// What comes until the connection ends, and when that was.
@@ -72,24 +83,32 @@ async fn works_on(program: &Program, count: usize) {
     .await;
 }
 
-async fn asked(probe: &mut TcpStream) -> String {
+async fn asked(probe: &mut TcpStream) -> Answer {
     let request = b"GET /health/ready HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut answer = vec![0; 4_096];
     probe.write_all(request).await.unwrap();
     let read = probe.read(&mut answer).await.unwrap();
-    String::from_utf8_lossy(&answer[..read]).into_owned()
+    let text = String::from_utf8_lossy(&answer[..read]);
+    let heard = heard((&Method::GET, "/health/ready"), &text);
+    heard.unwrap_or_else(|| panic!("not answered: {text:?}"))
+}
+
+/// Whether its connection ends with it.
+fn is_last(answer: &Answer) -> bool {
+    let said = answer.headers.get(header::CONNECTION);
+    said.is_some_and(|said| said == "close")
 }
 
 /// Asks over and over until readiness is gone; the answer that says so. The end may begin between an answer
 /// that is well and the word to close its connection, so there is a second one.
-async fn not_ready(probes: [TcpStream; 2]) -> String {
+async fn not_ready(probes: [TcpStream; 2]) -> Answer {
     for mut probe in probes {
         loop {
             let answer = asked(&mut probe).await;
-            if !answer.starts_with("HTTP/1.1 200") {
+            if answer.status != 200 {
                 return answer;
             }
-            if answer.contains("connection: close") {
+            if is_last(&answer) {
                 break;
             }
         }
@@ -138,7 +157,7 @@ async fn r09_4_and_p14_what_hangs_is_cut_off_at_the_deadline_and_what_ends_in_ti
     let probe = async || TcpStream::connect(program.api).await.unwrap();
     let mut probes = [probe().await, probe().await];
     for probe in &mut probes {
-        assert!(asked(probe).await.starts_with("HTTP/1.1 200"));
+        asked(probe).await.expect(200);
     }
 
     let told = Instant::now();
@@ -146,15 +165,12 @@ async fn r09_4_and_p14_what_hangs_is_cut_off_at_the_deadline_and_what_ends_in_ti
     let answer = tokio::time::timeout(LIMIT, not_ready(probes))
         .await
         .unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-    assert!(answer.contains("connection: close"), "{answer}");
+    assert!(is_last(&answer.expect(503)));
     until("new connections are refused", || async {
         TcpStream::connect(program.api).await.is_err()
     })
     .await;
-    let answer = slow.finish().await;
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-    assert!(answer.contains("connection: close"), "{answer}");
+    assert!(is_last(&slow.finish().await.expect(201)));
     assert!(told.elapsed() < DRAIN, "{:?}", told.elapsed());
 
     let (on_a_lock, endless) = tokio::join!(on_a_lock.end(), endless.end());

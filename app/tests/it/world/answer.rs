@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use http::response::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -83,7 +85,14 @@ pub async fn call_with(
     send(router, request.body(body).unwrap()).await
 }
 
-pub async fn send(router: &Router, mut request: Request<Body>) -> Answer {
+pub async fn send(router: &Router, request: Request<Body>) -> Answer {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let begun = begun(router, request).await;
+    whole((&method, &path), begun).await.0
+}
+
+/// The head of what `request` is answered, and the body, of which nothing was read yet.
+pub async fn begun(router: &Router, mut request: Request<Body>) -> (Parts, Body) {
     let peer: SocketAddr = ([127, 0, 0, 1], 40_000).into();
     if request
         .extensions()
@@ -92,15 +101,21 @@ pub async fn send(router: &Router, mut request: Request<Body>) -> Answer {
     {
         request.extensions_mut().insert(ConnectInfo(peer));
     }
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = router.clone().oneshot(request).await.unwrap();
-    let (parts, body) = response.into_parts();
+    response.into_parts()
+}
+
+/// All of an answer that has [`begun`], held against the document; its body once more, as it came.
+pub async fn whole(
+    (method, path): (&Method, &str),
+    (head, body): (Parts, Body),
+) -> (Answer, Bytes) {
     let bytes = body.collect().await.unwrap().to_bytes();
     let answer = Answer {
-        status: parts.status,
-        headers: parts.headers,
+        status: head.status,
+        headers: head.headers,
         text: String::from_utf8_lossy(&bytes).into_owned(),
     };
-    crate::conform::check(&method, &path, &answer);
-    answer
+    crate::conform::check(method, path, &answer);
+    (answer, bytes)
 }

@@ -93,7 +93,7 @@ async fn without_redis_requests_succeed(stage: &Stage, session: &erpgo_e2e::Sess
             Duration::from_secs(20),
             || async {
                 let answer = stage.http()?.get("/health/ready").await?;
-                let (status, body) = (answer.status(), answer.text().await?);
+                let (status, body) = (answer.status, answer.text);
                 ensure!(status == 200, "not ready without Redis: {body}");
                 Ok(if body.contains("degraded") {
                     Ok(())
@@ -172,7 +172,7 @@ async fn a_database_restart_heals(stage: &Stage, session: &erpgo_e2e::Session) -
         "ready after the restart",
         Duration::from_secs(30),
         || async {
-            let status = stage.http()?.get("/health/ready").await?.status();
+            let status = stage.http()?.get("/health/ready").await?.status;
             Ok(if status == 200 {
                 Ok(())
             } else {

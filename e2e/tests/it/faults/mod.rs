@@ -46,7 +46,7 @@ pub(crate) async fn named_within(
 pub(crate) async fn serves_as_before(stage: &Stage, pods: &[String]) -> Result<()> {
     let now = stage.ready_pods().await?;
     ensure!(now == pods, "the pods changed from {pods:?} to {now:?}");
-    let status = stage.http()?.get("/health/ready").await?.status();
+    let status = stage.http()?.get("/health/ready").await?.status;
     ensure!(status == 200, "readiness answered {status}");
     Ok(())
 }
