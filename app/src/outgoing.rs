@@ -69,7 +69,6 @@ impl Outgoing {
     }
 
     /// A request to it.
-    #[must_use]
     pub fn request(&self, method: Method, url: url::Url) -> RequestBuilder {
         self.client.request(method, url)
     }

@@ -38,7 +38,10 @@ pub(crate) use request_id::RequestId;
 /// `.layer` would be a box that is copied with every request, and with it all that it holds.
 pub fn apply(router: Router<AppState>, closed: Closed, state: &AppState) -> Router<AppState> {
     let http = &state.settings.http;
-    let (lifecycle, fixed) = (state.lifecycle.clone(), Arc::new(headers::security(http.hsts)));
+    let (lifecycle, fixed) = (
+        state.lifecycle.clone(),
+        Arc::new(headers::security(http.hsts)),
+    );
     let rules = Arc::new(Rules {
         state: state.clone(),
         closed,

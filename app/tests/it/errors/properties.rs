@@ -165,7 +165,8 @@ fn p05_any_error_reaches_the_client_typed_and_coded() {
         async move { Err::<StatusCode, Error>(error) }
     });
     let routes = Router::new().route("/fails", route);
-    let router = erpgo::layers::apply(routes, Default::default(), &world.state).with_state(world.state.clone());
+    let router = erpgo::layers::apply(routes, Default::default(), &world.state)
+        .with_state(world.state.clone());
     let made = prop_oneof![
         ((0..Code::ALL.len()), "\\PC{1,40}").prop_map(|(code, text)| Made::Refused(code, text)),
         "canary-[a-z]{8}".prop_map(Made::Internal),
