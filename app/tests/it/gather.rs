@@ -6,7 +6,7 @@ use std::time::Duration;
 use erpgo::db::gather::{Found, Gather};
 use erpgo::error::{Code, Result};
 use erpgo_test_kit::postgres::{self, TestDatabase};
-use futures::future::{BoxFuture, join, join_all};
+use futures::future::{BoxFuture, join, join_all, join3};
 use sqlx::{Connection as _, PgConnection, Row as _};
 
 use crate::sql::sql;
@@ -155,26 +155,47 @@ async fn statements_that_hang_hold_up_nobody_else_and_end_at_their_deadline() {
     let (database, mut own) = ground().await;
     let patient = things(&database, 4, PATIENT);
     sql(&mut own, GATE).await;
-    let mut held = Vec::new();
-    for n in 1..=2 {
-        let mut read = Box::pin(patient.one(-n));
-        assert!(futures::poll!(&mut read).is_pending());
-        held.push(read);
-        until_held(&database, n).await;
-    }
-    assert_eq!(patient.one(5).await.unwrap(), found(5));
-    for read in &mut held {
-        assert!(futures::poll!(read).is_pending());
-    }
+    let after_it = async {
+        until_held(&database, 1).await;
+        patient.one(-2).await
+    };
+    let meanwhile = async {
+        until_held(&database, 2).await;
+        assert_eq!(patient.one(5).await.unwrap(), found(5));
 
-    let hasty = things(&database, 1, Duration::from_millis(50));
-    let late = hasty.one(-3).await.unwrap_err();
-    assert_eq!(late.code(), Code::ServiceUnavailable);
-    assert_eq!(hasty.one(5).await.unwrap(), found(5));
-    sql(&mut own, "SELECT pg_advisory_unlock(1)").await;
-    for (read, key) in held.into_iter().zip([-1, -2]) {
-        assert_eq!(read.await.unwrap(), found(key));
+        let hasty = things(&database, 1, Duration::from_millis(50));
+        let late = hasty.one(-3).await.unwrap_err();
+        assert_eq!(late.code(), Code::ServiceUnavailable);
+        assert_eq!(hasty.one(5).await.unwrap(), found(5));
+        sql(&mut own, "SELECT pg_advisory_unlock(1)").await;
+    };
+    let (first, second, ()) = join3(patient.one(-1), after_it, meanwhile).await;
+    assert_eq!(first.unwrap(), found(-1));
+    assert_eq!(second.unwrap(), found(-2));
+}
+
+#[tokio::test]
+async fn a_second_statement_begins_only_when_many_wait() {
+    let (database, mut own) = ground().await;
+    let things = things(&database, 4, PATIENT);
+    sql(&mut own, GATE).await;
+    let mut reads = Vec::new();
+    for (most, held) in [(1, 1), (32, 1), (33, 2)] {
+        while reads.len() < most {
+            let key = -1 - i64::try_from(reads.len()).unwrap();
+            let mut read = Box::pin(things.one(key));
+            assert!(futures::poll!(&mut read).is_pending());
+            reads.push(read);
+        }
+        until_held(&database, held).await;
     }
+    sql(&mut own, "SELECT pg_advisory_unlock(1)").await;
+    for (n, row) in (1..).zip(join_all(reads).await) {
+        assert_eq!(row.unwrap(), found(-n));
+    }
+    let mut sizes = statements(&mut own).await;
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 32]);
 }
 
 #[tokio::test]

@@ -20,6 +20,13 @@ const CALM: Duration = Duration::from_millis(100);
 /// Within so many seconds after a rush.
 const CALM_WITHIN: Goal = Goal::Below(5.0);
 const NONE: Goal = Goal::AtMost(0.0);
+const SOME: Goal = Goal::AtLeast(1.0);
+/// Rates of a stress.
+const CLIMB: [f64; 10] = [
+    1_000.0, 2_000.0, 3_500.0, 5_000.0, 7_000.0, 10_000.0, 14_000.0, 20_000.0, 28_000.0, 40_000.0,
+];
+/// What 99 % of the answers of a load that is served do not exceed.
+const TOO_LATE: Duration = Duration::from_millis(500);
 const CLIENTS: u32 = 64;
 /// Rows that single reads ask for, in turn.
 const SINGLES: u32 = 128;
@@ -160,18 +167,9 @@ fn recovery(name: &str, report: &Report, from: Duration, verdicts: &mut Verdicts
     }
 }
 
+/// More and more, until not all are served, or not in time; then twice as many as that.
 async fn stress(ground: &Ground, step: Duration, verdicts: &mut Verdicts) -> Result<()> {
-    let mut knee = 5_000.0;
-    for rate in [1_000.0, 1_500.0, 2_000.0, 3_000.0, 4_000.0, 5_000.0] {
-        let mix = ground.mix().await?;
-        let report = open(ground.api, step, |_| rate, |n| mix.request(n)).await?;
-        println!("stress: {rate}/s: {}", report.line());
-        if report.quantile(0.99) > Duration::from_millis(500) || report.errors() + report.shed() > 0
-        {
-            knee = rate;
-            break;
-        }
-    }
+    let knee = knee(ground, step).await?;
     let mix = ground.mix().await?;
     let rate = |at: Duration| if at < step { knee * 2.0 } else { 100.0 };
     let report = open(ground.api, step * 3, rate, |n| mix.request(n)).await?;
@@ -184,8 +182,26 @@ async fn stress(ground: &Ground, step: Duration, verdicts: &mut Verdicts) -> Res
     let failed = f64::from(u32::try_from(beyond.errors())?);
     let told = format!("stress: {failed} requests neither served nor turned away with 429 or 503");
     println!("{}", verdicts.judge(&told, failed, NONE));
+    // Where all are served there was no stress, and what follows shows nothing.
+    let shed = f64::from(u32::try_from(beyond.shed())?);
+    let told = format!("stress: {shed} turned away");
+    println!("{}", verdicts.judge(&told, shed, SOME));
     println!("{}", recovery("stress", &report, step, verdicts));
     Ok(())
+}
+
+/// The least of the rates that is too much.
+async fn knee(ground: &Ground, step: Duration) -> Result<f64> {
+    for rate in CLIMB {
+        let mix = ground.mix().await?;
+        let report = open(ground.api, step, |_| rate, |n| mix.request(n)).await?;
+        println!("stress: {rate}/s: {}", report.line());
+        let is_late = report.quantile(0.99) > TOO_LATE;
+        if is_late || report.errors() + report.shed() > 0 {
+            return Ok(rate);
+        }
+    }
+    bail!("stress: {CLIMB:?} a second are all served in time: it must climb further")
 }
 
 /// Ten times as many sign-ins as can be hashed, and what becomes of everybody else.

@@ -216,7 +216,7 @@ impl Place<'_> {
                     .is_none_or(|number| all.contains(&number))
             }
             // Nothing that JSON does not say.
-            "int64" | "double" => true,
+            "int64" | "double" | "password" => true,
             other => {
                 return Err(format!(
                     "{}: the format {other} is not understood here",
