@@ -31,6 +31,8 @@ pub struct Settings {
     /// Cross-origin requests. Default: none. A change rolls the pods.
     pub cors: Cors,
     /// Connections, requests and answers. Default: what its fields say. A change rolls the pods.
+    // Left out where nothing is set: what is hashed of the settings must not change with the operator.
+    #[serde(skip_serializing_if = "Http::is_unset")]
     pub http: Http,
     /// Limits on logins. Default: what its fields say. A change reaches running pods within about a
     /// minute.
@@ -90,6 +92,12 @@ pub struct Http {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65_536))]
     pub max_connections: Option<i32>,
+}
+
+impl Http {
+    fn is_unset(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Limits on logins.
