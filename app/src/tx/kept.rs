@@ -20,6 +20,11 @@ const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 /// Expired answers that each new one takes with it: the table cannot grow on old ones.
 const SWEEP: i64 = 10;
 
+/// Removes a hundred of the expired answers, though none is kept any more.
+pub const EXPIRED: &str = "DELETE FROM idempotency_keys WHERE (caller, operation, key) IN (
+         SELECT caller, operation, key FROM idempotency_keys WHERE expires_at <= now()
+         ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED)";
+
 /// An answer to be kept, but for what its [`Reply`] shows of itself.
 pub(super) struct Row<'a> {
     pub(super) fingerprint: &'a [u8],

@@ -20,7 +20,7 @@ use crate::db::{Database, Transaction};
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 
-pub use kept::forget_about;
+pub use kept::{EXPIRED, forget_about};
 pub use once::{Once, once};
 pub use reply::{REPLAYED, Reply};
 pub use retry::{Contended, RETRY_AFTER, is_conflict};
