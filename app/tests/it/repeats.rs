@@ -145,7 +145,9 @@ async fn r18_1_an_api_key_is_shown_again_with_a_note_of_it_or_not_at_all() {
     let noted = "SELECT count(*) FROM audit_events e JOIN api_keys k ON e.target = 'api_key:' || k.id::text
         WHERE e.action = 'api_key.shown' AND e.outcome = 'success' AND e.actor = k.user_id";
     assert_eq!(number(&world, noted).await, 1);
-    let mut direct = PgConnection::connect(&world.database.admin_url()).await.unwrap();
+    let mut direct = PgConnection::connect(&world.database.admin_url())
+        .await
+        .unwrap();
     let refuse = "ALTER TABLE audit_events ADD CONSTRAINT no_more CHECK (action <> 'api_key.shown') NOT VALID";
     sql(&mut direct, refuse).await;
     let untold = send(&world, API_KEYS, &admin, "key-1", &shop).await;
