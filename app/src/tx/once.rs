@@ -190,8 +190,9 @@ impl Once {
 /// Runs `work` in a transaction, or gives the answer that it gave before for the same key.
 ///
 /// # Errors
-/// IDEMPOTENCY_IN_FLIGHT while another request holds the key or its answer cannot be read yet, IDEMPOTENCY_KEY_REUSED when it asked
-/// for something else, CONFLICT when its answer is there no more, and what `work` ends with.
+/// IDEMPOTENCY_IN_FLIGHT while another request holds the key or its answer cannot be read yet,
+/// IDEMPOTENCY_KEY_REUSED when it asked for something else, CONFLICT when its answer is there no more, and what
+/// `work` ends with.
 pub async fn once(
     database: &Database,
     name: &'static str,
