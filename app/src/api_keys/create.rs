@@ -1,6 +1,7 @@
 //! POST /api-keys.
 //!
-//! The answer holds the key: where it is kept for an Idempotency-Key, it is kept sealed.
+//! The answer holds the key: where it is kept for an Idempotency-Key, it is kept sealed. It must never be given
+//! again without a note of it.
 
 use axum::extract::State;
 use sqlx::PgConnection;
@@ -11,6 +12,7 @@ use super::wire::{ApiKeyCreated, CreateApiKey};
 use super::{ApiKeyId, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::InPerson;
+use crate::db::Database;
 use crate::error::{Code, Error, Problem, Result};
 use crate::extract::idempotency::OptionalKey;
 use crate::extract::{ApiJson, Origin};
@@ -57,10 +59,27 @@ pub(super) async fn create_api_key(
         origin: &origin,
     };
     let reply = tx::once(&state.database, "create an API key", once.as_ref(), work).await?;
-    if !reply.replayed {
+    if reply.replayed {
+        note_shown(&state.database, owner, &origin, &reply).await?;
+    } else {
         tracing::info!(user_id = %owner, api_key_id = %id, "an API key was made");
     }
     Ok(reply)
+}
+
+/// Whoever has taken over the session and knows the Idempotency-Key gets the key, too.
+async fn note_shown(
+    database: &Database,
+    owner: UserId,
+    origin: &Origin,
+    reply: &Reply,
+) -> Result<()> {
+    let path = reply.location.as_deref().unwrap_or_default();
+    let id = path.rsplit('/').next().unwrap_or_default();
+    let event = Event::of(Action::ApiKeyShown, origin)
+        .by(owner)
+        .on("api_key", id);
+    audit::record_alone(database, &event).await
 }
 
 struct Create<'a> {

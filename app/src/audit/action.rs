@@ -55,6 +55,8 @@ actions! {
     EmailVerified = "auth.email_verified";
     /// An API key was made.
     ApiKeyCreated = "api_key.created";
+    /// An API key was shown again, to a repeat of the request that made it.
+    ApiKeyShown = "api_key.shown";
     /// An API key was revoked.
     ApiKeyRevoked = "api_key.revoked";
     /// Somebody else's record was read.

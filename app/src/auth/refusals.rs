@@ -52,14 +52,17 @@ impl Refusals {
         }
     }
 
-    /// Tells of all that is left, at the end of the process.
+    /// Tells of all that is left, at the end of the process. It may be cut off: the log then says of how many.
     pub async fn flush(&self, database: &Database) {
         let all = self.tally().all();
-        self.tell(database, all).await;
+        let mut untold = Untold(all.iter().map(|told| told.count).sum());
+        if self.tell(database, all).await {
+            untold.0 = 0;
+        }
     }
 
-    /// Writes events, or puts all back that could not be written.
-    async fn tell(&self, database: &Database, mut told: Vec<Told>) {
+    /// Writes events, or puts all back that could not be written; whether all were.
+    async fn tell(&self, database: &Database, mut told: Vec<Told>) -> bool {
         while !told.is_empty() {
             let part = &told[..told.len().min(PART)];
             let events: Vec<_> = part.iter().map(event).collect();
@@ -67,11 +70,13 @@ impl Refusals {
                 Ok(()) => drop(told.drain(..events.len())),
                 Err(error) => {
                     let waiting = told.len();
-                    tracing::warn!(waiting, error = %erpgo_telemetry::chain(&error), "refusals are not in the audit log yet; the next try follows");
-                    return self.put_back(told);
+                    tracing::warn!(waiting, error = %erpgo_telemetry::chain(&error), "refusals are not in the audit log yet");
+                    self.put_back(told);
+                    return false;
                 }
             }
         }
+        true
     }
 
     fn put_back(&self, told: Vec<Told>) {
@@ -84,6 +89,20 @@ impl Refusals {
     fn tally(&self) -> MutexGuard<'_, Tally> {
         // Nothing is left half-done by a panic in here.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Refusals that the end of the process leaves out of the audit log, unless they are written first.
+struct Untold(u64);
+
+impl Drop for Untold {
+    fn drop(&mut self) {
+        if self.0 > 0 {
+            tracing::warn!(
+                refusals = self.0,
+                "the last refusals may not be in the audit log"
+            );
+        }
     }
 }
 

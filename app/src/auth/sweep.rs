@@ -1,4 +1,4 @@
-//! What is left of sign-ins whose time is over.
+//! What is left of sign-ins, and of kept answers, whose time is over.
 //!
 //! Owns [`run`] and [`sweep`]: a part at a time, however much there is (I-12). Used refresh tokens of a session that
 //! goes on are removed where it is refreshed (`auth/store.rs`).
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::db::{Database, QueryType, observed};
 use crate::error::{Error, Result};
+use crate::tx;
 
 /// How often is looked. Not at once: nothing is urgent at a start.
 const EVERY: Duration = Duration::from_secs(60);
@@ -23,7 +24,7 @@ struct Table {
     part: u64,
 }
 
-const TABLES: [Table; 2] = [
+const TABLES: [Table; 3] = [
     // Each takes its tokens along: those of as many days as a refresh token lives, and of one more.
     Table {
         name: "sessions.sweep",
@@ -40,6 +41,12 @@ const TABLES: [Table; 2] = [
                  LIMIT 1000 FOR UPDATE SKIP LOCKED)",
         part: 1000,
     },
+    // An API key may lie sealed in there, and no later write come that would take it along.
+    Table {
+        name: "idempotency_keys.expired",
+        sql: tx::EXPIRED,
+        part: 100,
+    },
 ];
 
 /// Sweeps every so often, until `stop`.
@@ -50,12 +57,13 @@ pub async fn run(database: Database, stop: CancellationToken) {
             () = tokio::time::sleep(EVERY) => {}
         }
         if let Err(error) = sweep(&database).await {
-            tracing::warn!(error = %erpgo_telemetry::chain(&error), "sign-ins whose time is over are not swept; the next try follows");
+            tracing::warn!(error = %erpgo_telemetry::chain(&error), "sign-ins and kept answers whose time is over are not swept; the next try follows");
         }
     }
 }
 
-/// Removes sessions a day after their end, with their tokens, and sign-ins that were not finished in time.
+/// Removes sessions a day after their end, with their tokens, sign-ins that were not finished in time, and expired
+/// answers.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -75,7 +83,7 @@ async fn part(database: &Database, table: &Table) -> Result<u64> {
     let query = sqlx::query(table.sql).execute(&mut *connection);
     let done = observed(QueryType::Delete, table.name, query)
         .await
-        .map_err(|error| Error::database("sweep sign-ins", error))?;
+        .map_err(|error| Error::database("sweep what is over", error))?;
     connection.done();
     Ok(done.rows_affected())
 }

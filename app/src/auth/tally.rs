@@ -15,8 +15,11 @@ use crate::limits::network;
 
 /// How long nothing is told of an address and kind once something was.
 const QUIET: Duration = Duration::from_secs(60);
-/// Addresses and kinds that are told apart; those beyond are told of together.
-const CAPACITY: usize = 1_000;
+/// Addresses of a kind that are told apart; those beyond are told of together. Each kind has its own: whoever has
+/// many addresses for one makes no other kind anonymous.
+const CAPACITY: usize = 100;
+/// Addresses of a kind that are told apart at the end, when there is little time.
+const FEW: usize = 5;
 
 /// What was presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,11 +75,8 @@ pub(super) struct Told {
     pub(super) origin: Option<Origin>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    refused: Refused,
-    network: Option<IpAddr>,
-}
+/// Those of one kind, by address; without one, those of all addresses that are too many.
+type Entries = HashMap<Option<IpAddr>, Entry>;
 
 struct Entry {
     untold: Option<Told>,
@@ -86,7 +86,7 @@ struct Entry {
 
 /// Refusals that are not told of yet, and addresses and kinds that were of late.
 #[derive(Default)]
-pub(super) struct Tally(HashMap<Key, Entry>);
+pub(super) struct Tally(HashMap<Refused, Entries>);
 
 impl Tally {
     /// Counts a refusal of a request from `origin` at `now`, which the calendar calls `at`.
@@ -108,9 +108,12 @@ impl Tally {
 
     /// Takes those that may be told of at `now`, and forgets who has been quiet since.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Told> {
-        self.0
-            .retain(|_, entry| entry.untold.is_some() || now < entry.from);
-        let due = self.0.values_mut().filter(|entry| now >= entry.from);
+        self.0.retain(|_, entries| {
+            entries.retain(|_, entry| entry.untold.is_some() || now < entry.from);
+            !entries.is_empty()
+        });
+        let all = self.0.values_mut().flat_map(HashMap::values_mut);
+        let due = all.filter(|entry| now >= entry.from);
         due.filter_map(|entry| {
             entry.from = now + QUIET;
             entry.untold.take()
@@ -118,18 +121,19 @@ impl Tally {
         .collect()
     }
 
-    /// Takes all: nobody will be told later.
+    /// Takes all: nobody will be told later. Those of many addresses of a kind are one, and so there are few.
     pub(super) fn all(&mut self) -> Vec<Told> {
         let all = std::mem::take(&mut self.0);
-        all.into_values().filter_map(|entry| entry.untold).collect()
+        all.into_values().flat_map(few).collect()
     }
 
     fn add(&mut self, mut told: Told, now: Instant) -> &mut Entry {
-        let key = self.key(&told);
-        if key.network.is_none() {
+        let entries = self.0.entry(told.refused).or_default();
+        let key = key(entries, &told);
+        if key.is_none() {
             told.origin = None;
         }
-        let entry = self.0.entry(key).or_insert(Entry {
+        let entry = entries.entry(key).or_insert(Entry {
             untold: None,
             from: now,
         });
@@ -139,20 +143,27 @@ impl Tally {
         });
         entry
     }
+}
 
-    /// That of its address, or of all the others when there are too many.
-    fn key(&self, told: &Told) -> Key {
-        let of = |network| Key {
-            refused: told.refused,
-            network,
-        };
-        let own = of(told.origin.as_ref().map(|origin| network(origin.ip)));
-        if self.0.len() < CAPACITY || self.0.contains_key(&own) {
-            own
-        } else {
-            of(None)
-        }
+/// Its address, or none when there are too many others.
+fn key(entries: &Entries, told: &Told) -> Option<IpAddr> {
+    let own = told.origin.as_ref().map(|origin| network(origin.ip));
+    own.filter(|own| entries.len() < CAPACITY || entries.contains_key(&Some(*own)))
+}
+
+/// What is not told of yet, as it is or put together.
+fn few(entries: Entries) -> Vec<Told> {
+    let told = entries.into_values().filter_map(|entry| entry.untold);
+    let told: Vec<_> = told.collect();
+    if told.len() <= FEW {
+        return told;
     }
+    let one = told.into_iter().reduce(together);
+    let nowhere = one.map(|one| Told {
+        origin: None,
+        ..one
+    });
+    nowhere.into_iter().collect()
 }
 
 fn together(one: Told, other: Told) -> Told {
@@ -268,19 +279,63 @@ mod tests {
         for address in 0..many {
             clocked.note(Refused::SignIn, address);
             clocked.note(Refused::Invalid(Pass::ApiKey), address);
-            assert!(clocked.tally.0.len() <= CAPACITY + 2);
+            let kinds = &clocked.tally.0;
+            assert!(kinds.values().all(|entries| entries.len() <= CAPACITY + 1));
+            assert!(kinds.len() <= 2);
         }
         let told = clocked.due();
         let count: u64 = told.iter().map(|told| told.count).sum();
         assert_eq!(count, u64::from(2 * many));
         let (others, own): (Vec<_>, Vec<_>) = told.iter().partition(|told| told.origin.is_none());
-        assert_eq!((own.len(), others.len()), (CAPACITY, 2));
+        assert_eq!((own.len(), others.len()), (2 * CAPACITY, 2));
         assert!(own.iter().all(|told| told.count == 1));
         // There is room again once they are quiet.
         clocked.seconds = 60;
         assert!(clocked.due().is_empty());
         clocked.note(Refused::SignIn, many);
         assert_eq!(clocked.due()[0].origin, Some(origin(many)));
+    }
+
+    #[test]
+    fn i12_many_addresses_of_one_kind_make_no_other_anonymous() {
+        let mut clocked = Clocked::new();
+        let many = u32::try_from(CAPACITY).unwrap() * 10;
+        for address in 0..many {
+            clocked.note(Refused::Invalid(Pass::AccessToken), address);
+        }
+        clocked.note(Refused::SignIn, many);
+        clocked.note(Refused::Invalid(Pass::AccessToken), many);
+        let told = clocked.due();
+        let nameless = told.iter().filter(|told| told.origin.is_none());
+        let nameless: Vec<_> = nameless.map(|told| told.refused).collect();
+        assert_eq!(nameless, [Refused::Invalid(Pass::AccessToken)]);
+        let sign_in = told.iter().find(|told| told.refused == Refused::SignIn);
+        assert_eq!(sign_in.unwrap().origin, Some(origin(many)));
+    }
+
+    #[test]
+    fn r09_5_at_the_end_many_addresses_of_a_kind_are_one_event_and_few_are_their_own() {
+        let mut clocked = Clocked::new();
+        let few = u32::try_from(FEW).unwrap();
+        for address in 0..=few {
+            clocked.seconds += 1;
+            clocked.note(Refused::SignIn, address);
+        }
+        for address in 0..few {
+            clocked.note(Refused::Revoked(Pass::ApiKey), address);
+        }
+        let all = clocked.tally.all();
+        let (one, own): (Vec<_>, Vec<_>) = all
+            .iter()
+            .partition(|told| told.refused == Refused::SignIn);
+        assert_eq!(one.len(), 1);
+        assert_eq!(one[0].origin, None);
+        let (count, since) = (one[0].count, one[0].since.as_second());
+        assert_eq!((count, since), (u64::from(few) + 1, 1));
+        assert_eq!(own.len(), FEW);
+        assert!(own.iter().all(|told| told.count == 1));
+        assert!(own.iter().all(|told| told.origin.is_some()));
+        assert!(clocked.tally.all().is_empty());
     }
 
     #[test]

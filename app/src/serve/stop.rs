@@ -17,7 +17,8 @@ use crate::state::AppState;
 const AT_ONCE: Duration = Duration::from_millis(100);
 /// What requests may take beyond the drain, at which they are cut off.
 const SHORT: Duration = Duration::from_secs(1);
-/// For what the audit log has not been told yet: as a rule nothing, and a few events after an attack.
+/// For what the audit log has not been told yet: as a rule nothing, and a few events after an attack. Cut
+/// off, they are told of in the log.
 const NOTE: Duration = Duration::from_millis(500);
 /// Requests and tasks have let go of it by then; what is left ends with its socket.
 const CLOSE: Duration = Duration::from_secs(3);

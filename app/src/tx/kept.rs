@@ -20,6 +20,11 @@ const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 /// Expired answers that each new one takes with it: the table cannot grow on old ones.
 const SWEEP: i64 = 10;
 
+/// Removes a hundred of the expired answers, though none is kept any more.
+pub const EXPIRED: &str = "DELETE FROM idempotency_keys WHERE (caller, operation, key) IN (
+         SELECT caller, operation, key FROM idempotency_keys WHERE expires_at <= now()
+         ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED)";
+
 /// An answer to be kept, but for what its [`Reply`] shows of itself.
 pub(super) struct Row<'a> {
     pub(super) fingerprint: &'a [u8],
@@ -33,15 +38,23 @@ pub(super) struct Kept {
     pub(super) fingerprint: Vec<u8>,
     /// Without its body, where that is sealed.
     pub(super) reply: Reply,
-    /// The body, and the kid of what it is sealed under.
+    /// The kid of what the body is sealed under, and the body.
     pub(super) sealed: Option<(String, Vec<u8>)>,
+    /// Whether it was kept within the last minute.
+    pub(super) young: bool,
+    /// Whether whom it tells of is gone. A version that does not know of kept answers leaves theirs as they are.
+    pub(super) gone: bool,
 }
 
 /// What was kept for the key.
 pub(super) async fn find(connection: &mut PgConnection, once: &Once) -> Result<Option<Kept>> {
     let fail = |error| Error::database("look an idempotency key up", error);
     let query = sqlx::query(
-        "SELECT fingerprint, status, location, etag, body, sealed, sealed_by FROM idempotency_keys
+        "SELECT fingerprint, status, location, etag, body, sealed, sealed_by,
+                created_at > $4 - interval '1 minute' AS young,
+                EXISTS (SELECT 1 FROM subject_keys k WHERE k.subject = idempotency_keys.subject
+                        AND k.destroyed_at IS NOT NULL) AS gone
+         FROM idempotency_keys
          WHERE caller = $1 AND operation = $2 AND key = $3 AND expires_at > $4",
     )
     .bind(once.caller)
@@ -72,6 +85,8 @@ fn kept(row: &PgRow) -> Result<Kept, sqlx::Error> {
             replayed: false,
         },
         sealed: kid.zip(row.try_get("sealed")?),
+        young: row.try_get("young")?,
+        gone: row.try_get("gone")?,
     })
 }
 

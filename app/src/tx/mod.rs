@@ -20,7 +20,7 @@ use crate::db::{Database, Transaction};
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
 
-pub use kept::forget_about;
+pub use kept::{EXPIRED, forget_about};
 pub use once::{Once, once};
 pub use reply::{REPLAYED, Reply};
 pub use retry::{Contended, RETRY_AFTER, is_conflict};
@@ -80,10 +80,12 @@ async fn attempt<T>(database: &Database, name: &'static str, work: &mut impl Wor
 async fn keep<T>(tx: Transaction, name: &'static str, done: T) -> (&'static str, Result<T>) {
     match tx.commit().await {
         Ok(()) => ("committed", Ok(done)),
-        Err(error) => match Error::database(name, error) {
-            error @ Error::Unavailable { .. } => ("unknown", Err(error)),
-            error => (undone(&error), Err(error)),
-        },
+        Err(error) => {
+            let answered = error.as_database_error().is_some();
+            let error = Error::database(name, error);
+            let result = if answered { undone(&error) } else { "unknown" };
+            (result, Err(error))
+        }
     }
 }
 

@@ -139,7 +139,11 @@ impl Once {
 
     /// The answer to an earlier request with this key, or the refusal to mix two requests up.
     fn answer(&self, kept: Kept) -> Result<Reply> {
-        let (fingerprint, body) = self.opened(&kept).ok_or_else(lost)?;
+        if kept.gone {
+            return Err(lost());
+        }
+        let opened = self.opened(&kept);
+        let (fingerprint, body) = opened.ok_or_else(|| self.unopened(&kept))?;
         if fingerprint != kept.fingerprint {
             return Err(Error::refused(
                 Code::IdempotencyKeyReused,
@@ -167,13 +171,28 @@ impl Once {
             _ => None,
         }
     }
+
+    /// Why it does not open. A process that is behind in a rotation does not know the newest key yet: that is
+    /// over in a moment, and no reason to give the answer up for lost.
+    fn unopened(&self, kept: &Kept) -> Error {
+        let (Keeping::Sealed(seals), Some((kid, _))) = (&self.keeping, &kept.sealed) else {
+            return lost();
+        };
+        let unknown = !kid.is_empty() && seals.iter().all(|seal| seal.kid != *kid);
+        if unknown && kept.young {
+            in_flight()
+        } else {
+            lost()
+        }
+    }
 }
 
 /// Runs `work` in a transaction, or gives the answer that it gave before for the same key.
 ///
 /// # Errors
-/// IDEMPOTENCY_IN_FLIGHT while another request holds the key, IDEMPOTENCY_KEY_REUSED when it asked
-/// for something else, CONFLICT when its answer is there no more, and what `work` ends with.
+/// IDEMPOTENCY_IN_FLIGHT while another request holds the key or its answer cannot be read yet,
+/// IDEMPOTENCY_KEY_REUSED when it asked for something else, CONFLICT when its answer is there no more, and what
+/// `work` ends with.
 pub async fn once(
     database: &Database,
     name: &'static str,
@@ -269,6 +288,8 @@ mod tests {
         Kept {
             fingerprint: row.fingerprint.to_vec(),
             sealed,
+            young: false,
+            gone: false,
             reply: Reply {
                 body: row.body.to_owned(),
                 ..Reply::created("/there".to_owned(), &"").unwrap()
@@ -326,6 +347,48 @@ mod tests {
         assert_eq!(refused(&again, retired), Code::Conflict);
         let kept = kept(&once("a", "this", Some(&other)));
         assert_eq!(refused(&again, kept), Code::Conflict);
+    }
+
+    /// Under a key that this process does not know yet; not what was emptied, or does not open though it is known.
+    #[test]
+    fn an_answer_of_this_minute_under_an_unknown_key_is_asked_for_again() {
+        let (set, other) = (set(1), set(2));
+        let again = once("a", "this", Some(&set));
+        let young = |once: &Once, change: fn(&mut (String, Vec<u8>))| {
+            let mut kept = kept(once);
+            change(kept.sealed.as_mut().unwrap());
+            Kept {
+                young: true,
+                ..kept
+            }
+        };
+        let newer = young(&again, |(kid, _)| kid.push('0'));
+        assert_eq!(refused(&again, newer), Code::IdempotencyInFlight);
+        let emptied = young(&again, |(kid, bytes)| {
+            kid.clear();
+            bytes.clear();
+        });
+        assert_eq!(refused(&again, emptied), Code::Conflict);
+        let of_another = young(&once("a", "this", Some(&other)), |_| {});
+        assert_eq!(refused(&again, of_another), Code::Conflict);
+        let same = young(&again, |_| {});
+        assert!(again.answer(same).is_ok());
+    }
+
+    #[test]
+    fn an_answer_about_somebody_who_is_gone_is_lost_sealed_or_not() {
+        let set = set(1);
+        for set in [None, Some(&set)] {
+            let again = once("a", "this", set);
+            for gone in [true, false] {
+                let kept = Kept {
+                    gone,
+                    ..kept(&again)
+                };
+                let code = again.answer(kept).err().map(|error| error.code());
+                assert_eq!(code, gone.then_some(Code::Conflict));
+            }
+        }
     }
 
     /// Two versions serve side by side, and must not both hold one key.

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 
-use crate::sql::number;
+use crate::sql::{number, sql};
 use crate::world::{Answer, PASSWORD, World, call_with, shared};
 
 const USERS: &str = "/api/v1/users";
@@ -75,7 +76,10 @@ async fn cases(world: &World, admin: &str) -> Vec<Case> {
     ]
 }
 
-/// How many there are of all that these operations write.
+/// How often an API key was shown again.
+const SHOWN: &str = "SELECT count(*) FROM audit_events WHERE action = 'api_key.shown'";
+
+/// How many there are of all that these operations write; a repeat notes that it shows an API key, and no more.
 async fn effects(world: &World) -> Vec<i64> {
     let mut counts = Vec::new();
     for count in [
@@ -84,7 +88,7 @@ async fn effects(world: &World) -> Vec<i64> {
         "SELECT count(*) FROM roles",
         "SELECT count(*) FROM user_roles",
         "SELECT count(*) FROM api_keys",
-        "SELECT count(*) FROM audit_events",
+        "SELECT count(*) FROM audit_events WHERE action <> 'api_key.shown'",
         "SELECT count(*) FROM idempotency_keys",
     ] {
         counts.push(number(world, count).await);
@@ -124,6 +128,33 @@ async fn the_same_request_again_is_answered_as_before_and_another_one_refused() 
         other.refused(422, "IDEMPOTENCY_KEY_REUSED");
         assert_eq!(effects(&world).await, after, "{path}");
     }
+    // That of the one repeat that holds a key.
+    assert_eq!(number(&world, SHOWN).await, 1);
+}
+
+#[tokio::test]
+async fn r18_1_an_api_key_is_shown_again_with_a_note_of_it_or_not_at_all() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let shop = api_key("shop");
+    let first = send(&world, API_KEYS, &admin, "key-1", &shop).await;
+    let first = first.expect(201);
+    assert_eq!(number(&world, SHOWN).await, 0);
+    let again = send(&world, API_KEYS, &admin, "key-1", &shop).await;
+    is_the_same(&again, &first, API_KEYS);
+    let noted = "SELECT count(*) FROM audit_events e JOIN api_keys k ON e.target = 'api_key:' || k.id::text
+        WHERE e.action = 'api_key.shown' AND e.outcome = 'success' AND e.actor = k.user_id";
+    assert_eq!(number(&world, noted).await, 1);
+    let mut direct = PgConnection::connect(&world.database.admin_url())
+        .await
+        .unwrap();
+    let refuse = "ALTER TABLE audit_events ADD CONSTRAINT no_more CHECK (action <> 'api_key.shown') NOT VALID";
+    sql(&mut direct, refuse).await;
+    let untold = send(&world, API_KEYS, &admin, "key-1", &shop).await;
+    let key = first.json()["key"].as_str().unwrap().to_owned();
+    assert_eq!(untold.status, 500, "{}", untold.text);
+    assert!(!untold.text.contains(&key));
+    assert_eq!(number(&world, SHOWN).await, 1);
 }
 
 #[tokio::test]

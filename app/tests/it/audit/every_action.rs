@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use erpgo::audit::Action;
 use erpgo::config::LiveSettings;
+use http::Method;
 use serde_json::json;
 
 use super::{settings, superuser};
 use crate::mail::Post;
 use crate::mail::sink::{Mood, code};
-use crate::world::{PASSWORD, World, access};
+use crate::world::{PASSWORD, World, access, call_with};
 
 const KIM: &str = "kim@example.org";
 const NEW: &str = "violet badgers whistle opera";
@@ -46,6 +47,13 @@ async fn ones_own(post: &Post) {
     let (key, _) = crate::api_keys::key(world, &token, &["products.read"]).await;
     let path = format!("/api/v1/api-keys/{key}");
     world.delete(&path, &token).await.expect(204);
+    for _ in 0..2 {
+        let place = (Method::POST, "/api/v1/api-keys");
+        let headers = [("idempotency-key", "key-1")];
+        let body = json!({"name": "till", "scopes": ["products.read"]});
+        let made = call_with(&world.router, place, &token, &headers, Some(&body)).await;
+        made.expect(201);
+    }
     let body = json!({"current_password": PASSWORD, "new_password": NEW});
     world
         .post("/api/v1/auth/change-password", &token, body)

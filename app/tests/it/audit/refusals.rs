@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{events_for, superuser};
-use crate::program::{LIMIT, QUICK, ask, start};
+use crate::program::{LIMIT, Program, QUICK, ask, start};
 use crate::sql::number;
 use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World, access, document, send, set, until};
 
@@ -257,4 +257,39 @@ async fn r09_5_and_r18_1_what_is_left_at_the_end_of_a_process_is_noted() {
     let status = program.process.wait(LIMIT).await.unwrap();
     assert_eq!(status.code(), Some(0), "{}", program.process.tail());
     assert_eq!(number(&world, CREDENTIALS).await, 2);
+    assert_eq!(left_out(&program), None);
+}
+
+/// Of how many the log says that they may not be noted.
+fn left_out(program: &Program) -> Option<Value> {
+    let told = |line: &Value| line["message"] == "the last refusals may not be in the audit log";
+    let line = program.messages().into_iter().find(told)?;
+    Some(line["refusals"].clone())
+}
+
+/// The database is away just then.
+#[tokio::test]
+async fn r09_5_of_what_cannot_be_noted_at_the_end_the_log_tells_the_number() {
+    let world = World::new().await;
+    let way = proxy::tcp(world.database.address()).await;
+    let mut program = start(&way.url(&world.database.url()), QUICK);
+    program.is_ready().await;
+    let refused = async || {
+        let bearer = "authorization: Bearer nonsense\r\n";
+        let asked = (Method::GET, "/api/v1/profile");
+        let answer = ask(program.api, asked, bearer, "").await.unwrap();
+        answer.refused(401, "TOKEN_INVALID");
+    };
+    refused().await;
+    until("the first is noted", || async {
+        number(&world, CREDENTIALS).await == 1
+    })
+    .await;
+    refused().await;
+    refused().await;
+    way.cut();
+    program.process.signal(Signal::TERM).unwrap();
+    program.process.wait(LIMIT).await.unwrap();
+    assert_eq!(left_out(&program), Some(json!(2)));
+    assert_eq!(number(&world, CREDENTIALS).await, 1);
 }

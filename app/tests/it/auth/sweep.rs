@@ -1,4 +1,4 @@
-//! Sign-ins whose time is over take no room for ever.
+//! Sign-ins and kept answers whose time is over take no room for ever.
 
 use erpgo::auth::sweep::sweep;
 
@@ -59,6 +59,25 @@ async fn a_sign_in_that_was_not_finished_in_time_goes_and_one_that_may_be_stays(
     assert_eq!(count(&world, "login_challenges").await, 1);
     let open = "login_challenges WHERE expires_at > now()";
     assert_eq!(count(&world, open).await, 1);
+}
+
+#[tokio::test]
+async fn a_kept_answer_goes_when_its_day_is_over_though_nothing_is_written_and_one_before_stays() {
+    let world = World::new().await;
+    // More than are removed at once.
+    execute(
+        &world,
+        "INSERT INTO idempotency_keys (caller, operation, key, fingerprint, status, body, created_at, expires_at)
+         SELECT u.id, 'test', n::text, sha256('x'), 201, '{}', now() - interval '1 day',
+                now() + make_interval(mins => CASE WHEN n > 250 THEN 1 ELSE -1 END)
+         FROM users u, generate_series(1, 252) n",
+    )
+    .await;
+    assert_eq!(count(&world, "idempotency_keys").await, 252);
+    sweep(&world.state.database).await.unwrap();
+    assert_eq!(count(&world, "idempotency_keys").await, 2);
+    let valid = "idempotency_keys WHERE expires_at > now()";
+    assert_eq!(count(&world, valid).await, 2);
 }
 
 #[tokio::test]

@@ -5,11 +5,12 @@ use erpgo_secret_set::KeyName::Refresh;
 use http::Method;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use sqlx::AssertSqlSafe;
 
 use super::{API_KEYS, USERS, api_key, effects, is_the_same, send, user};
 use crate::privacy::dump;
 use crate::rotation::pod::{Pod, fresh, promote, retire, stage};
-use crate::sql::number;
+use crate::sql::{execute, number};
 use crate::world::{PASSWORD, World};
 
 const EMAIL: &str = "annabella@example.org";
@@ -102,9 +103,19 @@ async fn a_kept_answer_outlives_a_rotation_and_ends_with_the_version_that_it_is_
 
     pod.turn(|keys| retire(keys, Refresh)).await;
     let before = effects(world).await;
-    for (path, body) in &requests {
-        let again = send(world, path, &admin, "key-1", body).await;
-        again.refused(409, "CONFLICT");
+    // Of this minute, it may be one that this process is to hear of yet.
+    for (made, code) in [
+        ("now()", "IDEMPOTENCY_IN_FLIGHT"),
+        ("now() - interval '61 seconds'", "CONFLICT"),
+    ] {
+        let sql = format!("UPDATE idempotency_keys SET created_at = {made} WHERE key = 'key-1'");
+        let pool = world.state.database.pool();
+        let aged = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await;
+        aged.unwrap();
+        for (path, body) in &requests {
+            let again = send(world, path, &admin, "key-1", body).await;
+            again.refused(409, code);
+        }
     }
     assert_eq!(effects(world).await, before);
     let again = send(world, API_KEYS, &admin, "key-2", &till).await;
@@ -140,4 +151,28 @@ async fn a_kept_answer_goes_with_the_person_it_tells_of_and_its_key_stays_used()
         let again = send(&world, USERS, &admin, "key-2", &bob).await;
         is_the_same(&again, &bobs, USERS);
     }
+}
+
+/// In a rollout the version before erases too, and knows nothing of kept answers.
+#[tokio::test]
+async fn a_kept_answer_that_was_left_of_an_erased_person_is_not_given() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let (ann, bob) = (user(EMAIL, PASSWORD), user("bob@example.org", PASSWORD));
+    send(&world, USERS, &admin, "key-1", &ann).await.expect(201);
+    let bobs = send(&world, USERS, &admin, "key-2", &bob).await.expect(201);
+    execute(
+        &world,
+        "INSERT INTO subject_keys (subject, key, created_at, destroyed_at)
+         SELECT subject, decode(repeat('00', 32), 'hex'), now(), now() FROM idempotency_keys WHERE key = 'key-1'
+         ON CONFLICT (subject) DO UPDATE SET key = excluded.key, destroyed_at = excluded.destroyed_at",
+    )
+    .await;
+    let before = effects(&world).await;
+    let again = send(&world, USERS, &admin, "key-1", &ann).await;
+    again.refused(409, "CONFLICT");
+    assert!(!again.text.contains(EMAIL), "{}", again.text);
+    let again = send(&world, USERS, &admin, "key-2", &bob).await;
+    is_the_same(&again, &bobs, USERS);
+    assert_eq!(effects(&world).await, before);
 }

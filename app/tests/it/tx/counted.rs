@@ -18,6 +18,8 @@ const AT_COMMIT: &str = "
             RAISE EXCEPTION 'no' USING ERRCODE = '23514';
         ELSIF NEW.sku = 'CONFLICT' THEN
             RAISE EXCEPTION 'not now' USING ERRCODE = '40001';
+        ELSIF NEW.sku = 'FULL' THEN
+            RAISE EXCEPTION 'full' USING ERRCODE = '53100';
         ELSIF NEW.sku = 'LOST' THEN
             PERFORM count(*) FROM gate;
         END IF;
@@ -71,6 +73,8 @@ async fn r11_1_a_commit_that_fails_is_counted_as_what_it_is() {
         // A duplicate, before anything is to be committed.
         ("KEPT", 409, [0, 0, 1, 0]),
         ("REFUSED", 500, [0, 0, 1, 0]),
+        // To be tried again later, and refused all the same.
+        ("FULL", 503, [0, 0, 1, 0]),
         // Each of four tries.
         ("CONFLICT", 503, [0, 4, 0, 0]),
     ] {
