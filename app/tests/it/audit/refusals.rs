@@ -235,9 +235,12 @@ async fn what_cannot_be_noted_costs_no_request_and_is_noted_later() {
     assert_eq!(detail["count"], 2);
 }
 
-#[tokio::test]
-async fn r09_5_and_r18_1_what_is_left_at_the_end_of_a_process_is_noted() {
-    let world = World::new().await;
+/// Ends of which one has time for all of it, however busy the machine is.
+const ENDS: usize = 5;
+
+/// How many events there are of a program that has come to its end, or nothing where its time was over before.
+async fn noted_at_the_end(world: &World) -> Option<i64> {
+    let before = number(world, CREDENTIALS).await;
     let mut program = start(&world.database.url(), QUICK);
     program.is_ready().await;
     let refused = async || {
@@ -248,13 +251,30 @@ async fn r09_5_and_r18_1_what_is_left_at_the_end_of_a_process_is_noted() {
     };
     refused().await;
     until("the first is noted", || async {
-        number(&world, CREDENTIALS).await == 1
+        number(world, CREDENTIALS).await == before + 1
     })
     .await;
     refused().await;
     refused().await;
     program.process.signal(Signal::TERM).unwrap();
     let status = program.process.wait(LIMIT).await.unwrap();
+    let messages = program.messages();
+    let mut texts = messages.iter().filter_map(|line| line["message"].as_str());
+    if texts.any(|text| text.contains("overran its deadline")) {
+        return None;
+    }
     assert_eq!(status.code(), Some(0), "{}", program.process.tail());
-    assert_eq!(number(&world, CREDENTIALS).await, 2);
+    Some(number(world, CREDENTIALS).await - before)
+}
+
+#[tokio::test]
+async fn r09_5_and_r18_1_what_is_left_at_the_end_of_a_process_is_noted() {
+    let world = World::new().await;
+    for _ in 0..ENDS {
+        if let Some(noted) = noted_at_the_end(&world).await {
+            assert_eq!(noted, 2);
+            return;
+        }
+    }
+    panic!("no end had time enough");
 }

@@ -77,7 +77,7 @@ impl Stage {
         let redis = self.to_redis.url(&self.redis.url());
         let mut settings = settings("database: { acquire_timeout: 1s, max_connections: 2 }");
         // Shorter than anybody may set it: the driver tries until then.
-        settings.database.acquire_timeout = Duration::from_millis(200);
+        settings.database.acquire_timeout = Duration::from_millis(500);
         let set = set(document(&database, Some(&redis)));
         turn(&self.to_database, Reach::Open);
         turn(&self.to_redis, Reach::Open);
