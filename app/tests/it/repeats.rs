@@ -22,11 +22,6 @@ async fn send(world: &World, path: &str, token: &str, key: &str, body: &Value) -
     call_with(&world.router, place, token, &headers, Some(body)).await
 }
 
-fn is_replayed(answer: &Answer) -> bool {
-    let replayed = answer.headers.get("idempotency-replayed");
-    replayed.is_some_and(|value| value == "true")
-}
-
 fn user(email: &str, password: &str) -> Value {
     json!({"email": email, "first_name": "Annabella", "last_name": "Roehampton", "password": password})
 }
@@ -93,7 +88,7 @@ async fn effects(world: &World) -> Vec<i64> {
 }
 
 fn is_the_same(again: &Answer, first: &Answer, path: &str) {
-    assert!(is_replayed(again), "{path}: {}", again.text);
+    assert!(again.is_replayed(), "{path}: {}", again.text);
     assert_eq!(
         (again.status, &again.text),
         (first.status, &first.text),
@@ -115,7 +110,7 @@ async fn the_same_request_again_is_answered_as_before_and_another_one_refused() 
         let before = effects(&world).await;
         let first = send(&world, path, &admin, "key-1", &case.body).await;
         let first = first.expect(case.status);
-        assert!(!is_replayed(&first), "{path}");
+        assert!(!first.is_replayed(), "{path}");
         let after = effects(&world).await;
         assert_ne!(after, before, "{path}");
         let again = send(&world, path, &admin, "key-1", &case.body).await;
@@ -138,7 +133,7 @@ async fn a_key_belongs_to_its_user() {
         let first = first.expect(case.status);
         let eves = send(&world, path, &eve, "key-1", &case.other).await;
         let eves = eves.expect(case.status);
-        assert!(!is_replayed(&eves), "{path}");
+        assert!(!eves.is_replayed(), "{path}");
         assert!(eves.text.is_empty() || eves.text != first.text, "{path}");
         let mixed = send(&world, path, &eve, "key-1", &case.body).await;
         mixed.refused(422, "IDEMPOTENCY_KEY_REUSED");
