@@ -81,4 +81,22 @@ mod tests {
         assert!(begun.elapsed() < Duration::from_secs(10));
         Ok(())
     }
+
+    /// Tokio's own would be late by most of a millisecond every time; one try on a busy machine says nothing.
+    #[tokio::test]
+    async fn it_goes_off_within_a_part_of_a_millisecond() -> io::Result<()> {
+        let alarm = Alarm::new()?;
+        // From here on one of whole milliseconds would be at the start of one whenever it is asked.
+        alarm
+            .until(Instant::now() + Duration::from_micros(300))
+            .await?;
+        let mut least = Duration::MAX;
+        for _ in 0..20 {
+            let at = Instant::now() + Duration::from_micros(300);
+            alarm.until(at).await?;
+            least = least.min(at.elapsed());
+        }
+        assert!(least < Duration::from_micros(500), "{least:?}");
+        Ok(())
+    }
 }

@@ -3,6 +3,7 @@
 //! Owns the load of the journeys. Half of the requests use kept-alive connections, half a new one each. It
 //! never sends to another address.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -63,11 +64,12 @@ impl LoadReport {
         )
     }
 
-    /// Not one request failed.
+    /// There were requests, and not one failed.
     ///
     /// # Errors
-    /// When one did; the first are told.
+    /// When there was none, or one failed; the first failures are told.
     pub fn is_clean(&self) -> Result<()> {
+        ensure!(self.sent > 0, "nothing was sent: {:?}", self.examples);
         ensure!(
             self.failed == 0,
             "{} of {} requests failed: {:?}",
@@ -76,6 +78,23 @@ impl LoadReport {
             self.examples
         );
         Ok(())
+    }
+
+    /// What it comes to with all that was sent, once the schedule has ended.
+    fn ended(mut self, sent: u64, lags: io::Result<Vec<Duration>>) -> Self {
+        let answered = u64::try_from(self.latencies.len()).unwrap_or(u64::MAX);
+        self.sent = sent;
+        // Those that were given up have no answer either.
+        self.failed += sent.saturating_sub(answered);
+        match lags {
+            Ok(lags) => self.generator_lag = lags.into_iter().max().unwrap_or_default(),
+            // What should have left from then on has not.
+            Err(error) => {
+                self.failed += 1;
+                self.examples.push(format!("the timer: {error}"));
+            }
+        }
+        self
     }
 
     /// The latency that `share` (0 to 1) of the requests did not exceed.
@@ -215,15 +234,9 @@ where
             note_answer(&shared.report, due, answer).await;
         }
     });
-    // Without a timer nothing has left, which the count shows.
-    let lags = lags.await.unwrap_or_default();
-    let mut report = std::mem::take(&mut *shared.report.lock().await);
-    let count = |all: usize| u64::try_from(all).unwrap_or(u64::MAX);
-    report.sent = count(lags.len());
-    // Those that were given up have no answer either.
-    report.failed += report.sent.saturating_sub(count(report.latencies.len()));
-    report.generator_lag = lags.into_iter().max().unwrap_or_default();
-    report
+    let lags = lags.await;
+    let report = std::mem::take(&mut *shared.report.lock().await);
+    report.ended(shared.sent.load(Ordering::Relaxed), lags)
 }
 
 async fn note_answer(report: &Mutex<LoadReport>, due: Instant, answer: Result<(), Failure>) {
@@ -258,4 +271,48 @@ pub(crate) async fn answer(request: RequestBuilder) -> Result<Vec<u8>, Failure> 
         status: Some(status.as_u16()),
         told: format!("{url}: {status}: {start}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(count: usize) -> LoadReport {
+        LoadReport {
+            latencies: vec![Duration::from_millis(1); count],
+            ..LoadReport::default()
+        }
+    }
+
+    /// What makes it unclean, if anything does.
+    fn fault(report: &LoadReport) -> String {
+        let clean = report.is_clean();
+        clean
+            .err()
+            .map(|fault| fault.to_string())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn a_load_is_clean_when_something_was_sent_and_all_of_it_answered() {
+        let lags = || Ok(vec![Duration::from_millis(2), Duration::from_millis(3)]);
+        let clean = answered(2).ended(2, lags());
+        assert_eq!(fault(&clean), "");
+        assert_eq!(clean.generator_lag, Duration::from_millis(3));
+        let given_up = answered(1).ended(2, lags());
+        assert!(fault(&given_up).starts_with("1 of 2 requests failed"));
+        let nothing = answered(0).ended(0, Ok(Vec::new()));
+        assert!(fault(&nothing).starts_with("nothing was sent"));
+    }
+
+    #[test]
+    fn a_load_whose_timer_fails_is_not_clean_and_says_so() {
+        for sent in [0, 2] {
+            let failing = || Err(io::Error::other("no timer for us"));
+            let report = answered(sent).ended(sent.try_into().unwrap(), failing());
+            let fault = fault(&report);
+            assert!(fault.contains("no timer for us"), "{sent}: {fault}");
+            assert_eq!(report.failed, 1, "{sent}");
+        }
+    }
 }

@@ -325,9 +325,8 @@ mod tests {
             clocked.note(Refused::Revoked(Pass::ApiKey), address);
         }
         let all = clocked.tally.all();
-        let (one, own): (Vec<_>, Vec<_>) = all
-            .iter()
-            .partition(|told| told.refused == Refused::SignIn);
+        let (one, own): (Vec<_>, Vec<_>) =
+            all.iter().partition(|told| told.refused == Refused::SignIn);
         assert_eq!(one.len(), 1);
         assert_eq!(one[0].origin, None);
         let (count, since) = (one[0].count, one[0].since.as_second());

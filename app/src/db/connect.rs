@@ -53,21 +53,24 @@ impl ConnectError {
     }
 }
 
+/// What holds for every statement of the API, and for those whose plans are judged.
+pub(super) const SESSION: [(&str, &str); 4] = [
+    // A statement that outlives every request's time is nobody's any more.
+    ("statement_timeout", "60s"),
+    ("idle_in_transaction_session_timeout", "60s"),
+    // A request that is cut off closes its connection: its statement and locks end with it.
+    ("client_connection_check_interval", "500ms"),
+    // What PostgreSQL takes for granted is a disk that turns: a table of a thousand rows would be read from end to
+    // end for ten of them. Here all is read by index, and most of it from memory.
+    ("random_page_cost", "1.1"),
+];
+
 fn options(url: &Secret) -> Result<PgConnectOptions, ConnectError> {
     let options: PgConnectOptions = url
         .expose_secret()
         .parse()
         .map_err(|_: sqlx::Error| ConnectError::Url)?;
-    Ok(options.application_name("erpgo").options([
-        // A statement that outlives every request's time is nobody's any more.
-        ("statement_timeout", "60s"),
-        ("idle_in_transaction_session_timeout", "60s"),
-        // A request that is cut off closes its connection: its statement and locks end with it.
-        ("client_connection_check_interval", "500ms"),
-        // What PostgreSQL takes for granted is a disk that turns: a table of a thousand rows would be read from end to
-        // end for ten of them. Here all is read by index, and most of it from memory.
-        ("random_page_cost", "1.1"),
-    ]))
+    Ok(options.application_name("erpgo").options(SESSION))
 }
 
 /// A pool on `url` that connects when first used.

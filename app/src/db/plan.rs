@@ -4,17 +4,20 @@ use std::collections::BTreeSet;
 
 use erpgo_test_kit::postgres::{self, TestDatabase};
 use serde_json::Value;
-use sqlx::{Connection as _, PgConnection, Postgres, QueryBuilder, Row as _};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, PgConnection, Postgres, QueryBuilder, Row as _};
 
+use super::connect::SESSION;
 use crate::migrate::{Options, Runner, embedded};
 
 /// Reading all of a million rows costs more than ten times this; so does sorting them.
 pub const MOST: f64 = 3_000.0;
 
-/// An empty database at the current schema.
+/// An empty database at the current schema, on a connection whose statements are planned as the API's are.
 pub async fn migrated() -> (TestDatabase, PgConnection) {
     let database = postgres::database().await;
-    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    let options: PgConnectOptions = database.url().parse().unwrap();
+    let mut connection = options.options(SESSION).connect().await.unwrap();
     let runner = Runner::new(embedded().unwrap(), Options::default());
     runner.run(&mut connection, &mut Vec::new()).await.unwrap();
     (database, connection)
@@ -40,6 +43,8 @@ pub async fn fill(connection: &mut PgConnection, table: &str, insert: &str) {
     for (name, _) in &indexes {
         sql(connection, &format!("DROP INDEX {name}")).await;
     }
+    // A million rows take longer than any request.
+    sql(connection, "SET statement_timeout = 0").await;
     sql(connection, insert).await;
     sql(connection, "SET maintenance_work_mem = '256MB'").await;
     for (_, definition) in &indexes {

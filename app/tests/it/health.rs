@@ -123,7 +123,7 @@ fn r08_5_readiness_gives_up_on_the_database_well_within_a_second() {
 async fn a_request_that_needs_the_absent_database_is_answered_503() {
     let database = postgres::database().await;
     let url = database.url();
-    drop(database);
+    database.remove().await;
     let settings = settings("database: { acquire_timeout: 1s }");
     let set = set(document(&url, None));
     let pool = db::lazy_pool(&set.keys.database.current.value, &settings.database).unwrap();

@@ -158,10 +158,10 @@ async fn who_says_when_is_asked_again_then() {
     assert_eq!(server.connections(), 2);
     // Not when there is no time for it: the answer stands.
     let patience = Patience {
-        whole: Duration::from_millis(900),
+        whole: Duration::from_secs(8),
         ..PATIENCE
     };
-    let server = Server::answering(&["429 Too Many Requests\r\nretry-after: 1\r\n", OK]).await;
+    let server = Server::answering(&["429 Too Many Requests\r\nretry-after: 9\r\n", OK]).await;
     assert_eq!(status(&service(patience), &server).await, 429);
     assert_eq!(server.connections(), 1);
 }

@@ -23,11 +23,6 @@ async fn send(world: &World, path: &str, token: &str, key: &str, body: &Value) -
     call_with(&world.router, place, token, &headers, Some(body)).await
 }
 
-fn is_replayed(answer: &Answer) -> bool {
-    let replayed = answer.headers.get("idempotency-replayed");
-    replayed.is_some_and(|value| value == "true")
-}
-
 fn user(email: &str, password: &str) -> Value {
     json!({"email": email, "first_name": "Annabella", "last_name": "Roehampton", "password": password})
 }
@@ -97,7 +92,7 @@ async fn effects(world: &World) -> Vec<i64> {
 }
 
 fn is_the_same(again: &Answer, first: &Answer, path: &str) {
-    assert!(is_replayed(again), "{path}: {}", again.text);
+    assert!(again.is_replayed(), "{path}: {}", again.text);
     assert_eq!(
         (again.status, &again.text),
         (first.status, &first.text),
@@ -119,7 +114,7 @@ async fn the_same_request_again_is_answered_as_before_and_another_one_refused() 
         let before = effects(&world).await;
         let first = send(&world, path, &admin, "key-1", &case.body).await;
         let first = first.expect(case.status);
-        assert!(!is_replayed(&first), "{path}");
+        assert!(!first.is_replayed(), "{path}");
         let after = effects(&world).await;
         assert_ne!(after, before, "{path}");
         let again = send(&world, path, &admin, "key-1", &case.body).await;
@@ -142,7 +137,8 @@ async fn r18_1_an_api_key_is_shown_again_with_a_note_of_it_or_not_at_all() {
     assert_eq!(number(&world, SHOWN).await, 0);
     let again = send(&world, API_KEYS, &admin, "key-1", &shop).await;
     is_the_same(&again, &first, API_KEYS);
-    let noted = "SELECT count(*) FROM audit_events e JOIN api_keys k ON e.target = 'api_key:' || k.id::text
+    let noted =
+        "SELECT count(*) FROM audit_events e JOIN api_keys k ON e.target = 'api_key:' || k.id::text
         WHERE e.action = 'api_key.shown' AND e.outcome = 'success' AND e.actor = k.user_id";
     assert_eq!(number(&world, noted).await, 1);
     let mut direct = PgConnection::connect(&world.database.admin_url())
@@ -169,7 +165,7 @@ async fn a_key_belongs_to_its_user() {
         let first = first.expect(case.status);
         let eves = send(&world, path, &eve, "key-1", &case.other).await;
         let eves = eves.expect(case.status);
-        assert!(!is_replayed(&eves), "{path}");
+        assert!(!eves.is_replayed(), "{path}");
         assert!(eves.text.is_empty() || eves.text != first.text, "{path}");
         let mixed = send(&world, path, &eve, "key-1", &case.body).await;
         mixed.refused(422, "IDEMPOTENCY_KEY_REUSED");

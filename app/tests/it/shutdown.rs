@@ -5,18 +5,20 @@ mod generated;
 mod hung;
 mod queued;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
 use erpgo::server::Server;
 use erpgo::shutdown::{Hooks, Phase};
+use http::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, until};
+use crate::program::heard;
+use crate::world::{Answer, World, until};
 
 /// For what has to come, on a machine that is busy.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -87,6 +89,60 @@ impl Entered {
         let mut seen = self.0.subscribe();
         let reached = tokio::time::timeout(LIMIT, seen.wait_for(|seen| *seen >= count));
         reached.await.expect("all are in flight").unwrap();
+    }
+}
+
+/// A request on a connection of its own, of which the last part is kept back.
+struct Begun {
+    stream: TcpStream,
+    place: (Method, &'static str),
+    rest: String,
+}
+
+impl Begun {
+    /// Sends the request but for the last `kept` bytes of its body.
+    async fn new(
+        address: std::net::SocketAddr,
+        token: &str,
+        (method, path): (Method, &'static str),
+        body: &str,
+        kept: usize,
+    ) -> Self {
+        let (sent, rest) = body.split_at(body.len() - kept);
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{sent}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        Self {
+            stream,
+            place: (method, path),
+            rest: rest.to_owned(),
+        }
+    }
+
+    /// The answer to all of it, which is the last on its connection.
+    async fn finish(mut self) -> Answer {
+        self.stream.write_all(self.rest.as_bytes()).await.unwrap();
+        let (ended, text) = self.read().await;
+        ended.unwrap();
+        let heard = heard((&self.place.0, self.place.1), &text);
+        heard.unwrap_or_else(|| panic!("{:?}: not answered: {text:?}", self.place))
+    }
+
+    /// What comes until the connection ends, and when that was. A reset is an end, too.
+    async fn end(mut self) -> (String, Instant) {
+        let (_, text) = self.read().await;
+        (text, Instant::now())
+    }
+
+    async fn read(&mut self) -> (std::io::Result<usize>, String) {
+        let mut text = String::new();
+        let read = self.stream.read_to_string(&mut text);
+        let ended = tokio::time::timeout(LIMIT, read).await;
+        (ended.expect("never cut off"), text)
     }
 }
 
@@ -184,7 +240,7 @@ async fn r09_4_what_is_left_at_the_deadline_is_cut_off() {
     let running = serve(held(&world, &entered, &never), drain).await;
     let in_flight = tokio::spawn(ask(running.address, "/slow"));
     entered.reach(1).await;
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     running.stop.cancel();
     assert!(!running.task.await.unwrap());
     // It is not left to run on until the process ends.
@@ -231,10 +287,10 @@ async fn an_idle_connection_is_kept_for_longer_than_proxies_keep_theirs_and_ends
     let none = Duration::ZERO;
     let running = serve_patiently(slow(&world, 0), patience, none, none).await;
     let mut stream = TcpStream::connect(running.address).await.unwrap();
-    let mut begun = std::time::Instant::now();
+    let mut begun = Instant::now();
     for _ in 0..3 {
         // The server counts from its answer, which is later.
-        begun = std::time::Instant::now();
+        begun = Instant::now();
         let answer = ask_on(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }

@@ -107,7 +107,9 @@ impl Document {
         if !path.starts_with(API) {
             return Ok(());
         }
-        let is_refused = answer.status.as_u16() >= 400;
+        // What fails there was let in; what is turned away before its route is looked for was not.
+        let (status, away) = (answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        let is_refused = status.is_client_error() || status == away;
         unless(is_refused, "the path is not in the document")?;
         self.refuses(*method == Method::HEAD, answer)
     }
@@ -120,7 +122,7 @@ impl Document {
     }
 
     fn is_problem(&self, answer: Answer<'_>) -> Result<(), String> {
-        let is_one = kind(answer) == Some(PROBLEM);
+        let is_one = kind(answer).is_some_and(|kind| essence(kind) == PROBLEM);
         unless(is_one, "what is not documented is refused by no problem")?;
         let problem = &self.0["components"]["schemas"]["Problem"];
         self.fits(problem, &json(answer.text)?)
@@ -159,7 +161,7 @@ impl Document {
             return Ok(());
         }
         let body = json(text)?;
-        if kind == PROBLEM {
+        if essence(kind) == PROBLEM {
             has_code(response, &body)?;
         }
         self.fits(schema, &body)
@@ -192,9 +194,14 @@ fn kind(answer: Answer<'_>) -> Option<&str> {
     kind.and_then(|kind| kind.to_str().ok())
 }
 
+/// A media type without its parameters.
+fn essence(kind: &str) -> &str {
+    kind.split(';').next().unwrap_or_default().trim_end()
+}
+
 /// What is said of this media type, without its parameters.
 fn content<'a>(contents: &'a Map<String, Value>, kind: &str) -> Result<&'a Value, String> {
-    let content = contents.get(kind.split(';').next().unwrap_or_default());
+    let content = contents.get(essence(kind));
     content.ok_or_else(|| format!("{kind} is not documented"))
 }
 
@@ -257,6 +264,7 @@ mod tests {
     }
 
     const JSON: &str = "application/json";
+    const WITH_CHARSET: &str = "application/problem+json; charset=utf-8";
     const THINGS: (&str, &str) = ("GET", "/api/v1/things");
     const ONE: (&str, &str) = ("GET", "/api/v1/things/1");
     const LINES: (&str, &str) = ("POST", "/api/v1/things/1");
@@ -271,12 +279,15 @@ mod tests {
             (THINGS, (200, JSON, "[1]")),
             (THINGS, (200, "application/json; charset=utf-8", "[]")),
             (THINGS, (410, PROBLEM, gone)),
+            (THINGS, (410, WITH_CHARSET, gone)),
             (LINES, (200, "application/x-ndjson", "1\n2\n")),
             (HEAD, (200, JSON, "")),
             (HEAD, (410, PROBLEM, "")),
             (OPTIONS, (200, "", "")),
             (OPTIONS, (410, PROBLEM, gone)),
             (NOWHERE, (404, PROBLEM, gone)),
+            (NOWHERE, (404, WITH_CHARSET, gone)),
+            (NOWHERE, (503, PROBLEM, gone)),
             (("DELETE", "/api/v1/things"), (405, PROBLEM, gone)),
             (("GET", "/elsewhere"), (200, "text/html", "<p>")),
         ] {
@@ -294,6 +305,11 @@ mod tests {
             (THINGS, (200, "text/plain", "[]"), "text/plain is not"),
             (THINGS, (200, "", "[]"), "there is no content-type"),
             (THINGS, (410, PROBLEM, other), "`OTHER` is not documented"),
+            (
+                THINGS,
+                (410, WITH_CHARSET, other),
+                "`OTHER` is not documented",
+            ),
             (ONE, (204, "", ""), "etag is documented and is not sent"),
             (LINES, (200, "application/x-ndjson", "1\n\"2\"\n"), "is no"),
             (HEAD, (200, JSON, "[1]"), "a body is not documented"),
@@ -303,6 +319,11 @@ mod tests {
             (
                 NOWHERE,
                 (200, JSON, "[]"),
+                "the path is not in the document",
+            ),
+            (
+                NOWHERE,
+                (500, PROBLEM, r#"{"code": "GONE"}"#),
                 "the path is not in the document",
             ),
             (NOWHERE, (404, "", ""), "by no problem"),

@@ -21,6 +21,17 @@ enum Mode {
     Cut,
 }
 
+/// How what lies behind a proxy is reached.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reach {
+    /// As without one.
+    Open,
+    /// Not at all: connections end.
+    Cut,
+    /// Connections are made, and nothing comes through.
+    Silent,
+}
+
 /// A running proxy; it ends with its handle.
 #[derive(Debug)]
 pub struct Proxy {
@@ -69,6 +80,15 @@ impl Proxy {
     /// Forwards again, at full speed.
     pub fn resume(&self) {
         self.mode.send_replace(Mode::Forward);
+    }
+
+    /// From now on what lies behind it is reached so.
+    pub fn turn(&self, reach: Reach) {
+        match reach {
+            Reach::Open => self.resume(),
+            Reach::Cut => self.cut(),
+            Reach::Silent => self.pause(),
+        }
     }
 
     async fn launch(target: SocketAddr) -> anyhow::Result<Self> {

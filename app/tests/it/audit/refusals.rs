@@ -235,11 +235,12 @@ async fn what_cannot_be_noted_costs_no_request_and_is_noted_later() {
     assert_eq!(detail["count"], 2);
 }
 
-#[tokio::test]
-async fn r09_5_and_r18_1_what_is_left_at_the_end_of_a_process_is_noted() {
-    let world = World::new().await;
-    let mut program = start(&world.database.url(), QUICK);
-    program.is_ready().await;
+/// Ends of which one has time for all of it, however busy the machine is.
+const ENDS: usize = 5;
+
+/// Has `program` note a refusal, and refuse two more that it has not noted.
+async fn two_are_left(program: &Program, world: &World) {
+    let before = number(world, CREDENTIALS).await;
     let refused = async || {
         let bearer = "authorization: Bearer nonsense\r\n";
         let asked = (Method::GET, "/api/v1/profile");
@@ -248,16 +249,41 @@ async fn r09_5_and_r18_1_what_is_left_at_the_end_of_a_process_is_noted() {
     };
     refused().await;
     until("the first is noted", || async {
-        number(&world, CREDENTIALS).await == 1
+        number(world, CREDENTIALS).await == before + 1
     })
     .await;
     refused().await;
     refused().await;
+}
+
+/// How many events there are of a program that has come to its end, or nothing where its time was over before.
+async fn noted_at_the_end(world: &World) -> Option<i64> {
+    let before = number(world, CREDENTIALS).await;
+    let mut program = start(&world.database.url(), QUICK);
+    program.is_ready().await;
+    two_are_left(&program, world).await;
     program.process.signal(Signal::TERM).unwrap();
     let status = program.process.wait(LIMIT).await.unwrap();
+    let messages = program.messages();
+    let mut texts = messages.iter().filter_map(|line| line["message"].as_str());
+    if texts.any(|text| text.contains("overran its deadline")) {
+        return None;
+    }
     assert_eq!(status.code(), Some(0), "{}", program.process.tail());
-    assert_eq!(number(&world, CREDENTIALS).await, 2);
     assert_eq!(left_out(&program), None);
+    Some(number(world, CREDENTIALS).await - before)
+}
+
+#[tokio::test]
+async fn r09_5_and_r18_1_what_is_left_at_the_end_of_a_process_is_noted() {
+    let world = World::new().await;
+    for _ in 0..ENDS {
+        if let Some(noted) = noted_at_the_end(&world).await {
+            assert_eq!(noted, 2);
+            return;
+        }
+    }
+    panic!("no end had time enough");
 }
 
 /// Of how many the log says that they may not be noted.
@@ -274,19 +300,7 @@ async fn r09_5_of_what_cannot_be_noted_at_the_end_the_log_tells_the_number() {
     let way = proxy::tcp(world.database.address()).await;
     let mut program = start(&way.url(&world.database.url()), QUICK);
     program.is_ready().await;
-    let refused = async || {
-        let bearer = "authorization: Bearer nonsense\r\n";
-        let asked = (Method::GET, "/api/v1/profile");
-        let answer = ask(program.api, asked, bearer, "").await.unwrap();
-        answer.refused(401, "TOKEN_INVALID");
-    };
-    refused().await;
-    until("the first is noted", || async {
-        number(&world, CREDENTIALS).await == 1
-    })
-    .await;
-    refused().await;
-    refused().await;
+    two_are_left(&program, &world).await;
     way.cut();
     program.process.signal(Signal::TERM).unwrap();
     program.process.wait(LIMIT).await.unwrap();

@@ -14,7 +14,7 @@ use crate::world::{ADMIN, PASSWORD, SETTINGS, World, call, listening, until};
 
 const KIM: &str = "kim@example.org";
 /// Starts of which one is quick enough, however busy the machine is.
-const STARTS: usize = 5;
+const STARTS: usize = 20;
 
 async fn empty(redis: &TestRedis) {
     let () = ask(&redis.url(), ["FLUSHALL"]).await;
@@ -58,7 +58,7 @@ async fn r07_1_whoever_came_last_is_answered_from_redis_by_a_process_that_has_ju
     let text: String = ask(&redis.url(), ["GET", key]).await;
     assert_eq!(text, r#"["users.read"]"#);
     let ttl: i64 = ask(&redis.url(), ["TTL", key]).await;
-    assert!((290..=300).contains(&ttl), "{ttl}");
+    assert!((240..=300).contains(&ttl), "{ttl}");
 
     // What is there stays as it is, and ends when it would have ended.
     let () = ask(&redis.url(), ["SET", key, "[]", "EX", "100"]).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use erpgo::shutdown::Phase;
 use erpgo_test_kit::postgres::{self, TestDatabase};
-use erpgo_test_kit::proxy::{self, Proxy};
+use erpgo_test_kit::proxy::{self, Proxy, Reach};
 use erpgo_test_kit::redis::{self, TestRedis};
 use http::Method;
 use proptest::prelude::*;
@@ -15,14 +15,6 @@ use proptest::test_runner::TestRunner;
 
 use crate::runtime::two_threads;
 use crate::world::{Answer, call, document, serving, set, settings, until};
-
-/// How a dependency is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
-    Open,
-    Cut,
-    Silent,
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Step {
@@ -51,14 +43,6 @@ struct Stage {
     met: Mutex<BTreeMap<String, usize>>,
 }
 
-fn turn(way: &Proxy, reach: Reach) {
-    match reach {
-        Reach::Open => way.resume(),
-        Reach::Cut => way.cut(),
-        Reach::Silent => way.pause(),
-    }
-}
-
 impl Stage {
     async fn new() -> Self {
         let (database, redis) = (postgres::database().await, redis::server().await);
@@ -77,18 +61,18 @@ impl Stage {
         let redis = self.to_redis.url(&self.redis.url());
         let mut settings = settings("database: { acquire_timeout: 1s, max_connections: 2 }");
         // Shorter than anybody may set it: the driver tries until then.
-        settings.database.acquire_timeout = Duration::from_millis(200);
+        settings.database.acquire_timeout = Duration::from_millis(500);
         let set = set(document(&database, Some(&redis)));
-        turn(&self.to_database, Reach::Open);
-        turn(&self.to_redis, Reach::Open);
+        self.to_database.turn(Reach::Open);
+        self.to_redis.turn(Reach::Open);
         let (state, router, _tasks) = serving(settings, set);
         until("all is well", || async {
             self.is_ready(&router).await && state.redis.is_up()
         })
         .await;
         for step in steps {
-            turn(&self.to_database, step.database);
-            turn(&self.to_redis, step.redis);
+            self.to_database.turn(step.database);
+            self.to_redis.turn(step.redis);
             if step.database == Reach::Open {
                 until("ready, whatever becomes of Redis", || {
                     self.is_ready(&router)

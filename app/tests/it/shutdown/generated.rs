@@ -2,7 +2,6 @@
 //! end (P14).
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,12 +12,9 @@ use http::{Method, header};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
-use super::{Entered, LIMIT, serve};
+use super::{Begun, Entered, serve};
 use crate::locks::products_locked;
-use crate::program::heard;
 use crate::runtime::two_threads;
 use crate::sql::{number, sql};
 use crate::world::{PASSWORD, SETTINGS, World};
@@ -100,46 +96,12 @@ impl Kind {
     }
 }
 
-/// A request on a connection of its own, of which the last byte is kept back.
-struct Begun {
-    kind: Kind,
-    stream: TcpStream,
-    rest: String,
-}
-
-impl Begun {
-    async fn new(address: SocketAddr, token: &str, kind: Kind) -> Self {
-        let body = kind.body().map(|body| body.to_string()).unwrap_or_default();
-        let (sent, rest) = body.split_at(body.len().saturating_sub(1));
-        let (method, path) = kind.place();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{sent}",
-            body.len()
-        );
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        Self {
-            kind,
-            stream,
-            rest: rest.to_owned(),
-        }
-    }
-
-    /// Sends the rest `after` a while: the answer is whole, and the last on its connection.
-    async fn finishes(mut self, after: Duration) {
-        tokio::time::sleep(after).await;
-        self.stream.write_all(self.rest.as_bytes()).await.unwrap();
-        let mut text = String::new();
-        let read = self.stream.read_to_string(&mut text);
-        let read = tokio::time::timeout(LIMIT, read).await.expect("an end");
-        read.unwrap();
-        let (method, path) = self.kind.place();
-        let answer = heard((&method, path), &text);
-        let answer = answer.unwrap_or_else(|| panic!("{:?}: not answered: {text:?}", self.kind));
-        let answer = answer.expect(self.kind.status());
-        assert_eq!(answer.headers[header::CONNECTION], "close", "{text}");
-    }
+/// Sends the rest `after` a while: the answer is whole, and the last on its connection.
+async fn finishes(begun: Begun, kind: Kind, after: Duration) {
+    tokio::time::sleep(after).await;
+    let answer = begun.finish().await.expect(kind.status());
+    let said = &answer.headers[header::CONNECTION];
+    assert_eq!(said, "close", "{kind:?}: {}", answer.text);
 }
 
 /// Counts what reaches `router`.
@@ -178,8 +140,10 @@ impl Stage {
         let mut lock = products_locked(&self.world.database).await;
         let mut requests = Vec::new();
         for (kind, after) in &case.requests {
-            let begun = Begun::new(running.address, &self.token, *kind).await;
-            requests.push(begun.finishes(*after));
+            let body = kind.body().map(|body| body.to_string()).unwrap_or_default();
+            let (place, kept) = (kind.place(), body.len().min(1));
+            let begun = Begun::new(running.address, &self.token, place, &body, kept).await;
+            requests.push(finishes(begun, *kind, *after));
         }
         entered.reach(requests.len()).await;
         tokio::time::sleep(case.before).await;

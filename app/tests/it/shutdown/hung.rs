@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::Begun;
 use crate::locks::{products_locked, waits_for_locks};
 use crate::program::{LIMIT, Program, get, heard, served};
 use crate::sql::{scalar, sql};
@@ -24,54 +25,6 @@ auth: { hash_memory_kib: 8, hash_iterations: 1 }
 shutdown: { drain: 20s }
 http: { request_timeout: 120s }
 ";
-
-/// A request on a connection of its own, of which the last part is kept back.
-struct Begun {
-    stream: TcpStream,
-    path: &'static str,
-    rest: String,
-}
-
-impl Begun {
-    /// Sends the request but for the last `kept` bytes of its body.
-    async fn new(
-        program: &Program,
-        token: &str,
-        (path, body): (&'static str, &str),
-        kept: usize,
-    ) -> Self {
-        let (sent, rest) = body.split_at(body.len() - kept);
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{sent}",
-            body.len()
-        );
-        let mut stream = TcpStream::connect(program.api).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        Self {
-            stream,
-            path,
-            rest: rest.to_owned(),
-        }
-    }
-
-    /// The answer to all of it.
-    async fn finish(mut self) -> Answer {
-        self.stream.write_all(self.rest.as_bytes()).await.unwrap();
-        let place = (&Method::POST, self.path);
-        let text = self.end().await.0;
-        heard(place, &text).unwrap_or_else(|| panic!("not answered: {text:?}"))
-    }
-
-    /// What comes until the connection ends, and when that was.
-    async fn end(mut self) -> (String, Instant) {
-        let mut text = String::new();
-        // A reset is an end, too.
-        let ended = tokio::time::timeout(2 * DRAIN, self.stream.read_to_string(&mut text)).await;
-        assert!(ended.is_ok(), "never cut off");
-        (text, Instant::now())
-    }
-}
 
 /// Waits until the program works on this many requests, by its own count.
 async fn works_on(program: &Program, count: usize) {
@@ -149,9 +102,10 @@ async fn r09_4_and_p14_what_hangs_is_cut_off_at_the_deadline_and_what_ends_in_ti
     let product = json!({"sku": "S-1", "name": "Chair", "price": "1", "currency": "EUR"});
     let role = |name: &str| json!({"name": name, "permissions": ["products.read"]}).to_string();
     let (product, slow, endless) = (product.to_string(), role("slow"), role("endless"));
-    let on_a_lock = Begun::new(&program, &token, ("/api/v1/products", &product), 0).await;
-    let slow = Begun::new(&program, &token, ("/api/v1/roles", &slow), 9).await;
-    let endless = Begun::new(&program, &token, ("/api/v1/roles", &endless), 9).await;
+    let [products, roles] = ["/api/v1/products", "/api/v1/roles"].map(|path| (Method::POST, path));
+    let on_a_lock = Begun::new(program.api, &token, products, &product, 0).await;
+    let slow = Begun::new(program.api, &token, roles.clone(), &slow, 9).await;
+    let endless = Begun::new(program.api, &token, roles, &endless, 9).await;
     works_on(&program, 3).await;
     waits_for_locks(&database, 1).await;
     let probe = async || TcpStream::connect(program.api).await.unwrap();

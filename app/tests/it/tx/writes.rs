@@ -86,9 +86,7 @@ impl Write for NewProduct {
 /// The answer to a request that made something, or to its repeat.
 fn is_made(answer: &Answer, n: i64, repeated: bool) {
     assert_eq!(answer.status, 201, "{n}: {}", answer.text);
-    let replayed = answer.headers.get("idempotency-replayed");
-    let replayed = replayed.is_some_and(|value| value == "true");
-    assert_eq!(replayed, repeated, "{n}: {:?}", answer.headers);
+    assert_eq!(answer.is_replayed(), repeated, "{n}: {:?}", answer.headers);
 }
 
 fn user(n: i64) -> Value {

@@ -32,6 +32,12 @@ impl Answer {
         self
     }
 
+    /// Whether it is the answer to an earlier request, given once more.
+    pub fn is_replayed(&self) -> bool {
+        let replayed = self.headers.get("idempotency-replayed");
+        replayed.is_some_and(|value| value == "true")
+    }
+
     pub fn refused(&self, status: u16, code: &str) {
         assert_eq!(
             (self.status.as_u16(), &*self.code()),

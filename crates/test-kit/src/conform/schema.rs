@@ -47,13 +47,15 @@ impl Place<'_> {
     /// Checks `schema` without asking for unlisted fields, which parts of an `allOf` leave to each other;
     /// true when the fields are all listed in `listed`.
     fn parts(&self, schema: &Value, listed: &mut Vec<String>) -> Result<bool, String> {
+        let is_open = *schema != Value::Bool(false);
+        self.unless(is_open, "is not to be there")?;
         let mut is_closed = false;
         for (keyword, rule) in schema.as_object().into_iter().flatten() {
             is_closed |= match keyword.as_str() {
                 "$ref" => self.parts(self.referred(rule)?, listed)?,
                 "allOf" => self.all_of(rule, listed)?,
                 "properties" => self.properties(rule, listed)?,
-                "additionalProperties" => self.additional(rule, listed)?,
+                "additionalProperties" => self.additional(schema, rule, listed)?,
                 other => self.plain(other, rule).map(|()| false)?,
             };
         }
@@ -84,12 +86,19 @@ impl Place<'_> {
         Ok(true)
     }
 
-    /// What is left to any name is listed by it.
-    fn additional(&self, rule: &Value, listed: &mut Vec<String>) -> Result<bool, String> {
+    /// What `schema` leaves to any name beside its properties is listed by it.
+    fn additional(
+        &self,
+        schema: &Value,
+        rule: &Value,
+        listed: &mut Vec<String>,
+    ) -> Result<bool, String> {
         if *rule == Value::Bool(false) {
             return Ok(true);
         }
-        for (name, value) in self.value.as_object().into_iter().flatten() {
+        let properties = &schema["properties"];
+        let all = self.value.as_object().into_iter().flatten();
+        for (name, value) in all.filter(|(name, _)| properties.get(name).is_none()) {
             listed.push(name.clone());
             self.below(rule, value, name)?;
         }
@@ -289,6 +298,10 @@ mod tests {
             [{"propertyNames": {"maxLength": 1}}, {"a": 1}, {"ab": 1}],
             [{"additionalProperties": false}, {}, {"a": 1}],
             [{"additionalProperties": {"type": "null"}}, {"a": null}, {"a": 1}],
+            [{"properties": {"a": {}}, "additionalProperties": {"type": "null"}}, {"a": 1, "b": null}, {"a": 1, "b": 1}],
+            [{"properties": {"a": {"type": "null"}}, "additionalProperties": true}, {"a": null, "b": 1}, {"a": 1}],
+            [{"properties": {"a": false}}, {}, {"a": null}],
+            [{"items": false}, [], [1]],
             [{"oneOf": [{"type": "null"}, {"minimum": 1}]}, 1, 0],
             [{"oneOf": [{"minimum": 1}, {"minimum": 2}]}, 1, 2],
             [{"anyOf": [{"maximum": 1}, {"minimum": 2}]}, 2, 1.5],

@@ -15,6 +15,8 @@ const SETTINGS: &[&str] = &[
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "fsync=off",
+    // A database is dropped only once whoever is signing in to it has come to an end.
+    "authentication_timeout=5s",
     "full_page_writes=off",
     "wal_level=minimal",
     "max_wal_senders=0",

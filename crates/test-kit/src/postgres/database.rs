@@ -50,9 +50,15 @@ impl TestDatabase {
         (Ipv4Addr::LOCALHOST, self.shared.port()).into()
     }
 
+    /// Drops the database and waits until it is gone.
+    pub async fn remove(mut self) {
+        let statements = self.statements();
+        fail::unless(sql::run(&self.shared.admin_url("postgres"), &statements).await);
+    }
+
     /// Creates a role that may log in and owns nothing, and returns its URL for this database.
     pub async fn role(&self) -> String {
-        let role = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
+        let role = fail::unless(new_name());
         let statement = format!("CREATE ROLE {role} LOGIN PASSWORD '{role}'");
         fail::unless(sql::run(&self.admin_url(), &[statement]).await);
         self.roles
@@ -61,20 +67,22 @@ impl TestDatabase {
             .push(role.clone());
         self.shared.role_url(&role, &role, &self.name)
     }
-}
 
-impl Drop for TestDatabase {
-    fn drop(&mut self) {
+    /// What drops all of it.
+    fn statements(&mut self) -> Vec<String> {
         let roles = self
             .roles
             .get_mut()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut statements = vec![drop_statement(&self.name)];
-        statements.extend(
-            roles
-                .iter()
-                .map(|role| format!("DROP ROLE IF EXISTS {role}")),
-        );
+        statements.extend(roles.iter().map(|role| drop_role_statement(role)));
+        statements
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let statements = self.statements();
         sql::run_detached(self.shared.admin_url("postgres"), statements);
     }
 }
@@ -102,33 +110,49 @@ pub(crate) fn drop_statement(name: &str) -> String {
     format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 }
 
+fn drop_role_statement(role: &str) -> String {
+    format!("DROP ROLE IF EXISTS {role}")
+}
+
 fn new_name() -> anyhow::Result<String> {
     let (pid, started) = Process::current()?.parts();
     let id = uuid::Uuid::new_v4().simple().to_string();
     Ok(format!("{PREFIX}{pid}_{started}_{}", &id[..12]))
 }
 
-/// Drops the databases of dead processes, once in this process's life.
+/// Drops the databases and roles of dead processes, once in this process's life.
 async fn sweep_once(shared: &Shared) -> anyhow::Result<()> {
     static SWEPT: AtomicBool = AtomicBool::new(false);
     if SWEPT.swap(true, Ordering::Relaxed) {
         return Ok(());
     }
     let url = shared.admin_url("postgres");
-    let names = sql::column(
+    let databases = left(
         &url,
         "SELECT datname::text FROM pg_database WHERE datname LIKE 'test\\_%'",
     )
     .await?;
-    let statements: Vec<_> = names
-        .iter()
-        .filter(|name| !owner_lives(name))
-        .map(|name| drop_statement(name))
-        .collect();
-    sql::run(&url, &statements).await
+    let roles = left(
+        &url,
+        "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'test\\_%'",
+    )
+    .await?;
+    let databases: Vec<_> = databases.iter().map(|name| drop_statement(name)).collect();
+    sql::run(&url, &databases).await?;
+    let roles: Vec<_> = roles.iter().map(|name| drop_role_statement(name)).collect();
+    // Another process may be dropping the same ones, which PostgreSQL refuses; no test minds one that stays.
+    let _ = sql::run(&url, &roles).await;
+    Ok(())
 }
 
-/// Whether the process named in a database's name runs; a name that does not parse is left alone.
+/// The names that `query` finds whose owner is dead.
+async fn left(url: &str, query: &str) -> anyhow::Result<Vec<String>> {
+    let mut names = sql::column(url, query).await?;
+    names.retain(|name| !owner_lives(name));
+    Ok(names)
+}
+
+/// Whether the process in the name of a database or role runs; a name that does not parse is left alone.
 fn owner_lives(name: &str) -> bool {
     let mut parts = name.trim_start_matches(PREFIX).split('_');
     let number = |part: Option<&str>| part.and_then(|part| part.parse::<u64>().ok());

@@ -52,7 +52,10 @@ pub(crate) async fn column(url: &str, query: &str) -> anyhow::Result<Vec<String>
         .context("the query took too long")?
 }
 
-/// Runs statements from a place without a runtime, such as a drop, and ignores their failure.
+/// Runs statements from a place that cannot wait, such as a drop, and ignores their failure.
+///
+/// They are waited for only where no runtime would stand still for it: a connection that it is still making
+/// would never come to its end, and the server would wait for it.
 pub(crate) fn run_detached(url: String, statements: Vec<String>) {
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -61,5 +64,8 @@ pub(crate) fn run_detached(url: String, statements: Vec<String>) {
         runtime.block_on(run(&url, &statements))
     };
     // Best effort: what stays behind is swept by a later process.
-    let _ = std::thread::spawn(work).join();
+    let thread = std::thread::spawn(work);
+    if tokio::runtime::Handle::try_current().is_err() {
+        let _ = thread.join();
+    }
 }

@@ -71,6 +71,26 @@ async fn a_database_goes_with_its_handle_even_while_connected() {
     let count = format!("SELECT count(*)::text FROM pg_database WHERE datname = '{name}'");
     assert_eq!(text(&keeper.admin_url(), &count).await, "1");
     drop(database);
+    let limit = Instant::now() + Duration::from_secs(30);
+    while text(&keeper.admin_url(), &count).await != "0" {
+        assert!(Instant::now() < limit, "{name} is still there");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_removed_is_gone_with_its_roles() {
+    let keeper = postgres::database().await;
+    let database = postgres::database().await;
+    let role = database.role().await;
+    let name = database.name().to_owned();
+    let login = role.split(['/', ':']).nth(3).unwrap();
+    let count = format!(
+        "SELECT ((SELECT count(*) FROM pg_database WHERE datname = '{name}')
+                 + (SELECT count(*) FROM pg_roles WHERE rolname = '{login}'))::text"
+    );
+    assert_eq!(text(&keeper.admin_url(), &count).await, "2");
+    database.remove().await;
     assert_eq!(text(&keeper.admin_url(), &count).await, "0");
 }
 

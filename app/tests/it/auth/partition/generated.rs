@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use erpgo_test_kit::proxy::Reach;
 use http::Method;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -19,14 +20,6 @@ use crate::world::{Answer, PASSWORD, SETTINGS, World, access, call};
 /// What one call of Redis may take here: while it is silent, each of hundreds waits so long.
 const DEADLINE: Duration = Duration::from_millis(30);
 const KIM: &str = "kim@example.org";
-
-/// How a process reaches Redis.
-#[derive(Clone, Copy, Debug)]
-enum Reach {
-    Open,
-    Cut,
-    Silent,
-}
 
 /// What is changed, into the opposite of what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +37,7 @@ enum Change {
 #[derive(Clone, Debug)]
 struct Case {
     redis_runs: bool,
+    /// How each process reaches Redis.
     reach: [Reach; 2],
     /// Each with the process that makes it.
     changes: Vec<(usize, Change)>,
@@ -159,12 +153,7 @@ impl Stage {
         }
         self.redis_runs = case.redis_runs;
         for (process, reach) in case.reach.into_iter().enumerate() {
-            let way = &self.two.ways[process];
-            match reach {
-                Reach::Open => way.resume(),
-                Reach::Cut => way.cut(),
-                Reach::Silent => way.pause(),
-            }
+            self.two.ways[process].turn(reach);
             self.note(format!("{reach:?} for {process}"));
         }
     }

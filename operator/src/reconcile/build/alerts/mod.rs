@@ -55,12 +55,6 @@ impl Scope<'_> {
         let series = self.series(metric, matchers);
         format!("sum by (namespace, erpgo) (rate({series}[5m]))")
     }
-
-    /// As [`Self::rate`], for each value of `label` by itself.
-    fn rate_by(&self, label: &str, metric: &str, matchers: &[&str]) -> String {
-        let series = self.series(metric, matchers);
-        format!("sum by (namespace, erpgo, {label}) (rate({series}[5m]))")
-    }
 }
 
 /// Requests of people and programs. Probes succeed while all else fails, and would thin it out.
