@@ -187,6 +187,13 @@ impl LiveSettings {
     }
 }
 
+/// Hashes at once where nothing is set: half of the cores, so that a storm of sign-ins leaves the other half to
+/// everyone else, and four at the most. Each takes 19 MiB: a pod that sees all cores of a large node would
+/// otherwise come to its limit of memory in a storm.
+fn hashes_at_once(cores: usize) -> usize {
+    (cores / 2).clamp(1, 4)
+}
+
 impl AuthSettings {
     fn read(reader: &mut Reader) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -199,8 +206,7 @@ impl AuthSettings {
             // OWASP's floor for argon2id: 19 MiB, two passes, one lane.
             hash_memory_kib: reader.number("auth.hash_memory_kib", 19_456, 8..=1_048_576),
             hash_iterations: reader.number("auth.hash_iterations", 2, 1..=100),
-            // Half of the cores: a storm of sign-ins leaves the other half to everyone else.
-            hash_concurrency: reader.number("auth.hash_concurrency", (cores / 2).max(1), 1..=64),
+            hash_concurrency: reader.number("auth.hash_concurrency", hashes_at_once(cores), 1..=64),
             hash_queue: reader.number("auth.hash_queue", 32, 0..=10_000),
             hash_deadline: reader.duration("auth.hash_deadline", 2, 1..=30),
         }
@@ -229,4 +235,15 @@ pub fn default_file() -> PathBuf {
 #[cfg(test)]
 pub(crate) fn default_live() -> LiveSettings {
     LiveSettings::read(&mut Reader::new(figment::value::Dict::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_node_hashes_no_more_at_once_than_a_pod_has_memory_for() {
+        let at_once = [1, 2, 3, 8, 16, 64, 256].map(hashes_at_once);
+        assert_eq!(at_once, [1, 1, 1, 4, 4, 4, 4]);
+    }
 }
