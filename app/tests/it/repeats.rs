@@ -210,6 +210,22 @@ async fn the_first_answer_stands_whatever_happened_in_between() {
     answer.refused(401, "TOKEN_REVOKED");
 }
 
+/// Asks again while another request has the key, and answers what is made.
+pub async fn until_made<Asked>(ask: impl Fn() -> Asked) -> String
+where
+    Asked: Future<Output = Answer>,
+{
+    let limit = std::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = ask().await;
+        if answer.status != 409 || std::time::Instant::now() > limit {
+            return answer.expect(201).text;
+        }
+        assert_eq!(answer.code(), "IDEMPOTENCY_IN_FLIGHT");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// No constraint would keep a second API key from being made.
 #[tokio::test]
 async fn of_many_at_once_one_makes_an_api_key_and_all_are_given_it() {
@@ -219,15 +235,8 @@ async fn of_many_at_once_one_makes_an_api_key_and_all_are_given_it() {
     for _ in 0..12 {
         let (world, admin) = (world.clone(), admin.clone());
         tasks.spawn(async move {
-            let limit = std::time::Instant::now() + Duration::from_secs(30);
-            loop {
-                let answer = send(&world, API_KEYS, &admin, "key-1", &api_key("shop")).await;
-                if answer.status != 409 || std::time::Instant::now() > limit {
-                    return answer.expect(201).text;
-                }
-                assert_eq!(answer.code(), "IDEMPOTENCY_IN_FLIGHT");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            let body = api_key("shop");
+            until_made(|| send(&world, API_KEYS, &admin, "key-1", &body)).await
         });
     }
     let mut texts = tasks.join_all().await;

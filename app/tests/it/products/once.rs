@@ -1,12 +1,11 @@
 //! A write with an Idempotency-Key has one effect, however often it is sent.
 
-use std::time::Duration;
-
 use http::Method;
 use serde_json::Value;
 
 use super::{PATH, body};
 use crate::locks::{a_key_is_held, products_locked};
+use crate::repeats::until_made;
 use crate::sql::{number, sql};
 use crate::world::{Answer, World, call_with, shared};
 
@@ -125,15 +124,7 @@ async fn r10_3_of_many_at_once_one_has_the_effect() {
             let (world, admin) = (world.clone(), admin.clone());
             tasks.spawn(async move {
                 let (key, sent) = (format!("key-{round}"), body(&format!("A-{round}")));
-                let limit = std::time::Instant::now() + Duration::from_secs(30);
-                loop {
-                    let answer = send(&world, &admin, &key, &sent).await;
-                    if answer.status != 409 || std::time::Instant::now() > limit {
-                        return answer.expect(201).text;
-                    }
-                    assert_eq!(answer.code(), "IDEMPOTENCY_IN_FLIGHT");
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
+                until_made(|| send(&world, &admin, &key, &sent)).await
             });
         }
         let mut texts = tasks.join_all().await;
