@@ -19,9 +19,10 @@ const PARTS: usize = 100;
 /// One table, of which a statement removes a part.
 struct Table {
     name: &'static str,
+    /// Takes the rows of a part.
     sql: &'static str,
-    /// Rows of a part.
-    part: u64,
+    /// How many these are at the most.
+    part: u32,
 }
 
 const TABLES: [Table; 3] = [
@@ -30,7 +31,7 @@ const TABLES: [Table; 3] = [
         name: "sessions.sweep",
         sql: "DELETE FROM sessions WHERE id IN (
                  SELECT id FROM sessions WHERE expires_at < now() - interval '1 day'
-                 ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED)",
+                 ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)",
         part: 100,
     },
     // Without an index: the sweep itself leaves those of five minutes.
@@ -38,7 +39,7 @@ const TABLES: [Table; 3] = [
         name: "login_challenges.sweep",
         sql: "DELETE FROM login_challenges WHERE id IN (
                  SELECT id FROM login_challenges WHERE expires_at <= now()
-                 LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+                 LIMIT $1 FOR UPDATE SKIP LOCKED)",
         part: 1000,
     },
     // An API key may lie sealed in there, and no later write come that would take it along.
@@ -70,7 +71,7 @@ pub async fn run(database: Database, stop: CancellationToken) {
 pub async fn sweep(database: &Database) -> Result<()> {
     for table in &TABLES {
         for _ in 0..PARTS {
-            if part(database, table).await? < table.part {
+            if part(database, table).await? < table.part.into() {
                 break;
             }
         }
@@ -80,7 +81,9 @@ pub async fn sweep(database: &Database) -> Result<()> {
 
 async fn part(database: &Database, table: &Table) -> Result<u64> {
     let mut connection = database.acquire_in_turn().await?;
-    let query = sqlx::query(table.sql).execute(&mut *connection);
+    let query = sqlx::query(table.sql)
+        .bind(i64::from(table.part))
+        .execute(&mut *connection);
     let done = observed(QueryType::Delete, table.name, query)
         .await
         .map_err(|error| Error::database("sweep what is over", error))?;

@@ -20,10 +20,10 @@ const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 /// Expired answers that each new one takes with it: the table cannot grow on old ones.
 const SWEEP: i64 = 10;
 
-/// Removes a hundred of the expired answers, though none is kept any more.
+/// Removes so many (`$1`) of the expired answers, though none is kept any more.
 pub const EXPIRED: &str = "DELETE FROM idempotency_keys WHERE (caller, operation, key) IN (
          SELECT caller, operation, key FROM idempotency_keys WHERE expires_at <= now()
-         ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED)";
+         ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)";
 
 /// An answer to be kept, but for what its [`Reply`] shows of itself.
 pub(super) struct Row<'a> {
@@ -100,7 +100,7 @@ pub(super) async fn put(
     let fail = |error| Error::database("store an answer", error);
     let now = DbTime::now();
     let expires_at = now.0.checked_add(KEEP).map(DbTime).unwrap_or(now);
-    sweep(connection, now).await.map_err(fail)?;
+    sweep(connection).await.map_err(fail)?;
     let query = sqlx::query(
         "INSERT INTO idempotency_keys (caller, operation, key, fingerprint, status, location, etag,
                                        body, sealed, sealed_by, subject, created_at, expires_at)
@@ -132,15 +132,8 @@ pub(super) async fn put(
         .map_err(fail)
 }
 
-async fn sweep(connection: &mut PgConnection, now: DbTime) -> Result<(), sqlx::Error> {
-    let query = sqlx::query(
-        "DELETE FROM idempotency_keys WHERE (caller, operation, key) IN (
-             SELECT caller, operation, key FROM idempotency_keys WHERE expires_at <= $1
-             ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
-    )
-    .bind(now)
-    .bind(SWEEP)
-    .execute(connection);
+async fn sweep(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let query = sqlx::query(EXPIRED).bind(SWEEP).execute(connection);
     observed(QueryType::Delete, "idempotency_keys.sweep", query)
         .await
         .map(drop)
