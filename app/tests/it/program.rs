@@ -16,6 +16,16 @@ use tokio::process::Command;
 use crate::world::{ADMIN, Answer, DEV_SECRETS, PASSWORD, access};
 
 pub const LIMIT: Duration = Duration::from_secs(20);
+/// What an end does, in its order.
+pub const HOOKS: [&str; 7] = [
+    "readiness",
+    "requests",
+    "tasks",
+    "audit",
+    "database",
+    "redis",
+    "telemetry",
+];
 /// Hashes cost next to nothing.
 pub const QUICK: &str = "auth: { hash_memory_kib: 8, hash_iterations: 1 }\n";
 
@@ -156,6 +166,16 @@ impl Program {
         let mut values = text.lines().filter_map(|line| line.strip_prefix(&*start));
         let value = values.next();
         value.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
+    /// The hooks of its end that the log says are done.
+    pub fn hooks_done(&self) -> Vec<String> {
+        let messages = self.messages();
+        let done = messages
+            .iter()
+            .filter(|line| line["message"] == "shutdown hook done");
+        done.map(|line| line["hook"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     pub fn messages(&self) -> Vec<Value> {

@@ -5,7 +5,7 @@ use erpgo_test_kit::{Signal, redis};
 use serde_json::json;
 
 use crate::commands::ask;
-use crate::program::{LIMIT, Program, QUICK, administrator, get, post, start, start_with};
+use crate::program::{HOOKS, LIMIT, Program, QUICK, administrator, get, post, start, start_with};
 use crate::rotation::pod::write;
 use crate::world::{ADMIN, PASSWORD, copy_keys, document, until};
 
@@ -25,24 +25,7 @@ async fn r09_1_to_5_sigterm_ends_the_program_in_order_with_exit_0() {
     program.process.signal(Signal::TERM).unwrap();
     let status = program.process.wait(LIMIT).await.unwrap();
     assert_eq!(status.code(), Some(0), "{}", program.process.tail());
-    let hooks: Vec<_> = program
-        .messages()
-        .iter()
-        .filter(|line| line["message"] == "shutdown hook done")
-        .map(|line| line["hook"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(
-        hooks,
-        [
-            "readiness",
-            "requests",
-            "tasks",
-            "audit",
-            "database",
-            "redis",
-            "telemetry"
-        ]
-    );
+    assert_eq!(program.hooks_done(), HOOKS);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use erpgo_test_kit::Signal;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use crate::program::{LIMIT, get, start};
+use crate::program::{HOOKS, LIMIT, get, start};
 
 /// Nothing hangs but the exporter of spans, which has the ten seconds of all hooks beside the drain; the
 /// limit here is twice that, and less than a drain that had to run out.
@@ -36,24 +36,14 @@ async fn r09_4_a_trace_collector_that_says_nothing_does_not_hold_the_end_up() {
     assert_eq!(status.code(), Some(0), "{}", program.process.tail());
 
     let messages = program.messages();
-    let of = |text: &str| {
-        let lines = messages.iter().filter(|line| line["message"] == text);
-        lines
-            .filter_map(|line| line["hook"].as_str())
-            .collect::<Vec<_>>()
-    };
-    let done = of("shutdown hook done");
-    let first = [
-        "readiness",
-        "requests",
-        "tasks",
-        "audit",
-        "database",
-        "redis",
-    ];
-    assert_eq!(done[..6], first, "{}", program.process.tail());
+    let done = program.hooks_done();
+    assert_eq!(done[..6], HOOKS[..6], "{}", program.process.tail());
     // One of the two, whichever of two equal times is over first.
-    let overran = of("shutdown hook overran its deadline and is left behind");
+    let overran: Vec<_> = messages
+        .iter()
+        .filter(|line| line["message"] == "shutdown hook overran its deadline and is left behind")
+        .filter_map(|line| line["hook"].as_str())
+        .collect();
     let lost = messages
         .iter()
         .filter(|line| line["message"] == "the last spans are lost");

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::Begun;
 use crate::locks::{products_locked, waits_for_locks};
-use crate::program::{LIMIT, Program, get, heard, served};
+use crate::program::{HOOKS, LIMIT, Program, get, heard, served};
 use crate::sql::{scalar, sql};
 use crate::world::{Answer, until};
 
@@ -74,19 +74,7 @@ async fn not_ready(probes: [TcpStream; 2]) -> Answer {
 fn ended_in_order(program: &Program) {
     let messages = program.messages();
     let told = |text: &'static str| messages.iter().filter(move |line| line["message"] == text);
-    let hooks: Vec<_> = told("shutdown hook done")
-        .map(|line| line["hook"].as_str().unwrap())
-        .collect();
-    let expected = [
-        "readiness",
-        "requests",
-        "tasks",
-        "audit",
-        "database",
-        "redis",
-        "telemetry",
-    ];
-    assert_eq!(hooks, expected, "{}", program.process.tail());
+    assert_eq!(program.hooks_done(), HOOKS, "{}", program.process.tail());
     let cut = told("requests were still in flight at the deadline and are cut off");
     assert_eq!(cut.count(), 1, "{}", program.process.tail());
 }
