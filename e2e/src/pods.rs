@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use crate::{Metrics, Stage};
 
 const SELECTOR: &str = "app.kubernetes.io/instance=shop,app.kubernetes.io/component=api";
-const HTTP: u16 = 8080;
+/// The API's port.
+pub(crate) const HTTP: u16 = 8080;
 /// The sidecar's port.
 const CONTROL: u16 = 8790;
 

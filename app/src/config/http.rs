@@ -126,9 +126,9 @@ impl FromStr for Network {
             Some(text) => text.parse().map_err(drop)?,
             None => width,
         };
-        (prefix <= width)
-            .then_some(Self { address, prefix })
-            .ok_or(())
+        // Whoever comes from a mapped address of IPv4 is known by that of IPv4.
+        let somebody_comes = prefix <= width && address == address.to_canonical();
+        somebody_comes.then_some(Self { address, prefix }).ok_or(())
     }
 }
 
@@ -158,7 +158,14 @@ mod tests {
                 "{network} {address}"
             );
         }
-        for bad in ["10.0.0.0/33", "::/129", "10.0.0/8", "x", "10.0.0.0/-1"] {
+        for bad in [
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0/8",
+            "x",
+            "10.0.0.0/-1",
+            "::ffff:10.0.0.0/104",
+        ] {
             assert!(bad.parse::<Network>().is_err(), "{bad}");
         }
     }

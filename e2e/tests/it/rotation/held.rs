@@ -3,6 +3,8 @@
 //! Owns the pod that acknowledges nothing until then, and the reading that the rotation is under way. It is
 //! let go long before the operator would roll back what not every pod has accepted.
 
+use std::net::IpAddr;
+
 use anyhow::{Context as _, Result};
 use erpgo_e2e::{Silence, until};
 use k8s_openapi::api::core::v1::Pod;
@@ -24,7 +26,16 @@ impl Play {
         let mut members = members.filter(|member| ready.contains(&member.name));
         let pod = members.next().context("no ready pod")?;
         let silence = pod.silence()?;
+        // All the while the pod has clients, none of whom may be lost.
+        silence.spares_clients(self.address(&pod).await?).await?;
         Ok(Held { pod, silence })
+    }
+
+    async fn address(&self, pod: &Member) -> Result<IpAddr> {
+        let mut pods = self.stage.pods().await?.into_iter();
+        let found = pods.find(|found| found.metadata.name.as_ref() == Some(&pod.name));
+        let address = found.and_then(|found| found.status?.pod_ip);
+        Ok(address.context("a pod without an address")?.parse()?)
     }
 
     /// Waits until a rotation is under way in which at least so many pods count.

@@ -86,7 +86,7 @@ fn http(http: &Http, faults: &mut Faults) {
     }
 }
 
-// As the API server judges it. The app would take a mapped address of IPv4 too, from which nobody comes.
+// As the API server judges it, and the app: from a mapped address of IPv4 nobody comes.
 fn is_network(text: &str) -> bool {
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),
