@@ -91,12 +91,14 @@ mod tests {
             .until(Instant::now() + Duration::from_micros(300))
             .await?;
         let mut least = Duration::MAX;
-        for _ in 0..20 {
+        for _ in 0..100 {
             let at = Instant::now() + Duration::from_micros(300);
             alarm.until(at).await?;
             least = least.min(at.elapsed());
+            if least < Duration::from_micros(500) {
+                return Ok(());
+            }
         }
-        assert!(least < Duration::from_micros(500), "{least:?}");
-        Ok(())
+        panic!("{least:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub const LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(100);
 /// How long a count stays the same when nothing is under way.
-const STILL: Duration = Duration::from_secs(3);
+const STILL: Duration = Duration::from_secs(6);
 
 /// Polls until `condition` gives a value, and fails when it has not within [`LIMIT`].
 pub async fn until<T>(

@@ -150,7 +150,7 @@ async fn of_state(world: &World, admin: &str, provoked: &mut Provoked) {
 
 /// While `products` is locked, a write waits until its time is over, and its key is taken.
 async fn of_waiting(provoked: &mut Provoked) {
-    let yaml = format!("{SETTINGS}\nhttp: {{ request_timeout: 2s }}");
+    let yaml = format!("{SETTINGS}\nhttp: {{ request_timeout: 5s }}");
     let world = shared(World::with(&yaml, None).await);
     let admin = world.admin().await;
     let _holder = products_locked(&world.database).await;

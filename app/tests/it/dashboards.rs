@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use crate::program::{Program, administrator, ask, get, post, start_with};
 use crate::world::{ADMIN, Answer, PASSWORD, access};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 const QUICK: &str =
     "auth: { hash_memory_kib: 8, hash_iterations: 1 }\nlimits: { login_per_ip: 6 }\n";
 

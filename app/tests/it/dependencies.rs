@@ -144,17 +144,23 @@ async fn r07_4_every_class_is_served_while_redis_is_slow_and_soon_without_waitin
         world.state.redis.is_listening() && !world.state.redis.is_up()
     })
     .await;
-    let (recorder, begun) = (Recorder::default(), Instant::now());
-    {
+    // On a busy machine a ping may be late, and who then connects anew is taken for back: such reads say nothing.
+    crate::world::until("reads leave it alone", || async {
+        let (recorder, begun) = (Recorder::default(), Instant::now());
         let _here = recorder.listen();
         for _ in 0..20 {
             calls.read().await.expect(200);
+            if world.state.redis.is_up() {
+                return false;
+            }
         }
-    }
-    // One in a second tries whether it is back, and none of the others waits.
-    let asked = recorder.named("redis.command").len();
-    let took = begun.elapsed();
-    assert!(asked as u64 <= 1 + took.as_secs(), "{asked} in {took:?}");
+        // One in a second tries whether it is back, and none of the others waits.
+        let asked = recorder.named("redis.command").len();
+        let took = begun.elapsed();
+        assert!(asked as u64 <= 1 + took.as_secs(), "{asked} in {took:?}");
+        true
+    })
+    .await;
     way.resume();
     crate::world::until("redis is used again", || async {
         calls.read().await.expect(200);

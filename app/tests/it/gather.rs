@@ -163,7 +163,7 @@ async fn statements_that_hang_hold_up_nobody_else_and_end_at_their_deadline() {
         until_held(&database, 2).await;
         assert_eq!(patient.one(5).await.unwrap(), found(5));
 
-        let hasty = things(&database, 1, Duration::from_millis(50));
+        let hasty = things(&database, 1, Duration::from_secs(3));
         let late = hasty.one(-3).await.unwrap_err();
         assert_eq!(late.code(), Code::ServiceUnavailable);
         assert_eq!(hasty.one(5).await.unwrap(), found(5));

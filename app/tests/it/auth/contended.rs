@@ -13,7 +13,7 @@ use crate::world::{
 };
 
 /// Long enough for the adversary to ask for the session before PostgreSQL looks, once, for a deadlock.
-const LOOK: &str = "3s";
+const LOOK: &str = "8s";
 
 async fn world(yaml: &str) -> Arc<World> {
     let database = database().await;

@@ -31,7 +31,7 @@ const WRONG: &str = "not the password at all";
 
 const YAML: &str = "
 auth: { hash_memory_kib: 1024, hash_iterations: 2, hash_concurrency: 2 }
-limits: { login_per_ip: 0 }
+limits: { login_per_ip: 0, lockout_duration: 24h }
 database: { max_connections: 4 }
 ";
 

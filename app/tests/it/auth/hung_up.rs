@@ -131,7 +131,7 @@ async fn p10_who_hangs_up_when_asked_once_more_locks_nobody_in_silence() {
 
 /// One whose requests have little time.
 async fn hurried() -> World {
-    let yaml = format!("{SETTINGS}\nhttp: {{ request_timeout: 2s }}");
+    let yaml = format!("{SETTINGS}\nhttp: {{ request_timeout: 4s }}");
     World::with(&yaml, None).await
 }
 

@@ -275,7 +275,7 @@ async fn p10_a_name_in_letters_that_are_counted_apart_signs_nobody_in() {
 
 #[tokio::test]
 async fn p10_the_lock_opens_when_its_time_is_over() {
-    let yaml = SETTINGS.replace("login_per_ip: 0", "login_per_ip: 0, lockout_duration: 5s");
+    let yaml = SETTINGS.replace("login_per_ip: 0", "login_per_ip: 0, lockout_duration: 15s");
     let world = World::with(&yaml, None).await;
     for _ in 0..5 {
         world

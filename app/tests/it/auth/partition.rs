@@ -167,7 +167,10 @@ async fn p11_what_is_cached_is_never_older_than_the_last_change() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p12_a_process_that_cannot_prove_that_it_hears_trusts_its_memory_for_less_than_a_second() {
     let two = Two::new().await;
-    assert!(two.state.sessions.hears());
+    crate::world::until("changes are heard of", || async {
+        two.state.sessions.hears()
+    })
+    .await;
     let Two {
         world,
         state,

@@ -47,7 +47,7 @@ async fn i02_one_that_waits_in_vain_changes_nothing_and_is_worth_another_try() {
     let mut holder = connect(&database).await;
     let slow = [(
         "0001_slow.sql",
-        "CREATE TABLE slow (id int); SELECT pg_sleep(3)",
+        "CREATE TABLE slow (id int); SELECT pg_sleep(10)",
     )];
     let running = tokio::spawn(async move { run(&mut holder, &slow, options()).await });
     crate::world::until("the other one holds the lock", || async {

@@ -278,5 +278,8 @@ async fn i03_the_connection_that_listens_turns_with_the_others() {
         pod.world.state.sessions.hears()
     })
     .await;
-    assert_eq!(ears(&pod, &user(&urls[1])).await, 1);
+    until("by one connection", || async {
+        ears(&pod, &user(&urls[1])).await == 1
+    })
+    .await;
 }

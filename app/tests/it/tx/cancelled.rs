@@ -86,7 +86,7 @@ async fn r04_5_a_write_cut_off_in_mid_statement_ends_on_the_server_too() {
 
 #[tokio::test]
 async fn r04_5_a_write_that_takes_too_long_is_answered_504_and_rolled_back() {
-    let yaml = format!("{SETTINGS}\nhttp: {{ request_timeout: 1s }}");
+    let yaml = format!("{SETTINGS}\nhttp: {{ request_timeout: 5s }}");
     let world = World::with(&yaml, None).await;
     let admin = world.admin().await;
     let mut holder = products_locked(&world.database).await;
