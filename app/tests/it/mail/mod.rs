@@ -24,18 +24,14 @@ pub struct Post {
 pub fn settings(port: u16) -> String {
     format!(
         "{SETTINGS}\nmail: {{ smtp_url: \"smtp://127.0.0.1:{port}?tls=none\", retry_after: 20ms, \
-         timeout: 20s, from: \"ERPGo <erp@example.org>\", public_url: \"https://erp.example.org/\" }}"
+         timeout: 2s, from: \"ERPGo <erp@example.org>\", public_url: \"https://erp.example.org/\" }}"
     )
 }
 
 impl Post {
     pub async fn new(mood: Mood) -> Self {
         let sink = Sink::new(mood).await;
-        let mut settings = settings(sink.port);
-        if mood == Mood::Hangs {
-            settings = settings.replace("timeout: 20s", "timeout: 2s");
-        }
-        let world = World::with(&settings, None).await;
+        let world = World::with(&settings(sink.port), None).await;
         let mut post = Self {
             world,
             sink,
