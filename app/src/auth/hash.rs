@@ -7,12 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use argon2::Params;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
 use erpgo_secret_set::{Secret, SecretSet};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::hash_memory::{Argon2id, HashMemory};
 use super::workers::Workers;
 use crate::config::AuthSettings;
 use crate::error::{Code, Error, Result};
@@ -44,7 +45,14 @@ pub struct Hasher {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
     deadline: Duration,
+    method: Method,
+}
+
+/// How new hashes are made, and in what.
+#[derive(Clone)]
+struct Method {
     cost: Cost,
+    memory: Arc<HashMemory>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +89,12 @@ impl Hasher {
                 settings.hash_concurrency + settings.hash_queue,
             )),
             deadline: settings.hash_deadline,
-            cost: Cost {
-                memory_kib: settings.hash_memory_kib,
-                iterations: settings.hash_iterations,
+            method: Method {
+                cost: Cost {
+                    memory_kib: settings.hash_memory_kib,
+                    iterations: settings.hash_iterations,
+                },
+                memory: Arc::default(),
             },
         }
     }
@@ -104,8 +115,8 @@ impl Hasher {
     /// # Errors
     /// OVERLOADED when it would wait too long.
     pub async fn hash(&self, set: Arc<SecretSet>, password: Secret) -> Result<StoredHash> {
-        let cost = self.cost;
-        self.run(move || hash(cost, &set, &password)).await
+        let method = self.method.clone();
+        self.run(move || hash(&method, &set, &password)).await
     }
 
     /// Checks `password` against `stored`; without one it takes as long and finds it wrong.
@@ -118,8 +129,8 @@ impl Hasher {
         password: Secret,
         stored: Option<StoredHash>,
     ) -> Result<Verdict> {
-        let cost = self.cost;
-        self.run(move || verify(cost, &set, &password, stored.as_ref()))
+        let method = self.method.clone();
+        self.run(move || verify(&method, &set, &password, stored.as_ref()))
             .await
     }
 
@@ -161,24 +172,24 @@ impl Hasher {
     }
 }
 
-fn argon<'a>(pepper: &'a Secret, cost: Cost) -> Result<Argon2<'a>, argon2::password_hash::Error> {
-    let pepper = pepper.expose_secret().as_bytes();
-    let params = cost.params()?;
-    Ok(Argon2::new_with_secret(
-        pepper,
-        Algorithm::Argon2id,
-        Version::V0x13,
-        params,
-    )?)
+fn argon<'a>(
+    pepper: &'a Secret,
+    method: &'a Method,
+) -> Result<Argon2id<'a>, argon2::password_hash::Error> {
+    Ok(Argon2id {
+        secret: pepper.expose_secret().as_bytes(),
+        params: method.cost.params()?,
+        memory: &method.memory,
+    })
 }
 
 fn hash(
-    cost: Cost,
+    method: &Method,
     set: &SecretSet,
     password: &Secret,
 ) -> Result<StoredHash, argon2::password_hash::Error> {
     let pepper = &set.keys.pepper.current;
-    let phc = argon(&pepper.value, cost)?
+    let phc = argon(&pepper.value, method)?
         .hash_password(password.expose_secret().as_bytes())?
         .to_string();
     Ok(StoredHash {
@@ -188,7 +199,7 @@ fn hash(
 }
 
 fn verify(
-    cost: Cost,
+    method: &Method,
     set: &SecretSet,
     password: &Secret,
     stored: Option<&StoredHash>,
@@ -209,32 +220,32 @@ fn verify(
         }
         compare(
             &set.keys.pepper.current.value,
-            cost,
+            method,
             password,
-            &cost.decoy(),
+            &method.cost.decoy(),
         )?;
         return Ok(Verdict::Wrong);
     };
-    if !compare(&pepper.value, cost, password, &stored.phc)? {
+    if !compare(&pepper.value, method, password, &stored.phc)? {
         return Ok(Verdict::Wrong);
     }
-    let current = pepper.kid == set.keys.pepper.current.kid && is_at(cost, &stored.phc);
+    let current = pepper.kid == set.keys.pepper.current.kid && is_at(method.cost, &stored.phc);
     if current {
         return Ok(Verdict::Right);
     }
-    hash(cost, set, password).map(Verdict::RightAndStale)
+    hash(method, set, password).map(Verdict::RightAndStale)
 }
 
 fn compare(
     pepper: &Secret,
-    cost: Cost,
+    method: &Method,
     password: &Secret,
     phc: &str,
 ) -> Result<bool, argon2::password_hash::Error> {
     let parsed =
         PasswordHash::new(phc).map_err(|_| argon2::password_hash::Error::EncodingInvalid)?;
     let outcome =
-        argon(pepper, cost)?.verify_password(password.expose_secret().as_bytes(), &parsed);
+        argon(pepper, method)?.verify_password(password.expose_secret().as_bytes(), &parsed);
     match outcome {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),

@@ -7,6 +7,7 @@ mod challenge;
 pub(crate) mod failure;
 mod grant;
 pub mod hash;
+mod hash_memory;
 pub mod hear;
 mod login;
 mod logout;

@@ -1,36 +1,41 @@
 //! Threads that hash and do nothing else.
 //!
-//! Owns [`Workers`]. A hash takes 19 MiB, and an allocator keeps what a thread freed for that thread's
-//! next need. On the threads that the runtime has for work that blocks, each of them would come to keep
-//! some, more than a pod may have; on threads of their own it stays at what is needed at once. They step
-//! back behind all other threads, so that a storm of sign-ins leaves other requests alone.
+//! Owns [`Workers`]. They step behind all other threads, so that a storm of sign-ins leaves other requests
+//! alone: a hash runs where a core is idle. When none is, it gets a share of them instead. Threads of their own,
+//! since a thread that stepped back may not step forward again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+mod rank;
+
+use rank::{Beat, Rank};
+
 type Job = Box<dyn FnOnce() + Send>;
 
-/// How far the threads step back, as a niceness: where a core is wanted by another, it gets nine tenths.
-const NICENESS: i32 = 10;
+/// How long a core may take to become idle: as long as a hash.
+const MOMENT: Duration = Duration::from_millis(20);
 
-/// A fixed number of threads; they end with their handle.
-pub(super) struct Workers(Sender<Job>);
+/// A fixed number of threads of each rank; they end with their handle.
+pub(super) struct Workers {
+    idle: Sender<Job>,
+    sharing: Sender<Job>,
+    asked: Arc<AtomicBool>,
+}
 
 impl Workers {
+    /// As many threads of each rank; who asks sees to it that no more hashes run at once.
     pub(super) fn new(count: usize) -> Self {
-        let (jobs, queue) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..count {
-            let queue = Arc::clone(&queue);
-            let thread = std::thread::Builder::new().name("hash".into());
-            if let Err(error) = thread.spawn(move || work(&queue)) {
-                tracing::error!(%error, "a thread for password hashes could not be started");
-            }
+        Self {
+            idle: threads(count, Rank::Idle),
+            sharing: threads(count, Rank::Sharing),
+            asked: Arc::default(),
         }
-        Self(jobs)
     }
 
     /// Runs `work` on one of them; nothing when it panicked or there is no thread.
@@ -38,28 +43,66 @@ impl Workers {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let (answer, answered) = oneshot::channel();
-        let job = move || {
-            // Whoever asked may have given up.
-            let _ = answer.send(work());
+        let threads = if self.has_idle_core().await {
+            &self.idle
+        } else {
+            &self.sharing
         };
-        self.0.send(Box::new(job)).ok()?;
-        answered.await.ok()
+        done_by(threads, work)?.await.ok()
+    }
+
+    /// Whether a thread that runs where a core is idle runs at all. One question is open at a time: where none
+    /// is idle for long, they do not pile up.
+    async fn has_idle_core(&self) -> bool {
+        if self.asked.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        let asked = Arc::clone(&self.asked);
+        let Some(answer) = done_by(&self.idle, move || asked.store(false, Ordering::Relaxed))
+        else {
+            return false;
+        };
+        matches!(tokio::time::timeout(MOMENT, answer).await, Ok(Ok(())))
     }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>) {
-    // To step back is allowed to everybody; where it is not, hashes are as urgent as all else.
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::warn!(%error, "password hashes compete with requests on equal terms");
+/// What `work` comes to, once one of the threads has done it.
+fn done_by<T: Send + 'static>(
+    threads: &Sender<Job>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<oneshot::Receiver<T>> {
+    let (answer, answered) = oneshot::channel();
+    let job = move || {
+        // Whoever asked may have given up.
+        let _ = answer.send(work());
+    };
+    threads.send(Box::new(job)).ok()?;
+    Some(answered)
+}
+
+fn threads(count: usize, rank: Rank) -> Sender<Job> {
+    let (jobs, queue) = mpsc::channel();
+    let queue = Arc::new(Mutex::new(queue));
+    for _ in 0..count {
+        let queue = Arc::clone(&queue);
+        let thread = std::thread::Builder::new().name("hash".into());
+        if let Err(error) = thread.spawn(move || work(&queue, rank)) {
+            tracing::error!(%error, "a thread for password hashes could not be started");
+        }
     }
+    jobs
+}
+
+fn work(queue: &Mutex<Receiver<Job>>, rank: Rank) {
+    rank.take();
+    let mut beat = Beat::of_this_thread();
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else {
             return;
         };
         // The asker sees that there is no answer; the thread goes on.
-        let _ = catch_unwind(AssertUnwindSafe(job));
+        let _ = beat.during(|| catch_unwind(AssertUnwindSafe(job)));
     }
 }
 
@@ -67,6 +110,7 @@ fn work(queue: &Mutex<Receiver<Job>>) {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+    use std::time::Instant;
 
     #[tokio::test]
     async fn work_is_done_on_no_more_threads_than_there_are_and_outlives_a_panic() {
@@ -76,17 +120,26 @@ mod tests {
         for _ in 0..20 {
             threads.extend(workers.run(|| std::thread::current().id()).await);
         }
-        assert!((1..=2).contains(&threads.len()), "{threads:?}");
+        // Two of each rank.
+        assert!((1..=4).contains(&threads.len()), "{threads:?}");
         assert!(Workers::new(0).run(|| ()).await.is_none());
     }
 
     #[tokio::test]
-    async fn they_step_back_and_nobody_else_does() {
-        // On Linux each thread has its own.
-        let niceness = || rustix::process::getpriority_process(None).unwrap();
-        let (mine, workers) = (niceness(), Workers::new(1));
-        let theirs = workers.run(niceness).await;
-        assert_eq!(theirs, Some((mine + NICENESS).min(19)));
-        assert_eq!(niceness(), mine);
+    async fn a_hash_gets_a_share_while_no_core_is_idle_and_none_afterwards() {
+        let workers = Workers::new(1);
+        let of = || std::thread::current().id();
+        let idle = done_by(&workers.idle, of).unwrap().await.ok();
+        let (go, wait) = mpsc::channel::<()>();
+        // As if it never got a core.
+        let held = done_by(&workers.idle, move || wait.recv());
+        let (first, second) = (workers.run(of).await, workers.run(of).await);
+        assert!(first.is_some() && first != idle && first == second);
+        go.send(()).unwrap();
+        held.unwrap().await.unwrap().unwrap();
+        let limit = Instant::now() + Duration::from_secs(10);
+        while workers.run(of).await != idle {
+            assert!(Instant::now() < limit, "no core is idle");
+        }
     }
 }
