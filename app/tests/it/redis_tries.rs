@@ -130,17 +130,30 @@ async fn cut_off_and_answered(
     answered
 }
 
+/// How long a call lasts that is cut off for good.
+async fn cut_off_for_good(world: &World, way: &Proxy) -> Duration {
+    way.resume();
+    world.redis_is_listening().await;
+    way.cut();
+    let begun = Instant::now();
+    let found = world.state.redis.permissions(UserId::new(), 1).await;
+    assert_eq!(found, None);
+    begun.elapsed()
+}
+
 #[tokio::test]
 async fn r07_4_a_call_that_is_cut_off_for_good_waits_twice_and_the_next_one_not_at_all() {
     let (world, way, _redis) = by_proxy().await;
     let redis = &world.state.redis;
-    way.cut();
-    let begun = Instant::now();
-    assert_eq!(redis.permissions(UserId::new(), 1).await, None);
-    let took = begun.elapsed();
     let waits: Duration = WAITS.iter().sum();
-    // At most what three calls may take, and as much again for a machine that is busy.
-    assert!((waits..2 * (waits + 3 * CALL)).contains(&took), "{took:?}");
+    let mut fastest = Duration::MAX;
+    for _ in 0..3 {
+        let took = cut_off_for_good(&world, &way).await;
+        assert!(took >= waits, "{took:?}");
+        fastest = fastest.min(took);
+    }
+    // The best of three: a busy machine makes any one of them late.
+    assert!(fastest < waits + 3 * CALL, "{fastest:?}");
     until("redis is known to be away", || async { !redis.is_up() }).await;
     let recorder = Recorder::default();
     let _here = recorder.listen();

@@ -93,15 +93,18 @@ async fn a_mail_that_is_refused_for_good_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_server_that_says_nothing_is_left_at_the_deadline() {
-    let post = Post::new(Mood::Hangs).await;
-    post.world.forgot(ADMIN).await.expect(202);
+    let sink = Sink::new(Mood::Hangs).await;
+    let yaml = settings(sink.port).replace("timeout: 60s", "timeout: 1s");
+    let world = World::with(&yaml, None).await;
+    world.forgot(ADMIN).await.expect(202);
+    let _sending = sending(&world);
     until("the try has ended", || async {
         let attempts: Option<i16> =
             sqlx::query_scalar("SELECT attempts FROM outbox WHERE leased_until IS NULL")
-                .fetch_optional(&post.world.state.database.pool())
+                .fetch_optional(&world.state.database.pool())
                 .await
                 .unwrap();
-        attempts == Some(1)
+        attempts >= Some(1)
     })
     .await;
 }
@@ -216,8 +219,7 @@ async fn a_mail_of_a_kind_that_only_a_newer_version_knows_is_left_to_it_and_othe
 #[tokio::test]
 async fn what_is_written_while_one_of_its_kind_is_being_sent_is_sent_after_it() {
     let sink = Sink::new(Mood::Holds).await;
-    let yaml = settings(sink.port).replace("timeout: 2s", "timeout: 60s");
-    let world = World::with(&yaml, None).await;
+    let world = World::with(&settings(sink.port), None).await;
     world.forgot(ADMIN).await;
     let _sending = sending(&world);
     until("it is being sent", || async { data(&sink) == 1 }).await;

@@ -57,7 +57,7 @@ async fn a_mail_server_that_never_stops_talking_is_left() {
             });
         }
     });
-    let yaml = crate::mail::settings(port).replace("timeout: 2s", "timeout: 1s");
+    let yaml = crate::mail::settings(port).replace("timeout: 60s", "timeout: 1s");
     let world = World::with(&yaml, None).await;
     world.forgot(ADMIN).await.expect(202);
     let _sending = sending(&world);

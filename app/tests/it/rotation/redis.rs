@@ -10,6 +10,7 @@ use erpgo_test_kit::redis::{self, TestRedis};
 use http::Method;
 
 use super::pod::{Pod, promote, retire, stage, url};
+use crate::auth::revocation::turns;
 use crate::commands::{ask, connect};
 use crate::world::{ADMIN, call, document, listening, until};
 
@@ -106,12 +107,8 @@ async fn i03_a_staged_user_is_proved_and_the_turn_is_heard_by_nobody() {
     pod.world.get("/api/v1/profile", &token).await.expect(200);
     let signed_out = call(&router, Method::POST, "/api/v1/auth/logout", &token, None);
     signed_out.await.expect(204);
-    let begun = std::time::Instant::now();
-    until("the sign-out is heard", || async {
-        pod.world.get("/api/v1/profile", &token).await.status == 401
-    })
-    .await;
-    assert!(begun.elapsed() < Duration::from_secs(4), "{begun:?}");
+    let heard = turns(&pod.world.router, &token, 401).await;
+    assert!(heard < Duration::from_secs(4), "{heard:?}");
 }
 
 /// A key with one version.
