@@ -58,6 +58,7 @@ pub struct Metrics {
     pub redis_memory: IntGaugeVec,
     pub cache_entries: IntGauge,
     pub resident_memory: IntGauge,
+    pub tasks: IntGauge,
     pub audit_events: IntCounterVec,
     pub audit_pending: IntGauge,
     pub audit_position: IntGauge,
@@ -182,6 +183,7 @@ impl Metrics {
                 "process_resident_memory_bytes",
                 "Memory of this process that is in RAM",
             )?,
+            tasks: make.gauge("erpgo_tasks", "Tasks of the runtime that have not ended")?,
             audit_events: make.counters(
                 "erpgo_audit_events_total",
                 "Events written to the audit log, those of transactions that were tried again among them",
@@ -269,6 +271,7 @@ impl Maker {
 pub fn encode() -> Result<Vec<u8>, prometheus::Error> {
     let mut text = Vec::with_capacity(16 * 1024);
     METRICS.resident_memory.set(resident_memory());
+    METRICS.tasks.set(tasks());
     TextEncoder::new().encode(&METRICS.registry.gather(), &mut text)?;
     Ok(untyped(&String::from_utf8_lossy(&text)).into_bytes())
 }
@@ -295,6 +298,13 @@ fn resident_memory() -> i64 {
     let kib = line.and_then(|line| line.trim().strip_suffix("kB"));
     kib.and_then(|kib| kib.trim().parse::<i64>().ok())
         .map_or(0, |kib| kib.saturating_mul(1024))
+}
+
+/// Zero where there is no runtime.
+fn tasks() -> i64 {
+    let runtime = tokio::runtime::Handle::try_current();
+    let alive = runtime.map_or(0, |runtime| runtime.metrics().num_alive_tasks());
+    i64::try_from(alive).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

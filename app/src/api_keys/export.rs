@@ -9,6 +9,7 @@ use sqlx::{PgConnection, Row as _};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::key::PREFIX;
 use crate::db::{DbTime, QueryType, observed};
 use crate::error::{Error, Result};
 use crate::users::UserId;
@@ -24,6 +25,9 @@ pub(crate) struct PersonApiKey {
     /// Name.
     #[schema(example = "web shop")]
     pub(crate) name: String,
+    /// How the key begins, to tell it from others.
+    #[schema(example = "erp_4fXk02LmQpZr")]
+    pub(crate) prefix: String,
     /// What it may be used for.
     #[schema(example = json!(["products.read"]))]
     pub(crate) scopes: Vec<String>,
@@ -43,8 +47,8 @@ pub(crate) async fn everything(
 ) -> Result<Vec<PersonApiKey>> {
     let fail = |error| Error::database("export a user's API keys", error);
     let query = sqlx::query(
-        "SELECT id, name, scopes, created_at, expires_at, last_used_at, revoked_at FROM api_keys
-         WHERE user_id = $1 ORDER BY created_at DESC LIMIT $2",
+        "SELECT id, name, handle, scopes, created_at, expires_at, last_used_at, revoked_at
+         FROM api_keys WHERE user_id = $1 ORDER BY created_at DESC LIMIT $2",
     )
     .bind(user)
     .bind(MAX)
@@ -60,6 +64,7 @@ pub(crate) async fn everything(
         Ok(PersonApiKey {
             id: row.try_get("id")?,
             name: row.try_get("name")?,
+            prefix: format!("{PREFIX}{}", row.try_get::<&str, _>("handle")?),
             scopes: row.try_get("scopes")?,
             created_at: row.try_get::<DbTime, _>("created_at")?.0,
             expires_at: row.try_get::<DbTime, _>("expires_at")?.0,

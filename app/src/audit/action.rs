@@ -31,7 +31,7 @@ actions! {
     SignedIn = "auth.signed_in";
     /// A sign-in was refused: unknown, wrong or locked.
     SignInFailed = "auth.sign_in_failed";
-    /// Sign-ins were refused since their address had had its share.
+    /// Sign-ins, or new passwords in their place, were refused since their address had had its share.
     SignInRefused = "auth.sign_in_refused";
     /// Tokens or API keys were presented that are none, or none any more.
     CredentialRefused = "auth.credential_refused";

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::event::nobody;
@@ -32,9 +33,17 @@ const NOBODY_MONTHS: std::ops::RangeInclusive<i32> = 13..=24;
 /// When the database does not answer.
 pub async fn prepare(database: &Database) -> Result<i32> {
     let mut connection = database.acquire_in_turn().await?;
+    months(&mut connection).await
+}
+
+/// As [`prepare`], in the transaction that `connection` is in.
+///
+/// # Errors
+/// As there.
+pub(crate) async fn months(connection: &mut PgConnection) -> Result<i32> {
     let query = sqlx::query_scalar("SELECT audit_prepare($1)")
         .bind(AHEAD)
-        .fetch_one(&mut *connection);
+        .fetch_one(connection);
     observed(QueryType::Select, "audit_events.prepare", query)
         .await
         .map_err(|error| Error::database("prepare the audit log's months", error))

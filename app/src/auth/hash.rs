@@ -28,6 +28,17 @@ pub struct StoredHash {
     pub pepper_kid: String,
 }
 
+impl StoredHash {
+    /// Takes as long to compare with, and is the hash of nothing; none where this is no hash.
+    pub(super) fn decoy(&self) -> Option<Self> {
+        let cost = Cost::of(&self.phc)?;
+        Some(Self {
+            phc: cost.decoy(),
+            pepper_kid: self.pepper_kid.clone(),
+        })
+    }
+}
+
 /// What a check found.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -62,6 +73,16 @@ struct Cost {
 }
 
 impl Cost {
+    /// What `phc` was made at; none where it is no hash of ours.
+    fn of(phc: &str) -> Option<Self> {
+        let mut params = phc.split('$').nth(3)?.split(',');
+        let mut number = |name| params.next()?.strip_prefix(name)?.parse().ok();
+        Some(Self {
+            memory_kib: number("m=")?,
+            iterations: number("t=")?,
+        })
+    }
+
     fn params(self) -> Result<Params, argon2::Error> {
         Params::new(self.memory_kib, self.iterations, 1, None)
     }
@@ -119,7 +140,7 @@ impl Hasher {
         self.run(move || hash(&method, &set, &password)).await
     }
 
-    /// Checks `password` against `stored`; without one it takes as long and finds it wrong.
+    /// Checks `password` against `stored`; without one it takes as long as with a new one, and finds it wrong.
     ///
     /// # Errors
     /// OVERLOADED when it would wait too long.
@@ -218,18 +239,16 @@ fn verify(
                 "a password hash needs a pepper that the secret set no longer has"
             );
         }
-        compare(
-            &set.keys.pepper.current.value,
-            method,
-            password,
-            &method.cost.decoy(),
-        )?;
+        let cost = stored.and_then(|stored| Cost::of(&stored.phc));
+        let decoy = cost.unwrap_or(method.cost).decoy();
+        compare(&set.keys.pepper.current.value, method, password, &decoy)?;
         return Ok(Verdict::Wrong);
     };
     if !compare(&pepper.value, method, password, &stored.phc)? {
         return Ok(Verdict::Wrong);
     }
-    let current = pepper.kid == set.keys.pepper.current.kid && is_at(method.cost, &stored.phc);
+    let current =
+        pepper.kid == set.keys.pepper.current.kid && Cost::of(&stored.phc) == Some(method.cost);
     if current {
         return Ok(Verdict::Right);
     }
@@ -251,9 +270,4 @@ fn compare(
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-fn is_at(cost: Cost, phc: &str) -> bool {
-    let expected = format!("$m={},t={},p=1$", cost.memory_kib, cost.iterations);
-    phc.contains(&expected)
 }

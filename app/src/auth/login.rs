@@ -13,10 +13,11 @@ use http::StatusCode;
 use sqlx::PgConnection;
 
 use super::challenge::{self, Challenge};
+use super::decoy;
 use super::failure::{Failure, Step};
 use super::grant::{self, Client, Holder};
 use super::hash::{StoredHash, Verdict};
-use super::store::{self, Credentials};
+use super::store::{self, Credentials, Found};
 use super::tally::Refused;
 use super::tried::Tried;
 use super::unattended;
@@ -172,20 +173,23 @@ enum Decision {
 }
 
 async fn decide(state: &AppState, body: &LoginBody, attempt: Attempt) -> Result<Decision> {
-    let found = {
+    let set = state.keyring.current();
+    let Found { known, double } = {
         let mut connection = state.database.acquire().await?;
-        let found = store::credentials(&mut connection, body.email.trim()).await?;
+        let place = decoy::place(&set, &Identifier::of(&body.email));
+        let found = store::credentials(&mut connection, body.email.trim(), &place).await?;
         // Nothing waits in the pool for the hash below.
         connection.done();
         found
     };
-    let owner = found.as_ref().map(|found| found.user);
-    let credentials = found.filter(|found| found.is_active && attempt.allowed);
-    let stored = credentials.as_ref().map(|found| found.hash.clone());
-    let set = state.keyring.current();
+    let owner = known.as_ref().map(|known| known.user);
+    let like = known.as_ref().map(|known| &known.hash).or(double.as_ref());
+    let decoy = like.and_then(StoredHash::decoy);
+    let credentials = known.filter(|known| known.is_active && attempt.allowed);
+    let stored = credentials.as_ref().map(|known| known.hash.clone());
     let verdict = state
         .hasher
-        .verify(set, body.password.duplicate(), stored)
+        .verify(set, body.password.duplicate(), stored.or(decoy))
         .await?;
     let fresh = match verdict {
         Verdict::Wrong => return Ok(Decision::Refused(owner)),

@@ -4,6 +4,7 @@
 //! user, a wrong password and a paused sign-in get the same answer in the same time.
 
 mod challenge;
+mod decoy;
 pub(crate) mod failure;
 mod grant;
 pub mod hash;
@@ -35,6 +36,7 @@ use crate::state::AppState;
 
 pub use principal::{Authenticated, Authorized, Credential, InPerson, Principal};
 pub(crate) use store::permissions;
+pub(crate) use tally::Refused;
 
 /// The routes of this noun.
 pub fn routes() -> OpenApiRouter<AppState> {

@@ -7,18 +7,20 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderName, header};
+use serde_json::json;
 use sqlx::PgConnection;
 
 use super::wire::{Profile, UpdateProfile};
 use super::{Authenticated, InPerson, Principal};
+use crate::audit::{self, Action, Event};
 use crate::error::{Error, Problem, Result};
-use crate::extract::ApiJson;
 use crate::extract::etag::{ETag, IfNoneMatch, OptionalIfMatch};
+use crate::extract::{ApiJson, Origin};
 use crate::roles::permission::Permission;
 use crate::state::AppState;
 use crate::tx::{self, Work};
 use crate::users::domain::{PersonName, field};
-use crate::users::store;
+use crate::users::store::{self, Renamed};
 
 /// Read your own account.
 #[utoipa::path(get, path = "/profile", tag = "auth",
@@ -53,6 +55,7 @@ pub(super) async fn update_profile(
     InPerson {
         principal: caller, ..
     }: InPerson,
+    origin: Origin,
     State(state): State<AppState>,
     expected: OptionalIfMatch,
     ApiJson(body): ApiJson<UpdateProfile>,
@@ -65,6 +68,7 @@ pub(super) async fn update_profile(
     };
     let work = Rename {
         caller: &caller,
+        origin: &origin,
         expected: &expected,
         first_name,
         last_name,
@@ -75,6 +79,7 @@ pub(super) async fn update_profile(
 
 struct Rename<'a> {
     caller: &'a Principal,
+    origin: &'a Origin,
     expected: &'a OptionalIfMatch,
     first_name: PersonName,
     last_name: PersonName,
@@ -86,9 +91,31 @@ impl Work<(ETag, Profile)> for Rename<'_> {
         let user = self.caller.user;
         // One statement locks, writes and tells what was there; what must not be replaced is rolled back.
         let replaced = store::rename(connection, user, first_name, last_name).await?;
-        self.expected.check(&tag(replaced, self.caller))?;
+        self.expected.check(&tag(replaced.version, self.caller))?;
+        self.note(connection, &replaced).await?;
         profile(connection, self.caller).await
     }
+}
+
+impl Rename<'_> {
+    /// As a change by somebody else is noted: the names of the fields alone.
+    async fn note(&self, connection: &mut PgConnection, replaced: &Renamed) -> Result<()> {
+        let user = self.caller.user;
+        let event = Event::of(Action::UserChanged, self.origin)
+            .by(user)
+            .on("user", user)
+            .with(json!({"changed": changed(replaced)}));
+        audit::record(connection, &event).await
+    }
+}
+
+fn changed(replaced: &Renamed) -> Vec<&'static str> {
+    let fields = [
+        ("first_name", replaced.first_name),
+        ("last_name", replaced.last_name),
+    ];
+    let differs = |(name, differs): (&'static str, bool)| differs.then_some(name);
+    fields.into_iter().filter_map(differs).collect()
 }
 
 fn tag(version: i64, caller: &Principal) -> ETag {

@@ -1,4 +1,4 @@
-//! Sign-ins that a limit refuses and credentials that are none, in the audit log (R18.1).
+//! Sign-ins and new passwords that a limit refuses, and credentials that are none, in the audit log (R18.1).
 //!
 //! Owns [`Refusals`]. Whoever has no password may still bring about as many of them as they like: each is
 //! counted (`tally.rs`) and told of with others, beside the requests, none of which waits for it or fails by it.
@@ -110,6 +110,8 @@ fn event(told: &Told) -> Event {
     let (action, mut detail) = match told.refused {
         Refused::SignIn => (Action::SignInRefused, json!({})),
         Refused::SecondFactor => (Action::SignInRefused, json!({"second_factor": true})),
+        Refused::ForgottenPassword => (Action::SignInRefused, json!({"forgot_password": true})),
+        Refused::PasswordReset => (Action::SignInRefused, json!({"reset_password": true})),
         Refused::Invalid(pass) => (Action::CredentialRefused, reason(pass, "invalid")),
         Refused::Revoked(pass) => (Action::CredentialRefused, reason(pass, "revoked")),
     };

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _};
 
 use super::hash::StoredHash;
@@ -24,46 +25,85 @@ pub(super) struct Credentials {
     pub(super) hash: StoredHash,
 }
 
-/// The user behind what was typed as e-mail. Nobody where PostgreSQL finds them by letters that their
-/// failures are not counted under: it folds `İ` to `i`, and each way to write them would have its own tries.
+/// What there is for a name.
+pub(super) struct Found {
+    /// Whoever has it.
+    pub(super) known: Option<Credentials>,
+    /// The hash of whom a name of nobody looks like (`auth/decoy.rs`); none where there are no users.
+    pub(super) double: Option<StoredHash>,
+}
+
+/// The user behind what was typed as e-mail, and whoever comes after `place`. Nobody where PostgreSQL finds them
+/// by letters that their failures are not counted under: it folds `İ` to `i`, and each way to write them would
+/// have its own tries.
 pub(super) async fn credentials(
     connection: &mut PgConnection,
     email: &str,
-) -> Result<Option<Credentials>> {
+    place: &str,
+) -> Result<Found> {
     let fail = |error| Error::database("look up the user", error);
-    let mut look_up = look_up("", email);
-    let query = look_up.build().fetch_optional(connection);
+    let mut look_up = look_up("", email, place);
+    let query = look_up.build().fetch_one(connection);
     let row = observed(QueryType::Select, "auth.credentials", query)
         .await
         .map_err(fail)?;
-    let Some(row) = row else { return Ok(None) };
-    let stored: String = row.try_get("email").map_err(fail)?;
-    if Identifier::of(&stored) != Identifier::of(email) {
-        return Ok(None);
-    }
     let read = || {
-        Ok(Credentials {
-            user: row.try_get("id")?,
-            is_active: row.try_get("is_active")?,
-            second_factor: row.try_get("second_factor")?,
-            hash: StoredHash {
-                phc: row.try_get("password_hash")?,
-                pepper_kid: row.try_get("pepper_kid")?,
-            },
+        Ok(Found {
+            known: known(&row, email)?,
+            double: hash(&row, "double_hash", "double_kid")?,
         })
     };
-    read().map(Some).map_err(fail)
+    read().map_err(fail)
 }
 
-fn look_up(prefix: &'static str, email: &str) -> QueryBuilder<Postgres> {
+fn known(row: &PgRow, email: &str) -> sqlx::Result<Option<Credentials>> {
+    let stored: Option<String> = row.try_get("email")?;
+    let Some(hash) = hash(row, "password_hash", "pepper_kid")? else {
+        return Ok(None);
+    };
+    if stored.is_none_or(|stored| Identifier::of(&stored) != Identifier::of(email)) {
+        return Ok(None);
+    }
+    Ok(Some(Credentials {
+        user: row.try_get("id")?,
+        is_active: row.try_get("is_active")?,
+        second_factor: row.try_get("second_factor")?,
+        hash,
+    }))
+}
+
+fn hash(row: &PgRow, phc: &str, pepper_kid: &str) -> sqlx::Result<Option<StoredHash>> {
+    let phc: Option<String> = row.try_get(phc)?;
+    let pepper_kid: Option<String> = row.try_get(pepper_kid)?;
+    let both = phc.zip(pepper_kid);
+    Ok(both.map(|(phc, pepper_kid)| StoredHash { phc, pepper_kid }))
+}
+
+/// One row, whoever there is. The last in order has the first one after it.
+fn look_up(prefix: &'static str, email: &str, place: &str) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(prefix);
     sql.push(
-        "SELECT id, email, is_active, password_hash, pepper_kid, EXISTS (
-                    SELECT 1 FROM second_factors f
-                    WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL) AS second_factor
-         FROM users WHERE lower(email) = lower(",
+        "SELECT known.*, double.password_hash AS double_hash, double.pepper_kid AS double_kid
+         FROM (VALUES (1)) AS one
+         LEFT JOIN LATERAL (
+             SELECT id, email, is_active, password_hash, pepper_kid, EXISTS (
+                        SELECT 1 FROM second_factors f
+                        WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL) AS second_factor
+             FROM users WHERE lower(email) = lower(",
     );
-    sql.push_bind(email.to_owned()).push(")");
+    sql.push_bind(email.to_owned());
+    sql.push(
+        ")) AS known ON true
+         LEFT JOIN LATERAL (
+             (SELECT password_hash, pepper_kid FROM users WHERE lower(email) > ",
+    );
+    sql.push_bind(place.to_owned());
+    sql.push(
+        " ORDER BY lower(email) LIMIT 1)
+             UNION ALL
+             (SELECT password_hash, pepper_kid FROM users ORDER BY lower(email) LIMIT 1)
+             LIMIT 1) AS double ON true",
+    );
     sql
 }
 

@@ -42,11 +42,11 @@ const TABLES: [Table; 3] = [
                  LIMIT $1 FOR UPDATE SKIP LOCKED)",
         part: 1000,
     },
-    // An API key may lie sealed in there, and no later write come that would take it along.
+    // An API key may lie sealed in there.
     Table {
-        name: "idempotency_keys.expired",
+        name: "idempotency_keys.sweep",
         sql: tx::EXPIRED,
-        part: 100,
+        part: 1000,
     },
 ];
 

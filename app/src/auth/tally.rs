@@ -46,6 +46,10 @@ pub(crate) enum Refused {
     SignIn,
     /// The second half of one, likewise.
     SecondFactor,
+    /// A mail for another password, likewise.
+    ForgottenPassword,
+    /// Another password by the code from one, likewise.
+    PasswordReset,
     /// What never was one of ours.
     Invalid(Pass),
     /// What no longer is one.

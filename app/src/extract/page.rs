@@ -1,9 +1,10 @@
 //! Page and limit of a list.
 //!
-//! Owns [`Page`] and [`Pagination`] (R2.5: page ≥ 1, limit from 1 to 1000), and [`cursor`] for lists that
-//! go on from where they were.
+//! Owns [`Page`] and [`Pagination`] (R2.5: page ≥ 1, limit from 1 to 1000), and [`cursor`] and [`part`] for lists
+//! that go on from where they were.
 
 pub mod cursor;
+pub mod part;
 
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -56,7 +57,7 @@ impl FromQuery for Page {
             limit: limit(params),
         };
         if page.offset() > MAX_OFFSET {
-            const RULE: &str = "lies beyond 100000 entries; search for fewer";
+            const RULE: &str = "lies beyond 100000 entries; follow next_cursor instead";
             params.fault("page", "out_of_range", RULE);
         }
         page
@@ -83,6 +84,14 @@ pub fn limit(params: &mut Params) -> u32 {
     limit
 }
 
+/// Leaves out the entry that [`Page::limit_and_one`] asked for beyond `limit`; whether there was one.
+pub fn cut<T>(found: &mut Vec<T>, limit: u32) -> bool {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = found.len() > limit;
+    found.truncate(limit);
+    more
+}
+
 impl Page {
     /// Rows before this page.
     #[must_use]
@@ -96,12 +105,10 @@ impl Page {
         i64::from(self.limit) + 1
     }
 
-    /// Leaves out the entry that [`Self::limit_and_one`] asked for beyond the page, and says what to tell
-    /// the client.
-    pub fn close<T>(self, found: &mut Vec<T>, total: Total) -> Pagination {
-        let has_next = u64::try_from(found.len()).unwrap_or(u64::MAX) > u64::from(self.limit);
-        found.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
-        let total = self.corrected(found.len(), has_next, total);
+    /// What to tell the client of a page that shows so many, and is followed by others or not ([`cut`]).
+    #[must_use]
+    pub fn pagination(self, shown: usize, has_next: bool, total: Total) -> Pagination {
+        let total = self.corrected(shown, has_next, total);
         Pagination {
             page: self.page,
             limit: self.limit,
@@ -145,8 +152,9 @@ mod tests {
 
     fn closed(page: u32, found: usize, total: Total) -> (usize, Pagination) {
         let mut found = vec![(); found];
-        let pagination = Page { page, limit: 20 }.close(&mut found, total);
-        (found.len(), pagination)
+        let page = Page { page, limit: 20 };
+        let more = cut(&mut found, page.limit);
+        (found.len(), page.pagination(found.len(), more, total))
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 mod compose;
 mod deliver;
+pub(crate) mod export;
 mod outbox;
 mod smtp;
 mod text;

@@ -6,8 +6,9 @@ use axum::extract::State;
 use http::StatusCode;
 
 use super::wire::ForgotPassword;
+use crate::auth::Refused;
 use crate::error::{Error, Result};
-use crate::extract::{ApiJson, ClientIp};
+use crate::extract::{ApiJson, Origin};
 use crate::mail::{self, Message, To};
 use crate::state::AppState;
 use crate::users::domain::{Email, field};
@@ -18,7 +19,7 @@ use crate::users::domain::{Email, field};
     responses((status = 202, description = "If there is such a user, they get a mail")))]
 pub(super) async fn forgot_password(
     State(state): State<AppState>,
-    ClientIp(ip): ClientIp,
+    origin: Origin,
     ApiJson(body): ApiJson<ForgotPassword>,
 ) -> Result<StatusCode> {
     let mut faults = Vec::new();
@@ -26,7 +27,9 @@ pub(super) async fn forgot_password(
         return Err(Error::invalid(faults));
     };
     let tried = Some(email.as_str());
-    state.logins.admit("forgot-password", ip, tried).await?;
+    let ip = origin.ip;
+    let admitted = state.logins.admit("forgot-password", ip, tried).await;
+    admitted.inspect_err(|_| state.refusals.note(Refused::ForgottenPassword, &origin))?;
     let mut connection = state.database.acquire().await?;
     let to = To::Whoever(email.as_str());
     mail::enqueue(&mut connection, to, &Message::PasswordReset).await?;

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use super::change::Change;
 use super::wire::{ResetPassword, check};
 use crate::audit::{Action, Event};
+use crate::auth::Refused;
 use crate::auth::hash::StoredHash;
 use crate::error::{Code, Error, FieldError, Result};
 use crate::extract::{ApiJson, Origin};
@@ -27,8 +28,8 @@ pub(super) async fn reset_password(
     origin: Origin,
     ApiJson(body): ApiJson<ResetPassword>,
 ) -> Result<StatusCode> {
-    let admitted = state.logins.admit("reset-password", origin.ip, None);
-    admitted.await?;
+    let admitted = state.logins.admit("reset-password", origin.ip, None).await;
+    admitted.inspect_err(|_| state.refusals.note(Refused::PasswordReset, &origin))?;
     // Looked at before anything is hashed: a made-up code costs one query.
     let token = body.token.expose_secret();
     let user = {

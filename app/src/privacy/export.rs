@@ -15,6 +15,7 @@ use crate::audit::{self, Action, Event, Filter};
 use crate::auth::{Authorized, InPerson};
 use crate::error::{Error, Result};
 use crate::extract::{ApiPath, Origin};
+use crate::mail;
 use crate::second_factor;
 use crate::sessions;
 use crate::state::AppState;
@@ -88,12 +89,16 @@ impl Work<PersonOut> for Export {
         let second_factor = second_factor::state(connection, user).await?;
         let sessions = sessions::export::everything(connection, user).await?;
         let api_keys = api_keys::export::everything(connection, user).await?;
+        let mails = mail::export::mails(connection, user).await?;
+        let email_tokens = mail::export::tokens(connection, user).await?;
         Ok(PersonOut {
             exported_at: audit::noted(connection, &self.event).await?,
             account: account.into(),
             second_factor,
             sessions,
             api_keys,
+            mails,
+            email_tokens,
             events: Vec::new(),
         })
     }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::api_keys::export::PersonApiKey;
 use crate::audit::wire::EventOut;
+use crate::mail::export::{PersonEmailToken, PersonMail};
 use crate::second_factor::SecondFactor;
 use crate::sessions::export::PersonSession;
 use crate::users::wire::UserOut;
@@ -25,6 +26,10 @@ pub(super) struct PersonOut {
     pub(super) sessions: Vec<PersonSession>,
     /// API keys, without what they open.
     pub(super) api_keys: Vec<PersonApiKey>,
+    /// Mails that wait to be sent, or were given up.
+    pub(super) mails: Vec<PersonMail>,
+    /// Codes that were sent by mail and were not used, without the codes themselves.
+    pub(super) email_tokens: Vec<PersonEmailToken>,
     /// What the audit log holds of them: what they did and what was done to them.
     pub(super) events: Vec<EventOut>,
 }

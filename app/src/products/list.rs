@@ -8,7 +8,7 @@ use super::wire::{ProductList, ProductOut};
 use super::{ProductsRead, select};
 use crate::auth::Authorized;
 use crate::error::Result;
-use crate::extract::ApiQuery;
+use crate::extract::{ApiQuery, page};
 use crate::state::AppState;
 
 /// List products: by `cursor`, which neither skips nor repeats one while others are added, or by `page`.
@@ -24,15 +24,14 @@ pub(super) async fn list_products(
     let mut products = select::list(&mut connection, &query).await?;
     let (next_cursor, pagination) = match &query.part {
         Part::Window { limit, .. } => {
-            let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
-            let more = products.len() > limit;
-            products.truncate(limit);
+            let more = page::cut(&mut products, *limit);
             let last = products.last().filter(|_| more);
             (Some(last.map(|last| query.cursor_after(last))), None)
         }
         Part::Page(page) => {
             let total = select::count(&mut connection, &query.filter).await?;
-            (None, Some(page.close(&mut products, total)))
+            let more = page::cut(&mut products, page.limit);
+            (None, Some(page.pagination(products.len(), more, total)))
         }
     };
     connection.done();

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder, Row as _};
 use super::domain::{Draft, Role};
 use crate::db::{self, DbTime, QueryType, Total, observed};
 use crate::error::{Code, DatabaseFailure, Error, Result, classify, constraint};
-use crate::extract::page::Page;
+use crate::extract::page::part::Part;
 use crate::users::{RoleId, UserId};
 
 const SELECT: &str = "SELECT id, name, description, permissions, is_system, version, created_at, updated_at FROM roles";
@@ -66,35 +66,44 @@ async fn one(connection: &mut PgConnection, lock: &str, id: RoleId) -> Result<Op
     row.as_ref().map(role).transpose().map_err(fail)
 }
 
-/// One page of roles with the first of the next, and how many there are.
-pub(super) async fn list(connection: &mut PgConnection, page: Page) -> Result<(Vec<Role>, Total)> {
-    let fail = |error| Error::database("list roles", error);
+/// How many roles there are.
+pub(super) async fn count(connection: &mut PgConnection) -> Result<Total> {
     let all = |select: &'static str| {
         let mut sql = QueryBuilder::new(select);
         sql.push(" FROM roles");
         sql
     };
-    let total = db::count(connection, "roles.count", all)
+    db::count(connection, "roles.count", all)
         .await
-        .map_err(fail)?;
-    let mut statement = statement("", page);
+        .map_err(|error| Error::database("count roles", error))
+}
+
+/// The roles of one part of the list, and one more when it is not the last.
+pub(super) async fn list(connection: &mut PgConnection, part: &Part<String>) -> Result<Vec<Role>> {
+    let fail = |error| Error::database("list roles", error);
+    let mut statement = statement("", part);
     let query = statement.build().fetch_all(connection);
     let rows = observed(QueryType::Select, "roles.list", query)
         .await
         .map_err(fail)?;
-    let roles = rows
-        .iter()
+    rows.iter()
         .map(role)
         .collect::<Result<_, _>>()
-        .map_err(fail)?;
-    Ok((roles, total))
+        .map_err(fail)
 }
 
-fn statement(prefix: &'static str, page: Page) -> QueryBuilder<Postgres> {
+/// No two have one name, whatever its case.
+fn statement(prefix: &'static str, part: &Part<String>) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(prefix);
-    sql.push(SELECT).push(" ORDER BY lower(name), id LIMIT ");
-    sql.push_bind(page.limit_and_one()).push(" OFFSET ");
-    sql.push_bind(page.offset());
+    sql.push(SELECT);
+    if let Some(name) = part.after() {
+        sql.push(" WHERE lower(name) > lower(")
+            .push_bind(name.clone())
+            .push(")");
+    }
+    sql.push(" ORDER BY lower(name), id LIMIT ");
+    sql.push_bind(part.limit_and_one()).push(" OFFSET ");
+    sql.push_bind(part.offset());
     sql
 }
 

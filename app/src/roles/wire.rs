@@ -57,13 +57,17 @@ impl From<Role> for RoleOut {
     }
 }
 
-/// One page of roles.
+/// A part of the list of roles.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RoleList {
     /// The roles, by name.
     pub(super) roles: Vec<RoleOut>,
-    /// Where this page lies.
-    pub(super) pagination: Pagination,
+    /// Where the list goes on; null at its end.
+    #[schema(example = "bVJ4d2Vn…")]
+    pub(super) next_cursor: Option<String>,
+    /// Where the page lies; absent when the list went on by a cursor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pagination: Option<Pagination>,
 }
 
 /// A role to be created, or its new state.

@@ -9,10 +9,9 @@ use super::{store, totp};
 use crate::auth::InPerson;
 use crate::error::{Code, Error, Result};
 use crate::extract::{ApiJson, Origin};
-use crate::passwords;
+use crate::passwords::{self, Proven};
 use crate::state::AppState;
 use crate::tx::{self, Work};
-use crate::users::{UserId, store as users};
 
 /// Get a secret for your authenticator app. Nothing changes before you confirm it with a code.
 #[utoipa::path(post, path = "/auth/second-factor/enrol", tag = "second-factor",
@@ -25,28 +24,27 @@ pub(super) async fn enrol_second_factor(
     ApiJson(body): ApiJson<WithPassword>,
 ) -> Result<Json<Enrolment>> {
     let id = caller.principal.user;
-    let proven = passwords::prove(&state, &origin, id, body.password);
-    let user = proven.await?.user;
+    let proven = passwords::prove(&state, &origin, id, body.password).await?;
     let mut secret = [0; totp::SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(|error| Error::internal("draw a second factor", error))?;
     let work = Enrol {
-        user: user.id,
+        proven: &proven,
         secret: &secret,
     };
     tx::transaction(&state.database, "enrol a second factor", work).await?;
-    let (secret, url) = totp::enrolment(&secret, &user.email);
+    let (secret, url) = totp::enrolment(&secret, &proven.user.email);
     Ok(Json(Enrolment { secret, url }))
 }
 
 struct Enrol<'a> {
-    user: UserId,
+    proven: &'a Proven,
     secret: &'a [u8],
 }
 
 impl Work<()> for Enrol<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<()> {
-        users::hold(connection, self.user).await?;
-        if store::put(connection, self.user, self.secret).await? {
+        self.proven.hold(connection).await?;
+        if store::put(connection, self.proven.user.id, self.secret).await? {
             return Ok(());
         }
         Err(Error::refused(

@@ -29,6 +29,8 @@ pub(crate) struct PersonSession {
     pub(crate) address: String,
     /// When it began.
     pub(crate) created_at: Timestamp,
+    /// When it was last used, to within a minute.
+    pub(crate) last_seen_at: Option<Timestamp>,
     /// When it ends.
     pub(crate) expires_at: Timestamp,
     /// When it was ended before its time.
@@ -44,8 +46,9 @@ pub(crate) async fn everything(
 ) -> Result<Vec<PersonSession>> {
     let fail = |error| Error::database("export a user's sessions", error);
     let query = sqlx::query(
-        "SELECT id, user_agent, address, created_at, expires_at, revoked_at, revoked_reason FROM sessions
-         WHERE user_id = $1 ORDER BY created_at DESC LIMIT $2",
+        "SELECT id, user_agent, address, created_at, last_seen_at, expires_at, revoked_at,
+                revoked_reason
+         FROM sessions WHERE user_id = $1 ORDER BY created_at DESC LIMIT $2",
     )
     .bind(user)
     .bind(MAX)
@@ -53,16 +56,19 @@ pub(crate) async fn everything(
     let rows = observed(QueryType::Select, "sessions.export", query)
         .await
         .map_err(fail)?;
+    let time = |row: &PgRow, column| {
+        let at = row.try_get::<Option<DbTime>, _>(column)?;
+        Ok::<_, sqlx::Error>(at.map(|at| at.0))
+    };
     let read = |row: &PgRow| {
         Ok(PersonSession {
             id: row.try_get("id")?,
             user_agent: row.try_get("user_agent")?,
             address: row.try_get("address")?,
             created_at: row.try_get::<DbTime, _>("created_at")?.0,
+            last_seen_at: time(row, "last_seen_at")?,
             expires_at: row.try_get::<DbTime, _>("expires_at")?.0,
-            revoked_at: row
-                .try_get::<Option<DbTime>, _>("revoked_at")?
-                .map(|at| at.0),
+            revoked_at: time(row, "revoked_at")?,
             revoked_reason: row.try_get("revoked_reason")?,
         })
     };

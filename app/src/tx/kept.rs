@@ -17,10 +17,7 @@ use crate::users::UserId;
 /// How long an answer is kept.
 const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Expired answers that each new one takes with it: the table cannot grow on old ones.
-const SWEEP: i64 = 10;
-
-/// Removes so many (`$1`) of the expired answers, though none is kept any more.
+/// Removes so many (`$1`) of the expired answers (`auth/sweep.rs`).
 pub const EXPIRED: &str = "DELETE FROM idempotency_keys WHERE (caller, operation, key) IN (
          SELECT caller, operation, key FROM idempotency_keys WHERE expires_at <= now()
          ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)";
@@ -90,7 +87,7 @@ fn kept(row: &PgRow) -> Result<Kept, sqlx::Error> {
     })
 }
 
-/// Keeps `reply` as `row` for the key, and takes some of what has expired along.
+/// Keeps `reply` as `row` for the key.
 pub(super) async fn put(
     connection: &mut PgConnection,
     once: &Once,
@@ -100,7 +97,6 @@ pub(super) async fn put(
     let fail = |error| Error::database("store an answer", error);
     let now = DbTime::now();
     let expires_at = now.0.checked_add(KEEP).map(DbTime).unwrap_or(now);
-    sweep(connection).await.map_err(fail)?;
     let query = sqlx::query(
         "INSERT INTO idempotency_keys (caller, operation, key, fingerprint, status, location, etag,
                                        body, sealed, sealed_by, subject, created_at, expires_at)
@@ -130,13 +126,6 @@ pub(super) async fn put(
         .await
         .map(drop)
         .map_err(fail)
-}
-
-async fn sweep(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let query = sqlx::query(EXPIRED).bind(SWEEP).execute(connection);
-    observed(QueryType::Delete, "idempotency_keys.sweep", query)
-        .await
-        .map(drop)
 }
 
 /// Takes out of kept answers of others what tells of `person`. The keys stay used: who repeats a request that

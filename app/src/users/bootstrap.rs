@@ -1,18 +1,22 @@
 //! The first administrator.
 //!
 //! Owns [`bootstrap_admin`], which `migrate` calls: once there is any user it changes nothing, so
-//! that a second run, or a Job that is retried, is harmless (I-10).
+//! that a second run, or a Job that is retried, is harmless (I-10). Nobody must hold every permission
+//! without an event that says since when.
 
 use std::sync::Arc;
 
 use erpgo_secret_set::{Secret, SecretSet};
+use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
 use super::domain::{Email, PersonName};
 use super::{RoleId, UserId, store};
+use crate::audit::{self, Action, Event};
 use crate::auth::hash::Hasher;
 use crate::db::{DbTime, QueryType, observed};
 use crate::error::{Code, Error, FieldError, Result};
+use crate::extract::Origin;
 use crate::subjects;
 
 /// Name of the role that holds every permission.
@@ -101,10 +105,43 @@ async fn insert(
     store::insert(connection, &new).await?;
     subjects::prepare(connection, id.into()).await?;
     let role = admin_role(connection).await?;
-    store::assign(connection, id, role).await.map(drop)
+    store::assign(connection, id, role.id).await?;
+    note(connection, id, role).await
 }
 
-async fn admin_role(connection: &mut PgConnection) -> Result<RoleId> {
+/// The role of administrators.
+#[derive(Clone, Copy)]
+struct AdminRole {
+    id: RoleId,
+    /// Whether there was none.
+    is_new: bool,
+}
+
+/// Notes all of it.
+async fn note(connection: &mut PgConnection, user: UserId, role: AdminRole) -> Result<()> {
+    // The last month that was made ahead may be over where nothing has served since.
+    audit::keep::months(connection).await?;
+    let created = by_nobody(Action::UserCreated).on("user", user);
+    audit::record(connection, &created).await?;
+    if role.is_new {
+        let made = by_nobody(Action::RoleCreated)
+            .on("role", role.id)
+            .with(json!({"name": ADMIN_ROLE, "permissions": ["*"]}));
+        audit::record(connection, &made).await?;
+    }
+    let assigned = by_nobody(Action::RoleAssigned)
+        .on("user", user)
+        .with(json!({"role": role.id}));
+    audit::record(connection, &assigned).await
+}
+
+/// An event of the program itself, which has neither a person's id nor an address.
+fn by_nobody(action: Action) -> Event {
+    Event::of(action, &Origin::program()).without_personal()
+}
+
+async fn admin_role(connection: &mut PgConnection) -> Result<AdminRole> {
+    let new = RoleId::new();
     let query = sqlx::query_scalar(
         "INSERT INTO roles (id, name, description, permissions, is_system, created_at, updated_at)
          VALUES ($1, $2, 'May do everything', '{*}', true, $3, $3)
@@ -112,11 +149,13 @@ async fn admin_role(connection: &mut PgConnection) -> Result<RoleId> {
              SET version = roles.version + 1, updated_at = excluded.updated_at
          RETURNING id",
     )
-    .bind(RoleId::new())
+    .bind(new)
     .bind(ADMIN_ROLE)
     .bind(DbTime::now())
     .fetch_one(connection);
-    observed(QueryType::Insert, "roles.admin", query)
+    let id: RoleId = observed(QueryType::Insert, "roles.admin", query)
         .await
-        .map_err(|error| Error::database("create the role of administrators", error))
+        .map_err(|error| Error::database("create the role of administrators", error))?;
+    let is_new = id == new;
+    Ok(AdminRole { id, is_new })
 }

@@ -4,12 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use utoipa::IntoParams;
 
+use super::position::{Position, cursor_after};
 use super::wire::{UserList, UserOut};
 use super::{UsersRead, select};
 use crate::audit::{self, Action, Event};
 use crate::auth::Authorized;
 use crate::error::Result;
 use crate::extract::page::Page;
+use crate::extract::page::part::{CursorParam, Part};
 use crate::extract::{ApiQuery, FromQuery, Origin, Params};
 use crate::state::AppState;
 
@@ -141,23 +143,22 @@ pub(super) struct FilterParams {
 }
 
 pub(super) struct ListQuery {
-    pub(super) page: Page,
     pub(super) filter: Filter,
+    pub(super) part: Part<Position>,
 }
 
 impl FromQuery for ListQuery {
     fn read(params: &mut Params) -> Self {
-        Self {
-            page: Page::read(params),
-            filter: Filter::read(params),
-        }
+        let filter = Filter::read(params);
+        let part = Part::read(params, |cursor| Position::read(&filter, cursor));
+        Self { filter, part }
     }
 }
 
-/// List users.
-#[utoipa::path(get, path = "/users", tag = "users", params(Page, FilterParams),
+/// List users: by `page`, or on from there by `cursor`, which neither skips nor repeats one while others are added.
+#[utoipa::path(get, path = "/users", tag = "users", params(Page, CursorParam, FilterParams),
     security(("bearer" = ["users.read"])),
-    responses((status = 200, description = "One page of users", body = UserList)))]
+    responses((status = 200, description = "A part of the list", body = UserList)))]
 pub(super) async fn list_users(
     caller: Authorized<UsersRead>,
     origin: Origin,
@@ -165,16 +166,24 @@ pub(super) async fn list_users(
     ApiQuery(query): ApiQuery<ListQuery>,
 ) -> Result<Json<UserList>> {
     let mut connection = state.database.acquire().await?;
-    let mut users = select::list(&mut connection, &query.filter, query.page).await?;
-    let total = select::count(&mut connection, &query.filter).await?;
-    let pagination = query.page.close(&mut users, total);
+    let mut users = select::list(&mut connection, &query).await?;
+    let more = query.part.cut(&mut users);
+    let mut pagination = None;
+    if let Some(page) = query.part.page() {
+        let total = select::count(&mut connection, &query.filter).await?;
+        pagination = Some(page.pagination(users.len(), more, total));
+    }
+    let last = users.last().filter(|_| more);
+    let next_cursor = last.map(|last| cursor_after(&query.filter, last));
+    let page = query.part.page().map(|page| page.page);
     let event = Event::of(Action::UsersListed, &origin)
         .by(caller.principal.user)
-        .with(serde_json::json!({"returned": users.len(), "page": query.page.page}));
+        .with(serde_json::json!({"returned": users.len(), "page": page}));
     audit::record(&mut connection, &event).await?;
     connection.done();
     Ok(Json(UserList {
         users: users.into_iter().map(UserOut::from).collect(),
+        next_cursor,
         pagination,
     }))
 }

@@ -12,6 +12,7 @@ pub(crate) mod hashes;
 mod id;
 mod list;
 pub mod password;
+mod position;
 mod read;
 mod select;
 pub(crate) mod store;

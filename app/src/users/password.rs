@@ -1,18 +1,21 @@
 //! Which passwords are strong enough.
 //!
-//! Owns [`check`]: length, an estimate of strength, common words and words of the context. There are
-//! no composition rules and nothing is cut off; what a rule says never quotes the password (I-04).
-
-use std::collections::HashSet;
+//! Owns [`check`]: length, an estimate of the guesses that it takes (zxcvbn's, with its lists of what is frequent),
+//! common words and words of the context. There are no composition rules and nothing is cut off; what a rule says
+//! never quotes the password (I-04).
 
 use crate::config::AuthSettings;
 
 /// Longest password in bytes: enough for any sentence, bounded for the hash (I-12).
 const MAX_BYTES: usize = 1_024;
-/// Fewest bits by [`estimate`]: some 10^9 guesses, each of which costs a whole argon2 hash.
-const MIN_BITS: f64 = 30.0;
+/// Fewest guesses, as a power of ten: each of them costs a whole argon2 hash.
+const MIN_GUESSES: f64 = 9.0;
+/// Characters that are looked at for it at either end. Of these the worst take as long as a hash, and with their
+/// number it grows faster than its square.
+const ESTIMATED: usize = 24;
 
-/// Words that attackers try first, alone and with digits around them.
+/// Words that attackers try first, in some languages and of this trade, alone and with digits around them. What
+/// is common in English is known to the estimate, too, which counts how often and not whether.
 const COMMON: &[&str] = &[
     "password",
     "passwort",
@@ -96,8 +99,10 @@ pub enum Weak {
     /// The user's own words with little around them.
     #[error("is made of your name or e-mail; choose something that others do not know of you")]
     Context,
-    /// Few different characters, or runs of them.
-    #[error("is too easy to guess; avoid repetitions and sequences")]
+    /// Made of what people choose: frequent passwords, words, names, dates, repetitions, keys beside each other.
+    #[error(
+        "is too easy to guess; avoid well-known passwords, repetitions and sequences, and add words"
+    )]
     Guessable,
 }
 
@@ -132,7 +137,7 @@ pub fn check(password: &str, context: &[&str], rules: PasswordRules) -> Result<(
     if !survives(&folded, words.iter().map(String::as_str)) {
         return Err(Weak::Context);
     }
-    if estimate(password) < MIN_BITS {
+    if is_guessable(password) {
         return Err(Weak::Guessable);
     }
     Ok(())
@@ -155,17 +160,14 @@ fn survives<'a>(folded: &str, words: impl Iterator<Item = &'a str>) -> bool {
     })
 }
 
-/// Bits of strength: each character that does not merely repeat or continue the one before it
-/// counts as one choice out of the different characters there are.
-fn estimate(password: &str) -> f64 {
-    let chars: Vec<char> = password.chars().collect();
-    let different = chars.iter().collect::<HashSet<_>>().len();
-    let continues = |pair: &[char]| {
-        let (a, b) = (u32::from(pair[0]), u32::from(pair[1]));
-        a.abs_diff(b) <= 1
-    };
-    let fresh = 1 + chars.windows(2).filter(|pair| !continues(pair)).count();
-    fresh as f64 * (different.max(1) as f64).log2()
+/// Whether neither end of it is hard to guess: with the rest it can only be harder.
+fn is_guessable(password: &str) -> bool {
+    let beginning = password.char_indices().nth(ESTIMATED);
+    let beginning = beginning.map_or(password, |(end, _)| &password[..end]);
+    let ending = password.char_indices().nth_back(ESTIMATED - 1);
+    let ending = ending.map_or(password, |(start, _)| &password[start..]);
+    let is_easy = |part: &str| zxcvbn::zxcvbn(part, &[]).guesses_log10() < MIN_GUESSES;
+    is_easy(beginning) && is_easy(ending)
 }
 
 #[cfg(test)]
@@ -186,6 +188,13 @@ mod tests {
             ("aaaaaaaaaaaaaaaa", Weak::Guessable),
             ("abcdefghijklmnop", Weak::Guessable),
             ("121212121212", Weak::Guessable),
+            // From public lists of those that were found most often.
+            ("1qaz2wsx3edc", Weak::Guessable),
+            ("1q2w3e4r5t6y", Weak::Guessable),
+            ("qazwsxedcrfv", Weak::Guessable),
+            ("123456789987654321", Weak::Guessable),
+            ("manchesterunited", Weak::Guessable),
+            ("alexandra2009", Weak::Guessable),
         ];
         for (password, expected) in table {
             let outcome = check(
@@ -204,6 +213,9 @@ mod tests {
             "purple otters juggle kelp",
             "Tr0ub4dor&3-and-more",
             "my old password was a giraffe",
+            // Hard at one end.
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa purple otters juggle",
+            "purple otters juggle kelp aaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         ] {
             assert_eq!(check(good, &["ann@example.org"], RULES), Ok(()), "{good}");
         }

@@ -7,20 +7,16 @@
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 
 use super::domain::User;
-use super::list::{Filter, SortColumn};
+use super::list::{Filter, ListQuery, Order, SortColumn};
+use super::position::{Edge, Position};
 use super::store::{SELECT, user};
-use crate::db::{self, QueryType, Total, observed};
+use crate::db::{self, DbTime, QueryType, Total, observed};
 use crate::error::{Error, Result};
-use crate::extract::page::Page;
 
-/// One page of users, and one more when it is not the last.
-pub(super) async fn list(
-    connection: &mut PgConnection,
-    filter: &Filter,
-    page: Page,
-) -> Result<Vec<User>> {
+/// The users of one part of the list, and one more when it is not the last.
+pub(super) async fn list(connection: &mut PgConnection, query: &ListQuery) -> Result<Vec<User>> {
     let fail = |error| Error::database("list users", error);
-    let mut statement = statement("", filter, page);
+    let mut statement = statement("", query);
     let rows = statement.build().fetch_all(connection);
     let rows = observed(QueryType::Select, "users.list", rows)
         .await
@@ -44,15 +40,19 @@ pub(super) async fn count(connection: &mut PgConnection, filter: &Filter) -> Res
         .map_err(|error| Error::database("count users", error))
 }
 
-fn statement(prefix: &'static str, filter: &Filter, page: Page) -> QueryBuilder<Postgres> {
+fn statement(prefix: &'static str, query: &ListQuery) -> QueryBuilder<Postgres> {
+    let ListQuery { filter, part } = query;
     let mut sql = QueryBuilder::new(prefix);
     let (column, direction) = (filter.sort.column(), filter.order.keyword());
     let order = format!(" ORDER BY {column} {direction}, u.id {direction}");
     sql.push("WITH part AS (SELECT u.id FROM users u WHERE true");
     matching(&mut sql, filter);
+    if let Some(position) = part.after() {
+        beyond(&mut sql, filter, position);
+    }
     sql.push(&order).push(" LIMIT ");
-    sql.push_bind(page.limit_and_one()).push(" OFFSET ");
-    sql.push_bind(page.offset()).push(")").push(SELECT);
+    sql.push_bind(part.limit_and_one()).push(" OFFSET ");
+    sql.push_bind(part.offset()).push(")").push(SELECT);
     sql.push(" WHERE u.id IN (SELECT id FROM part) GROUP BY u.id");
     sql.push(&order);
     sql
@@ -70,6 +70,22 @@ fn matching(sql: &mut QueryBuilder<Postgres>, filter: &Filter) {
     if let Some(is_active) = filter.is_active {
         sql.push(" AND u.is_active = ").push_bind(is_active);
     }
+}
+
+/// Rows after `position` in the order of `filter`, which the id makes total.
+fn beyond(sql: &mut QueryBuilder<Postgres>, filter: &Filter, position: &Position) {
+    let operator = match filter.order {
+        Order::Ascending => ">",
+        Order::Descending => "<",
+    };
+    let column = filter.sort.column();
+    sql.push(format_args!(" AND ({column}, u.id) {operator} ("));
+    match &position.edge {
+        Edge::Email(text) => sql.push("lower(").push_bind(text.clone()).push(")"),
+        Edge::Name(text) => sql.push_bind(text.clone()),
+        Edge::Time(time) => sql.push_bind(DbTime::truncated(*time)),
+    };
+    sql.push(", ").push_bind(position.id).push(")");
 }
 
 impl SortColumn {

@@ -196,8 +196,17 @@ fn gone() -> Error {
     Error::refused(Code::TokenRevoked, "sign in again")
 }
 
-/// Changes a user's own name; the answer is the version that this replaced. From here on the user's row is held:
-/// no version came between.
+/// What a change of a user's own name replaced.
+pub struct Renamed {
+    /// The version that was there.
+    pub version: i64,
+    /// Whether the first name is another one now.
+    pub first_name: bool,
+    /// Whether the last name is another one now.
+    pub last_name: bool,
+}
+
+/// Changes a user's own name. From here on the user's row is held: no version came between.
 ///
 /// # Errors
 /// TOKEN_REVOKED when the user may not sign in, or no longer.
@@ -206,10 +215,14 @@ pub async fn rename(
     id: UserId,
     first_name: &PersonName,
     last_name: &PersonName,
-) -> Result<i64> {
-    let query = sqlx::query_scalar(
-        "UPDATE users SET first_name = $2, last_name = $3, version = version + 1, updated_at = $4
-         WHERE id = $1 AND is_active RETURNING version - 1",
+) -> Result<Renamed> {
+    // What is held is the newest, which the statement's own view of the row need not be.
+    let query = sqlx::query_as::<_, (i64, bool, bool)>(
+        "WITH held AS (SELECT id, version, first_name, last_name FROM users
+                       WHERE id = $1 AND is_active FOR NO KEY UPDATE)
+         UPDATE users u SET first_name = $2, last_name = $3, version = u.version + 1, updated_at = $4
+         FROM held WHERE u.id = held.id
+         RETURNING held.version, held.first_name <> $2, held.last_name <> $3",
     )
     .bind(id)
     .bind(first_name.as_str())
@@ -219,7 +232,12 @@ pub async fn rename(
     let replaced = observed(QueryType::Update, "users.rename", query)
         .await
         .map_err(|error| Error::database("change a profile", error))?;
-    replaced.ok_or_else(gone)
+    let (version, first_name, last_name) = replaced.ok_or_else(gone)?;
+    Ok(Renamed {
+        version,
+        first_name,
+        last_name,
+    })
 }
 
 /// Removes a user with all sessions; false when there is none.
@@ -239,24 +257,31 @@ pub async fn delete(connection: &mut PgConnection, id: UserId) -> Result<bool> {
         })
 }
 
-/// Gives `role` to the user; false when they have it already.
+/// Gives `role` to the user; false when they have it already. An erasure that is under way is waited for.
+///
+/// # Errors
+/// NOT_FOUND when there is no such user, or no longer: who was erased has no hash, and gets no role either.
 pub async fn assign(connection: &mut PgConnection, user: UserId, role: RoleId) -> Result<bool> {
-    let query = sqlx::query(
-        "INSERT INTO user_roles (user_id, role_id, assigned_at) VALUES ($1, $2, $3)
-         ON CONFLICT DO NOTHING",
+    let query = sqlx::query_as::<_, (bool, bool)>(
+        "WITH held AS (SELECT id FROM users WHERE id = $1 AND password_hash <> '' FOR NO KEY UPDATE),
+              given AS (
+             INSERT INTO user_roles (user_id, role_id, assigned_at) SELECT id, $2, $3 FROM held
+             ON CONFLICT DO NOTHING RETURNING user_id)
+         SELECT EXISTS (SELECT 1 FROM held), EXISTS (SELECT 1 FROM given)",
     )
     .bind(user)
     .bind(role)
     .bind(DbTime::now())
-    .execute(connection);
-    observed(QueryType::Insert, "user_roles.assign", query)
+    .fetch_one(connection);
+    let (is_there, is_given) = observed(QueryType::Insert, "user_roles.assign", query)
         .await
-        .map(|done| done.rows_affected() == 1)
         .map_err(|error| match constraint(&error) {
-            Some("user_roles_user_id_fkey") => Error::not_found("user"),
             Some("user_roles_role_id_fkey") => Error::not_found("role"),
             _ => Error::database("assign a role", error),
-        })
+        })?;
+    is_there
+        .then_some(is_given)
+        .ok_or_else(|| Error::not_found("user"))
 }
 
 /// Takes `role` from the user; false when they do not have it.

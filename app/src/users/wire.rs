@@ -61,13 +61,17 @@ impl From<User> for UserOut {
     }
 }
 
-/// One page of users.
+/// A part of the list of users.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserList {
     /// The users.
     pub users: Vec<UserOut>,
-    /// Where this page lies.
-    pub pagination: Pagination,
+    /// Where the list goes on; null at its end.
+    #[schema(example = "bVJ4d2Vn…")]
+    pub next_cursor: Option<String>,
+    /// Where the page lies; absent when the list went on by a cursor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pagination: Option<Pagination>,
 }
 
 /// A user to be created.

@@ -1,69 +1,20 @@
 //! What becomes of each class of routes when a dependency is lost: the rows of
 //! `docs/guides/dependencies.md` (R7.4, R8.2, P13).
 
+mod calls;
 mod collector;
+mod mail;
 mod silent;
 
 use std::time::{Duration, Instant};
 
-use erpgo_test_kit::port;
 use erpgo_test_kit::proxy::{self, Proxy};
 use erpgo_test_kit::redis;
-use http::Method;
-use serde_json::json;
 
 use crate::rotation::pod::Pod;
 use crate::spans::Recorder;
-use crate::sql::number;
-use crate::world::{ADMIN, Answer, PASSWORD, SETTINGS, World};
-
-/// One request of each class.
-struct Calls<'a> {
-    world: &'a World,
-    token: &'a str,
-}
-
-impl Calls<'_> {
-    async fn read(&self) -> Answer {
-        self.world.get("/api/v1/products", self.token).await
-    }
-
-    async fn write(&self) -> Answer {
-        let sku = uuid::Uuid::new_v4().to_string();
-        let body = json!({"sku": sku, "name": "Chair", "price": "1", "currency": "EUR"});
-        self.world.post("/api/v1/products", self.token, body).await
-    }
-
-    async fn export(&self) -> Answer {
-        self.world.get("/api/v1/profile/export", self.token).await
-    }
-
-    async fn sign_in(&self) -> Answer {
-        self.world.login(ADMIN, PASSWORD).await
-    }
-
-    async fn sign_out(&self) -> Answer {
-        let token = self.world.admin().await;
-        self.world
-            .post("/api/v1/auth/logout", &token, json!({}))
-            .await
-    }
-
-    async fn all_are_served(&self, trouble: &str) {
-        for _ in 0..3 {
-            let answers = [
-                (self.read().await, 200),
-                (self.write().await, 201),
-                (self.export().await, 200),
-                (self.sign_in().await, 200),
-                (self.sign_out().await, 204),
-            ];
-            for (answer, status) in answers {
-                assert_eq!(answer.status, status, "{trouble}: {}", answer.text);
-            }
-        }
-    }
-}
+use crate::world::{ADMIN, SETTINGS, World, refresh_token};
+use calls::Calls;
 
 async fn health(world: &World, path: &str) -> (u16, String) {
     let answer = world.get(path, "").await;
@@ -182,26 +133,12 @@ async fn r08_2_every_class_is_refused_in_good_order_while_postgresql_is_away() {
         token: &token,
     };
     calls.all_are_served("all is well").await;
+    let renewal = refresh_token(&world.signed_in(ADMIN).await);
     way.cut();
-    for answer in [
-        calls.read().await,
-        calls.write().await,
-        calls.export().await,
-        calls.sign_in().await,
-    ] {
-        answer.refused(503, "SERVICE_UNAVAILABLE");
-        assert!(
-            answer.headers.contains_key("retry-after"),
-            "{}",
-            answer.text
-        );
-    }
+    calls.all_are_refused(&renewal).await;
     assert_eq!(health(&world, "/health/ready").await.0, 503);
     assert_eq!(health(&world, "/health/live").await.0, 200);
-    let document = world
-        .call(Method::GET, "/api/docs/openapi.json", "", None)
-        .await;
-    document.expect(200);
+    calls.document().await.expect(200);
     way.resume();
     crate::world::until("the database is back", || async {
         health(&world, "/health/ready").await.0 == 200 && calls.read().await.status == 200
@@ -209,25 +146,6 @@ async fn r08_2_every_class_is_refused_in_good_order_while_postgresql_is_away() {
     .await;
     // No failure of ours has counted against anybody.
     calls.all_are_served("back").await;
-}
-
-/// What would have been sent waits: no answer tells whether there is a mail server.
-#[tokio::test]
-async fn every_class_is_served_while_the_mail_server_is_away() {
-    let yaml = format!(
-        "{SETTINGS}\nmail: {{ smtp_url: 'smtp://127.0.0.1:{}?tls=none' }}",
-        port::address().port()
-    );
-    let world = World::with(&yaml, None).await;
-    let token = world.admin().await;
-    Calls {
-        world: &world,
-        token: &token,
-    }
-    .all_are_served("no mail")
-    .await;
-    world.forgot(ADMIN).await.expect(202);
-    assert_eq!(number(&world, "SELECT count(*) FROM outbox").await, 1);
 }
 
 /// Nobody takes acknowledgements, and what was handed over is gone from the disk.

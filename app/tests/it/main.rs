@@ -22,6 +22,7 @@ mod dashboards;
 mod database;
 mod dependencies;
 mod errors;
+mod followed;
 mod gather;
 mod health;
 mod limits;

@@ -69,9 +69,17 @@ async fn r11_1_metrics_are_on_their_own_port_under_the_agreed_names() {
         "erpgo_secret_set_generation 1",
         "erpgo_dependency_up{dependency=\"database\"} 1",
         "erpgo_build_info{version=",
+        "db_queries_total{",
+        "db_query_duration_seconds_bucket{",
     ] {
         assert!(text.contains(expected), "{expected} is missing in:\n{text}");
     }
+    let tasks = text
+        .lines()
+        .find_map(|line| line.strip_prefix("erpgo_tasks "));
+    let tasks: u32 = tasks.unwrap().parse().unwrap();
+    // Those that keep house, and the connections; none is left behind by a request.
+    assert!((1..100).contains(&tasks), "{tasks}");
     assert!(!text.contains(REDIS_UP), "there is none:\n{text}");
     // Nobody has read anything yet: that is no rate of 0.
     assert!(!text.contains("cache_hit_rate"), "{text}");

@@ -11,7 +11,7 @@ const USERS: &str = "
 const SECOND_FACTORS: &str = "
     INSERT INTO second_factors (user_id, sealed_secret, created_at, confirmed_at)
     SELECT id, ''::bytea, now(), now() FROM users";
-/// One row of either table, each by its index.
+/// One row of either table, and one beside it, each by its index.
 const ONE: f64 = 100.0;
 
 #[tokio::test]
@@ -19,12 +19,12 @@ async fn r06_2_who_signs_in_is_found_by_an_index_whatever_the_case_of_the_e_mail
     let (_database, mut connection) = migrated().await;
     fill(&mut connection, "users", USERS).await;
     fill(&mut connection, "second_factors", SECOND_FACTORS).await;
-    for email in [
-        "user50000@example.org",
-        "USER7@EXAMPLE.ORG",
-        "nobody@example.org",
+    for (email, place) in [
+        ("user50000@example.org", "user5"),
+        ("USER7@EXAMPLE.ORG", "abcdefgh"),
+        ("nobody@example.org", "zzzzzzzz"),
     ] {
-        let explain = look_up("EXPLAIN (FORMAT JSON) ", email);
+        let explain = look_up("EXPLAIN (FORMAT JSON) ", email, place);
         by_index(&mut connection, explain, ONE, email).await;
     }
 }

@@ -83,10 +83,12 @@ impl Beat {
     }
 
     fn set(&mut self, expiration: Expiration) {
-        if let Some(timer) = &mut self.0
-            && let Err(error) = timer.set(expiration, TimerSetTimeFlags::empty())
-        {
+        let Some(timer) = &mut self.0 else {
+            return;
+        };
+        if let Err(error) = timer.set(expiration, TimerSetTimeFlags::empty()) {
             refused(&error);
+            self.0 = None;
         }
     }
 }

@@ -4,8 +4,10 @@ use sqlx::PgConnection;
 
 use super::statement;
 use crate::db::plan::{MOST, asks_for_all, by_index, fill, migrated};
-use crate::extract::page::Page;
 use crate::extract::query::parse;
+use crate::roles::domain::Role;
+use crate::roles::list::{ListQuery, cursor_after};
+use crate::users::RoleId;
 
 /// Names in no order of their own.
 const MILLION: &str = "
@@ -21,10 +23,26 @@ const PAGES: [(&str, f64); 4] = [
     ("page=5001&limit=20", 30_000.0),
 ];
 
-async fn page(connection: &mut PgConnection, text: &str, most: f64) {
-    let page: Page = parse(text).unwrap();
-    let explain = statement("EXPLAIN (FORMAT JSON) ", page);
+async fn part(connection: &mut PgConnection, text: &str, most: f64) {
+    let ListQuery(part) = parse(text).unwrap();
+    let explain = statement("EXPLAIN (FORMAT JSON) ", &part);
     by_index(connection, explain, most, text).await;
+}
+
+/// What follows a role in the middle.
+fn further() -> String {
+    let (id, at) = (RoleId::new(), jiff::Timestamp::UNIX_EPOCH);
+    let middle = Role {
+        id,
+        name: "7fff".to_owned(),
+        description: String::new(),
+        permissions: Vec::new(),
+        is_system: false,
+        version: 1,
+        created_at: at,
+        updated_at: at,
+    };
+    format!("limit=20&cursor={}", cursor_after(&middle))
 }
 
 #[tokio::test]
@@ -32,11 +50,14 @@ async fn r06_2_the_list_has_an_index_at_a_million_roles() {
     let (_database, mut connection) = migrated().await;
     fill(&mut connection, "roles", MILLION).await;
     for (text, most) in PAGES {
-        page(&mut connection, text, most).await;
+        part(&mut connection, text, most).await;
     }
+    part(&mut connection, &further(), MOST).await;
 }
 
 #[test]
 fn r06_2_every_parameter_of_the_list_is_among_them() {
-    asks_for_all("/api/v1/roles", &PAGES.map(|(text, _)| text.to_owned()));
+    let pages = PAGES.iter().map(|(text, _)| (*text).to_owned());
+    let asked: Vec<_> = pages.chain([further()]).collect();
+    asks_for_all("/api/v1/roles", &asked);
 }

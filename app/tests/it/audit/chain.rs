@@ -37,8 +37,9 @@ async fn r18_4_an_untouched_log_is_whole_with_and_without_an_anchor() {
 async fn r18_4_what_a_superuser_does_to_it_is_found_and_named() {
     let ways = [
         (
-            "UPDATE audit_events SET actor = NULL, subject = NULL, sealed = NULL WHERE seq = 2",
-            "event 2, sealed at position 2, was changed after it was sealed",
+            // The first that anybody is the actor of.
+            "UPDATE audit_events SET actor = NULL, subject = NULL, sealed = NULL WHERE seq = 4",
+            "event 4, sealed at position 4, was changed after it was sealed",
         ),
         (
             "DELETE FROM audit_events WHERE seq = 2",

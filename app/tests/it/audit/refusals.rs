@@ -87,6 +87,41 @@ async fn r18_1_the_second_half_of_a_sign_in_that_a_limit_refuses_is_noted_as_suc
     assert_eq!(number(&world, CREDENTIALS).await, 0);
 }
 
+#[tokio::test]
+async fn r18_1_new_passwords_that_a_limit_refuses_are_noted_as_such_and_without_the_name() {
+    let world = World::with(&limited(), None).await;
+    let admin = world.admin().await;
+    for _ in 0..2 {
+        world.forgot(ADMIN).await.expect(202);
+    }
+    let body = json!({"token": "x", "new_password": "violet badgers whistle opera"});
+    let reset = async || {
+        let path = "/api/v1/auth/reset-password";
+        world.post(path, "", body.clone()).await
+    };
+    for _ in 0..2 {
+        reset().await.refused(400, "VALIDATION_ERROR");
+    }
+    flushed(&world).await;
+    assert_eq!(number(&world, SIGN_INS).await, 0);
+    for _ in 0..2 {
+        let answer = world.forgot(ADMIN).await;
+        answer.refused(429, "RATE_LIMIT_EXCEEDED");
+    }
+    reset().await.refused(429, "RATE_LIMIT_EXCEEDED");
+    flushed(&world).await;
+    let found = events_for(&world, &admin, "action=auth.sign_in_refused").await;
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (name, count) in [("forgot_password", 2), ("reset_password", 1)] {
+        let of_one = found.iter().find(|event| event["detail"][name] == true);
+        let event = of_one.unwrap_or_else(|| panic!("no {name}: {found:?}"));
+        assert_eq!(event["detail"]["count"], count, "{event}");
+        assert_eq!(event["outcome"], "refused");
+        assert_eq!(event["personal"]["ip"], "127.0.0.1", "{event}");
+        assert!(!event.to_string().contains(ADMIN), "{event}");
+    }
+}
+
 /// An access token that was one until an hour ago.
 fn expired(world: &World) -> String {
     let subject = Subject {

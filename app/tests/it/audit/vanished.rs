@@ -38,10 +38,10 @@ async fn r18_4_whatever_was_taken_out_what_comes_later_is_sealed_and_the_loss_is
     let before = sealed(&world).await.position;
     let mut admin = superuser(&world).await;
     // As many as are sealed at once, and one before them.
-    waiting(&mut admin, "role.created", BATCH + 1).await;
-    let first = "SELECT min(seq) FROM audit_events WHERE action = 'role.created'";
+    waiting(&mut admin, "role.deleted", BATCH + 1).await;
+    let first = "SELECT min(seq) FROM audit_events WHERE action = 'role.deleted'";
     let first: i64 = scalar(&mut admin, first).await;
-    taken_out(&mut admin, "role.created").await;
+    taken_out(&mut admin, "role.deleted").await;
     world.admin().await;
     assert_eq!(number(&world, NOTES).await, BATCH + 2);
     assert_eq!(sealed(&world).await.position, before + 1);
@@ -73,8 +73,8 @@ async fn what_was_taken_out_is_told_by_the_log_once_a_look_and_by_the_metric() {
         let database = crate::world::database().await;
         administrator(&database.url(), ADMIN, PASSWORD).await;
         let mut admin = PgConnection::connect(&database.admin_url()).await.unwrap();
-        waiting(&mut admin, "role.created", gone).await;
-        taken_out(&mut admin, "role.created").await;
+        waiting(&mut admin, "role.deleted", gone).await;
+        taken_out(&mut admin, "role.deleted").await;
         let program = start(
             &database.url(),
             "auth: { hash_memory_kib: 8, hash_iterations: 1 }\n",

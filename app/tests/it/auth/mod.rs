@@ -1,5 +1,6 @@
 //! Signing in and out.
 
+mod cached;
 mod clocks;
 mod contended;
 mod counted;

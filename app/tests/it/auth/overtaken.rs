@@ -134,34 +134,54 @@ async fn a_change_that_waits_for_half_of_a_sign_in_ends_it_too() {
     assert_eq!(number(&world, of_admin).await, 0);
 }
 
-/// What asks for the password beside the session.
-fn calls() -> [(&'static str, Value); 3] {
+/// What asks for the password beside the session, and how a sign-in of whoever may ask for it is answered: who
+/// enrols has no second factor yet.
+fn calls() -> [(&'static str, Value, u16); 4] {
     [
         (
             "/api/v1/auth/change-password",
             json!({"current_password": PASSWORD, "new_password": "amber foxes juggle marble"}),
+            202,
+        ),
+        (
+            "/api/v1/auth/second-factor/enrol",
+            json!({"password": PASSWORD}),
+            200,
         ),
         (
             "/api/v1/auth/second-factor/disable",
             json!({"password": PASSWORD}),
+            202,
         ),
-        ("/api/v1/profile/erase", json!({"password": PASSWORD})),
+        ("/api/v1/profile/erase", json!({"password": PASSWORD}), 202),
     ]
 }
+
+/// The token of a user whose sign-ins are answered so.
+async fn owner(world: &World, email: &str, sign_in: u16) -> String {
+    let (_, token) = world.user(email, &[]).await;
+    if sign_in == 202 {
+        switch_on(world, &token).await;
+    }
+    token
+}
+
+/// Secrets of second factors that are not switched on.
+const ENROLLED: &str = "SELECT count(*) FROM second_factors WHERE confirmed_at IS NULL";
 
 /// The password was right a moment ago; who has changed it since has ended this very session.
 #[tokio::test]
 async fn what_takes_the_password_is_not_done_with_that_of_before() {
     let world = World::new().await;
-    for (n, (path, body)) in calls().into_iter().enumerate() {
+    for (n, (path, body, sign_in)) in calls().into_iter().enumerate() {
         let email = format!("kim{n}@example.org");
-        let (_, token) = world.user(&email, &[]).await;
-        switch_on(&world, &token).await;
+        let token = owner(&world, &email, sign_in).await;
         let call = world.post(path, &token, body);
         let answer = meanwhile(&world, (&*email, OTHER), call).await;
         answer.refused(409, "CONFLICT");
-        // The account, its second factor and the password of its owner are there.
-        world.login(&email, OTHER).await.expect(202);
+        // The account, its second factor and the password of its owner are there, and no other factor.
+        world.login(&email, OTHER).await.expect(sign_in);
+        assert_eq!(number(&world, ENROLLED).await, 0, "{path}");
     }
 }
 
@@ -169,10 +189,9 @@ async fn what_takes_the_password_is_not_done_with_that_of_before() {
 async fn what_takes_the_password_is_not_done_for_one_who_is_barred_meanwhile() {
     let world = World::new().await;
     let mut other = PgConnection::connect(&world.database.url()).await.unwrap();
-    for (n, (path, body)) in calls().into_iter().enumerate() {
+    for (n, (path, body, sign_in)) in calls().into_iter().enumerate() {
         let email = format!("kim{n}@example.org");
-        let (_, token) = world.user(&email, &[]).await;
-        switch_on(&world, &token).await;
+        let token = owner(&world, &email, sign_in).await;
         let mut barred = other.begin().await.unwrap();
         let bar = "UPDATE users SET is_active = false WHERE email = $1";
         let bar = sqlx::query(bar).bind(&email).execute(&mut *barred);
@@ -184,7 +203,8 @@ async fn what_takes_the_password_is_not_done_for_one_who_is_barred_meanwhile() {
         let admit = "UPDATE users SET is_active = true WHERE email = $1";
         let admit = sqlx::query(admit).bind(&email).execute(&mut other);
         admit.await.unwrap();
-        world.login(&email, PASSWORD).await.expect(202);
+        world.login(&email, PASSWORD).await.expect(sign_in);
+        assert_eq!(number(&world, ENROLLED).await, 0, "{path}");
     }
 }
 

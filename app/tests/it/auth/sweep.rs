@@ -69,11 +69,11 @@ async fn a_kept_answer_goes_when_its_day_is_over_though_nothing_is_written_and_o
         &world,
         "INSERT INTO idempotency_keys (caller, operation, key, fingerprint, status, body, created_at, expires_at)
          SELECT u.id, 'test', n::text, sha256('x'), 201, '{}', now() - interval '1 day',
-                now() + make_interval(mins => CASE WHEN n > 250 THEN 1 ELSE -1 END)
-         FROM users u, generate_series(1, 252) n",
+                now() + make_interval(mins => CASE WHEN n > 2500 THEN 1 ELSE -1 END)
+         FROM users u, generate_series(1, 2502) n",
     )
     .await;
-    assert_eq!(count(&world, "idempotency_keys").await, 252);
+    assert_eq!(count(&world, "idempotency_keys").await, 2502);
     sweep(&world.state.database).await.unwrap();
     assert_eq!(count(&world, "idempotency_keys").await, 2);
     let valid = "idempotency_keys WHERE expires_at > now()";

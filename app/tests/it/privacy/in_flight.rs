@@ -162,6 +162,36 @@ async fn an_administrator_who_changes_a_person_meanwhile_brings_nothing_back() {
     leaves_nothing(&world, &id, "a change afterwards").await;
 }
 
+#[tokio::test]
+async fn a_role_is_given_to_nobody_who_was_erased_and_there_is_none_to_take() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let (id, _) = world.user(EMAIL, &[]).await;
+    let role = json!({"name": "clerk", "permissions": ["products.read"]});
+    let role = world.post("/api/v1/roles", &admin, role).await;
+    let role = role.expect(201).json()["id"].clone();
+    let membership = json!({"user_id": id, "role_id": role});
+    let send = async |route: &str| {
+        let path = format!("/api/v1/roles/{route}");
+        world.post(&path, &admin, membership.clone()).await
+    };
+    behind(&world, &id, End::Erased, send("assign"))
+        .await
+        .refused(404, "NOT_FOUND");
+    leaves_nothing(&world, &id, "a role that was under way").await;
+    let path = format!("/api/v1/users/{id}");
+    let erased = world.get(&path, &admin).await.expect(200).json();
+
+    send("assign").await.refused(404, "NOT_FOUND");
+    send("remove").await.expect(204);
+    leaves_nothing(&world, &id, "a role afterwards").await;
+    assert_eq!(world.get(&path, &admin).await.json(), erased);
+    for action in ["role.assigned", "role.removed"] {
+        let query = format!("target=user:{id}&action={action}");
+        assert_eq!(events_for(&world, &admin, &query).await.len(), 0);
+    }
+}
+
 /// As a change of the password does, whose mail is written and not committed yet.
 #[tokio::test]
 async fn a_mail_that_is_being_written_meanwhile_goes_with_the_person() {

@@ -1,7 +1,9 @@
 //! Export and erasure of a person's data.
 
 mod administrators;
+mod complete;
 mod in_flight;
+mod own;
 
 use serde_json::{Value, json};
 use sqlx::Connection as _;

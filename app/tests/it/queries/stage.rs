@@ -43,7 +43,7 @@ impl Call {
     }
 }
 
-/// Somebody who is signed in and has `size` roles, sessions, API keys, kept answers and events.
+/// Somebody who is signed in and has `size` roles, sessions, API keys, mails, codes, kept answers and events.
 pub struct Person {
     pub id: String,
     pub email: String,
@@ -74,6 +74,16 @@ const API_KEYS: &str = "
     INSERT INTO api_keys (id, user_id, name, handle, key_hash, scopes, created_at, expires_at)
     SELECT gen_random_uuid(), $1::uuid, 'key', substr(md5(random()::text), 1, 12),
            sha256(gen_random_uuid()::text::bytea), '{products.read}', now(), now() + interval '1 day'
+    FROM generate_series(1, $2::int)";
+const MAILS: &str = "
+    INSERT INTO outbox (id, kind, user_id, address, facts, created_at, expires_at, next_attempt_at, failed_at)
+    SELECT gen_random_uuid(), 'lockout', $1::uuid, 'stage@example.org', '{}', now(), now() + interval '1 day',
+           now(), now()
+    FROM generate_series(1, $2::int)";
+const CODES: &str = "
+    INSERT INTO email_tokens (id, user_id, purpose, token_hash, address, created_at, expires_at)
+    SELECT gen_random_uuid(), $1::uuid, 'password_reset', sha256(gen_random_uuid()::text::bytea),
+           'stage@example.org', now(), now() + interval '1 hour'
     FROM generate_series(1, $2::int)";
 const ROLES: &str = "
     INSERT INTO user_roles (user_id, role_id, assigned_at)
@@ -152,7 +162,7 @@ impl Stage {
     pub async fn person(&self) -> Person {
         let email = format!("{}@example.org", uuid::Uuid::new_v4().simple());
         let id = self.somebody(&email).await;
-        for sql in [KEPT_ANSWERS, SESSIONS, API_KEYS, ROLES] {
+        for sql in [KEPT_ANSWERS, SESSIONS, API_KEYS, MAILS, CODES, ROLES] {
             self.execute(sql, &id).await;
         }
         for _ in 0..self.size.min(4) {

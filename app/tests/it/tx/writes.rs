@@ -2,6 +2,8 @@
 //!
 //! The `n`th try of each is about a thing of its own.
 
+pub mod roles;
+
 use std::net::SocketAddr;
 
 use http::Method;

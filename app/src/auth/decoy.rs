@@ -1,0 +1,56 @@
+//! Whom a name of nobody looks like.
+//!
+//! Owns [`place`]. A hash that is compared takes as long as what it was made at, and after that was changed users
+//! have theirs at one cost or the other until they sign in again. So each name has a double among the users, the
+//! same one on every pod, whose cost it has where it is nobody's. Only who knows the pepper can tell which one. A
+//! double lends how long it takes and nothing else: it must never be signed in.
+
+use erpgo_secret_set::SecretSet;
+use ring::hmac::{Context, HMAC_SHA256, Key};
+
+use crate::limits::Identifier;
+
+/// Tells this from whatever else comes of the pepper.
+const PURPOSE: &[u8] = b"erpgo double 1";
+/// Letters of a place: more of them than tell any two names apart.
+const LETTERS: usize = 12;
+
+/// Where among all e-mails in order the double of a name lies; as good as drawn.
+pub(super) fn place(set: &SecretSet, name: &Identifier) -> String {
+    let pepper = &set.keys.pepper.current.value;
+    let key = Key::new(HMAC_SHA256, pepper.expose_secret().as_bytes());
+    let mut context = Context::with_key(&key);
+    context.update(PURPOSE);
+    context.update(name.hash().as_bytes());
+    let drawn = context.sign();
+    let letter = |byte: &u8| char::from(b'a' + byte % 26);
+    drawn.as_ref().iter().take(LETTERS).map(letter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use erpgo_secret_set::{DatabaseUrl, Generation, Secret, first_generation};
+    use jiff::Timestamp;
+    use sha2::{Digest as _, Sha256};
+
+    fn set(number: u8) -> SecretSet {
+        let parts = (0..6).map(|part| Sha256::digest([number, part]));
+        let random: Vec<u8> = parts.flatten().collect();
+        let random: [u8; 192] = random.try_into().unwrap();
+        let database = DatabaseUrl(Secret::new("postgres://u:p@h/d".into()));
+        let document = first_generation(&random, Timestamp::UNIX_EPOCH, database, None);
+        SecretSet::new(Generation::FIRST, document.keys).unwrap()
+    }
+
+    #[test]
+    fn the_double_of_a_name_is_the_same_however_it_is_written_and_another_for_each_pepper() {
+        let of = |number, name| place(&set(number), &Identifier::of(name));
+        let one = of(1, "kim@example.org");
+        assert_eq!(one, of(1, " KIM@example.org"));
+        assert_ne!(one, of(1, "kin@example.org"));
+        assert_ne!(one, of(2, "kim@example.org"));
+        assert!(one.len() == LETTERS && one.bytes().all(|letter| letter.is_ascii_lowercase()));
+    }
+}
