@@ -65,6 +65,12 @@ impl Event {
         }
     }
 
+    /// `action` is the program's own: it has neither an address nor anything else of a person.
+    #[must_use]
+    pub fn of_program(action: Action) -> Self {
+        Self::of(action, &Origin::program()).without_personal()
+    }
+
     /// Who did it; what is personal is theirs.
     #[must_use]
     pub fn by(mut self, actor: UserId) -> Self {

@@ -8,7 +8,7 @@ use super::wire::EventList;
 use super::{Action, AuditRead, Event, read, record};
 use crate::auth::Authorized;
 use crate::error::Result;
-use crate::extract::{ApiQuery, Origin};
+use crate::extract::{ApiQuery, Origin, page};
 use crate::state::AppState;
 
 /// Search the audit log, newest first. The search is itself noted.
@@ -25,11 +25,9 @@ pub(super) async fn list_events(
         .by(caller.principal.user)
         .with(query.filter.describe());
     let mut connection = state.database.acquire().await?;
-    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let part = i64::from(query.limit) + 1;
     let mut events = read::part(&mut connection, &query.filter, query.before, part).await?;
-    let more = events.len() > limit;
-    events.truncate(limit);
+    let more = page::cut(&mut events, query.limit);
     record::record(&mut connection, &event).await?;
     let last = events.last().filter(|_| more);
     Ok(Json(EventList {

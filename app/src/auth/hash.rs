@@ -155,6 +155,17 @@ impl Hasher {
             .await
     }
 
+    /// Does `work`, which computes as long as a hash does at the worst, in its place.
+    ///
+    /// # Errors
+    /// OVERLOADED when it would wait too long.
+    pub async fn instead<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        self.run(move || Ok(work())).await
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, argon2::password_hash::Error> + Send + 'static,

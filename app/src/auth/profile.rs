@@ -21,6 +21,7 @@ use crate::state::AppState;
 use crate::tx::{self, Work};
 use crate::users::domain::{PersonName, field};
 use crate::users::store::{self, Renamed};
+use crate::users::update::differing;
 
 /// Read your own account.
 #[utoipa::path(get, path = "/profile", tag = "auth",
@@ -101,21 +102,16 @@ impl Rename<'_> {
     /// As a change by somebody else is noted: the names of the fields alone.
     async fn note(&self, connection: &mut PgConnection, replaced: &Renamed) -> Result<()> {
         let user = self.caller.user;
+        let changed = differing([
+            ("first_name", replaced.first_name),
+            ("last_name", replaced.last_name),
+        ]);
         let event = Event::of(Action::UserChanged, self.origin)
             .by(user)
             .on("user", user)
-            .with(json!({"changed": changed(replaced)}));
+            .with(json!({"changed": changed}));
         audit::record(connection, &event).await
     }
-}
-
-fn changed(replaced: &Renamed) -> Vec<&'static str> {
-    let fields = [
-        ("first_name", replaced.first_name),
-        ("last_name", replaced.last_name),
-    ];
-    let differs = |(name, differs): (&'static str, bool)| differs.then_some(name);
-    fields.into_iter().filter_map(differs).collect()
 }
 
 fn tag(version: i64, caller: &Principal) -> ETag {

@@ -119,7 +119,7 @@ fn event(told: &Told) -> Event {
     detail["since"] = told.since.to_string().into();
     let event = match &told.origin {
         Some(origin) => Event::of(action, origin),
-        None => Event::of(action, &Origin::program()).without_personal(),
+        None => Event::of_program(action),
     };
     event.with(detail).refused()
 }

@@ -69,11 +69,18 @@ pub async fn run(database: Database, stop: CancellationToken) {
 /// # Errors
 /// When the database does not answer.
 pub async fn sweep(database: &Database) -> Result<()> {
+    let mut outcome = Ok(());
     for table in &TABLES {
-        for _ in 0..PARTS {
-            if part(database, table).await? < table.part.into() {
-                break;
-            }
+        // One that fails leaves the others none the worse.
+        outcome = outcome.and(parts(database, table).await);
+    }
+    outcome
+}
+
+async fn parts(database: &Database, table: &Table) -> Result<()> {
+    for _ in 0..PARTS {
+        if part(database, table).await? < table.part.into() {
+            break;
         }
     }
     Ok(())

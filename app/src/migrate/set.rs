@@ -31,6 +31,7 @@ const EMBEDDED: &[(&str, &str)] = files![
     "0026_audit_details.sql",
     "0027_sealed_answers.sql",
     "0028_answers_about.sql",
+    "0029_doubles.sql",
 ];
 
 // What a second release would bring. Which one it is, an image of the journeys says in this file.

@@ -21,7 +21,6 @@ use crate::mail::{self, Message, Purpose, To};
 use crate::state::AppState;
 use crate::tx::{self, Work};
 use crate::users::domain::User;
-use crate::users::password::PasswordRules;
 use crate::users::{SessionId, UserId, hashes, store as users};
 
 /// Change your password; every other session of yours ends, and every code to reset it.
@@ -36,8 +35,7 @@ pub(super) async fn change_password(
 ) -> Result<StatusCode> {
     let id = caller.principal.user;
     let proven = prove(&state, &origin, id, body.current_password).await?;
-    let rules = PasswordRules::of(&state.settings.auth);
-    let new = check(body.new_password, &proven.user, rules)?;
+    let new = check(&state, body.new_password, &proven.user).await?;
     let set = state.keyring.current();
     let hash = state.hasher.hash(set, new.into_secret()).await?;
     let work = Change {

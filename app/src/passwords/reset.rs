@@ -16,7 +16,6 @@ use crate::mail::{self, Purpose};
 use crate::state::AppState;
 use crate::tx::{self, Work};
 use crate::users::domain::User;
-use crate::users::password::PasswordRules;
 use crate::users::store as users;
 
 /// Set a new password with the code from a mail; every session ends. The code is good once, while the address
@@ -36,9 +35,8 @@ pub(super) async fn reset_password(
         let mut connection = state.database.acquire().await?;
         holder(&mut connection, token).await?
     };
-    let rules = PasswordRules::of(&state.settings.auth);
     // A password that is refused leaves the code as it is.
-    let new = check(body.new_password, &user, rules)?;
+    let new = check(&state, body.new_password, &user).await?;
     let set = state.keyring.current();
     let hash = state.hasher.hash(set, new.into_secret()).await?;
     let work = Reset {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::error::{Error, FieldError, Result};
+use crate::state::AppState;
 use crate::users::domain::{NewPassword, User};
 use crate::users::password::PasswordRules;
 
@@ -38,9 +39,11 @@ pub(super) struct ResetPassword {
 }
 
 /// The new password, if it is good enough for `user`.
-pub(super) fn check(new: Secret, user: &User, rules: PasswordRules) -> Result<NewPassword> {
-    let context = [&*user.email, &*user.first_name, &*user.last_name];
-    NewPassword::parse(new, &context, rules).map_err(|weak| {
+pub(super) async fn check(state: &AppState, new: Secret, user: &User) -> Result<NewPassword> {
+    let rules = PasswordRules::of(&state.settings.auth);
+    let context = [&user.email, &user.first_name, &user.last_name].map(String::clone);
+    let parse = move || NewPassword::parse(new, &context.each_ref().map(String::as_str), rules);
+    state.hasher.instead(parse).await?.map_err(|weak| {
         let fault = FieldError::new("#/new_password", weak.code(), weak.to_string());
         Error::invalid(vec![fault])
     })

@@ -39,7 +39,7 @@ pub(super) fn cursor_after(last: &Role) -> String {
     cursor::encode(LIST, std::slice::from_ref(&last.name))
 }
 
-/// List roles by name: by `page`, or on from there by `cursor`, which neither skips nor repeats one.
+/// List roles by name: by `page`, or on from there by `cursor`, which neither skips nor repeats one while others are added.
 #[utoipa::path(get, path = "/roles", tag = "roles", params(Page, CursorParam),
     security(("bearer" = ["roles.read"])),
     responses((status = 200, description = "A part of the list", body = RoleList)))]

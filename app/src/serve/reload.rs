@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use crate::audit::{self, Action, Event};
 use crate::config::{LiveSettings, MAX_FILE_BYTES, Sources, load};
 use crate::db::Database;
-use crate::extract::Origin;
 use crate::state::AppState;
 
 /// A ConfigMap takes up to a minute to reach the file; looking costs one small read.
@@ -120,10 +119,9 @@ async fn tell(database: &Database, untold: &mut Untold) {
     if untold.is_empty() {
         return;
     }
-    let event = Event::of(Action::SettingsChanged, &Origin::program())
+    let event = Event::of_program(Action::SettingsChanged)
         .on("process", process())
-        .with(json!({"changed": untold}))
-        .without_personal();
+        .with(json!({"changed": untold}));
     match audit::record_alone(database, &event).await {
         Ok(()) => untold.clear(),
         Err(error) => {

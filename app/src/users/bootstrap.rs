@@ -16,7 +16,6 @@ use crate::audit::{self, Action, Event};
 use crate::auth::hash::Hasher;
 use crate::db::{DbTime, QueryType, observed};
 use crate::error::{Code, Error, FieldError, Result};
-use crate::extract::Origin;
 use crate::subjects;
 
 /// Name of the role that holds every permission.
@@ -121,23 +120,18 @@ struct AdminRole {
 async fn note(connection: &mut PgConnection, user: UserId, role: AdminRole) -> Result<()> {
     // The last month that was made ahead may be over where nothing has served since.
     audit::keep::months(connection).await?;
-    let created = by_nobody(Action::UserCreated).on("user", user);
+    let created = Event::of_program(Action::UserCreated).on("user", user);
     audit::record(connection, &created).await?;
     if role.is_new {
-        let made = by_nobody(Action::RoleCreated)
+        let made = Event::of_program(Action::RoleCreated)
             .on("role", role.id)
             .with(json!({"name": ADMIN_ROLE, "permissions": ["*"]}));
         audit::record(connection, &made).await?;
     }
-    let assigned = by_nobody(Action::RoleAssigned)
+    let assigned = Event::of_program(Action::RoleAssigned)
         .on("user", user)
         .with(json!({"role": role.id}));
     audit::record(connection, &assigned).await
-}
-
-/// An event of the program itself, which has neither a person's id nor an address.
-fn by_nobody(action: Action) -> Event {
-    Event::of(action, &Origin::program()).without_personal()
 }
 
 async fn admin_role(connection: &mut PgConnection) -> Result<AdminRole> {

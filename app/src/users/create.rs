@@ -48,7 +48,8 @@ pub(super) async fn create_user(
         .map(|key| Once::sealed(by, "users.create", key, &body.asked(), &set))
         .transpose()?
         .map(|once| once.about(id));
-    let new = body.check(PasswordRules::of(&state.settings.auth))?;
+    let rules = PasswordRules::of(&state.settings.auth);
+    let new = state.hasher.instead(move || body.check(rules)).await??;
     // Hashed before a connection is taken: nothing waits in the pool for the hash.
     let hash = state.hasher.hash(set, new.password.into_secret()).await?;
     let insert = store::Insert {

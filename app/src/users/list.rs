@@ -175,10 +175,14 @@ pub(super) async fn list_users(
     }
     let last = users.last().filter(|_| more);
     let next_cursor = last.map(|last| cursor_after(&query.filter, last));
-    let page = query.part.page().map(|page| page.page);
+    let mut detail = serde_json::json!({"returned": users.len()});
+    match query.part.page() {
+        Some(page) => detail["page"] = page.page.into(),
+        None => detail["continued"] = true.into(),
+    }
     let event = Event::of(Action::UsersListed, &origin)
         .by(caller.principal.user)
-        .with(serde_json::json!({"returned": users.len(), "page": page}));
+        .with(detail);
     audit::record(&mut connection, &event).await?;
     connection.done();
     Ok(Json(UserList {

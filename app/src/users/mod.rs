@@ -17,7 +17,7 @@ mod read;
 mod select;
 pub(crate) mod store;
 mod unlock;
-mod update;
+pub(crate) mod update;
 pub(crate) mod wire;
 
 use utoipa_axum::router::OpenApiRouter;

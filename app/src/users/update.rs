@@ -134,12 +134,16 @@ async fn write(connection: &mut PgConnection, before: &Locked, user: &User) -> R
 
 /// Which fields differ: their names, for the audit log. Their values are personal data.
 fn changed(before: &Locked, after: &User) -> Vec<&'static str> {
-    let fields = [
+    differing([
         ("email", before.email != after.email),
         ("first_name", before.first_name != after.first_name),
         ("last_name", before.last_name != after.last_name),
         ("is_active", before.is_active != after.is_active),
-    ];
-    let differs = |(name, differs): (&'static str, bool)| differs.then_some(name);
-    fields.into_iter().filter_map(differs).collect()
+    ])
+}
+
+/// The names of those that differ.
+pub(crate) fn differing<const N: usize>(fields: [(&'static str, bool); N]) -> Vec<&'static str> {
+    let fields = fields.into_iter().filter(|(_, differs)| *differs);
+    fields.map(|(name, _)| name).collect()
 }

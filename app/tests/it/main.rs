@@ -12,6 +12,7 @@ mod api_keys;
 mod audit;
 mod auth;
 mod bad_input;
+mod bootstrap;
 mod browser;
 mod codes;
 mod commands;

@@ -74,15 +74,30 @@ async fn r11_1_metrics_are_on_their_own_port_under_the_agreed_names() {
     ] {
         assert!(text.contains(expected), "{expected} is missing in:\n{text}");
     }
-    let tasks = text
-        .lines()
-        .find_map(|line| line.strip_prefix("erpgo_tasks "));
-    let tasks: u32 = tasks.unwrap().parse().unwrap();
-    // Those that keep house, and the connections; none is left behind by a request.
-    assert!((1..100).contains(&tasks), "{tasks}");
     assert!(!text.contains(REDIS_UP), "there is none:\n{text}");
     // Nobody has read anything yet: that is no rate of 0.
     assert!(!text.contains("cache_hit_rate"), "{text}");
+}
+
+/// Those that keep house are always there; a request leaves none behind.
+#[tokio::test]
+async fn r11_1_the_tasks_of_the_process_are_told_and_do_not_grow() {
+    let database = crate::world::database().await;
+    let program = start(&database.url(), "");
+    program.is_ready().await;
+    let tasks = async || {
+        let tasks = said(&program, "erpgo_tasks ").await.unwrap();
+        tasks.parse::<usize>().unwrap()
+    };
+    let before = tasks().await;
+    assert!(before > 0);
+    for _ in 0..200 {
+        get(program.api, "/api/v1/users").await.unwrap();
+    }
+    until("their tasks have ended", || async {
+        tasks().await < before + 20
+    })
+    .await;
 }
 
 /// The first requests find connections that are open: a pod is not ready before.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::events;
 use crate::second_factor::{finish, switch_on};
-use crate::world::{ADMIN, PASSWORD, World, access, call_with, send};
+use crate::world::{ADMIN, PASSWORD, World, access, send};
 
 async fn sign_in(world: &World, email: &str, password: &str) -> u16 {
     let body = json!({"email": email, "password": password}).to_string();
@@ -312,30 +312,6 @@ async fn users_are_noted_by_the_names_of_what_changed_and_never_by_values() {
     );
     let everything = serde_json::to_string(&found).unwrap();
     assert!(!everything.contains("kimberly") && !everything.contains("Roe"));
-}
-
-#[tokio::test]
-async fn a_change_of_ones_own_name_is_noted_like_one_by_somebody_else() {
-    let world = World::new().await;
-    let (kim, token) = world.user("kim@example.org", &[]).await;
-    let names = json!({"first_name": "Kim", "last_name": "Roehampton"});
-    let headers = [("user-agent", "walking/1.0"), ("if-match", "\"v0\"")];
-    let put = async |headers: &[(&str, &str)]| {
-        let place = (Method::PUT, "/api/v1/profile");
-        call_with(&world.router, place, &token, headers, Some(&names)).await
-    };
-    put(&headers).await.refused(412, "PRECONDITION_FAILED");
-    assert_eq!(events(&world, "action=user.changed").await.len(), 0);
-    put(&headers[..1]).await.expect(200);
-    let [event] = &events(&world, "action=user.changed").await[..] else {
-        panic!("not one event")
-    };
-    assert_eq!(event["actor"], kim.as_str());
-    assert_eq!(event["target"], format!("user:{kim}"));
-    assert_eq!(event["detail"], json!({"changed": ["last_name"]}));
-    let personal = json!({"ip": "127.0.0.1", "agent": "walking/1.0"});
-    assert_eq!(event["personal"], personal);
-    assert!(!event.to_string().contains("Roehampton"), "{event}");
 }
 
 #[tokio::test]

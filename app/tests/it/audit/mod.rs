@@ -6,6 +6,7 @@ mod cut_off;
 mod events;
 mod every_action;
 mod months;
+mod profile;
 mod refusals;
 mod search;
 mod settings;
