@@ -29,19 +29,7 @@ pub(super) fn place(set: &SecretSet, name: &Identifier) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    use erpgo_secret_set::{DatabaseUrl, Generation, Secret, first_generation};
-    use jiff::Timestamp;
-    use sha2::{Digest as _, Sha256};
-
-    fn set(number: u8) -> SecretSet {
-        let parts = (0..6).map(|part| Sha256::digest([number, part]));
-        let random: Vec<u8> = parts.flatten().collect();
-        let random: [u8; 192] = random.try_into().unwrap();
-        let database = DatabaseUrl(Secret::new("postgres://u:p@h/d".into()));
-        let document = first_generation(&random, Timestamp::UNIX_EPOCH, database, None);
-        SecretSet::new(Generation::FIRST, document.keys).unwrap()
-    }
+    use crate::secrets::example::set;
 
     #[test]
     fn the_double_of_a_name_is_the_same_however_it_is_written_and_another_for_each_pepper() {

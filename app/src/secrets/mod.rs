@@ -7,6 +7,8 @@
 mod ack;
 mod adopt;
 mod drain;
+#[cfg(test)]
+pub(crate) mod example;
 mod keyring;
 pub mod pepper;
 mod prove;

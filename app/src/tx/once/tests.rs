@@ -1,20 +1,9 @@
 //! Answers that are kept and read back, sealed or not, without a database.
 
-use erpgo_secret_set::{DatabaseUrl, Generation, Secret, first_generation};
 use http::StatusCode;
-use jiff::Timestamp;
 
 use super::*;
-
-/// A set of its own for each number.
-fn set(number: u8) -> SecretSet {
-    let parts = (0..6).map(|part| Sha256::digest([number, part]));
-    let random: Vec<u8> = parts.flatten().collect();
-    let random: [u8; 192] = random.try_into().unwrap();
-    let database = DatabaseUrl(Secret::new("postgres://u:p@h/d".into()));
-    let document = first_generation(&random, Timestamp::UNIX_EPOCH, database, None);
-    SecretSet::new(Generation::FIRST, document.keys).unwrap()
-}
+use crate::secrets::example::set;
 
 fn once(key: &str, request: &str, set: Option<&SecretSet>) -> Once {
     let (caller, key) = (UserId(uuid::Uuid::nil()), key.parse().unwrap());
