@@ -14,7 +14,7 @@ use crate::audit::{self, Action, Event};
 use crate::auth::InPerson;
 use crate::db::Database;
 use crate::error::{Code, Error, Problem, Result};
-use crate::extract::idempotency::OptionalKey;
+use crate::extract::idempotency::{KeyParam, OptionalKey};
 use crate::extract::{ApiJson, Origin};
 use crate::roles::guard;
 use crate::state::AppState;
@@ -24,8 +24,7 @@ use crate::users::{UserId, store as users};
 /// Make an API key of permissions that you hold. The key is shown this once, and to whoever repeats the request
 /// with its Idempotency-Key.
 #[utoipa::path(post, path = "/api-keys", tag = "api-keys", request_body = CreateApiKey,
-    params(("idempotency-key" = Option<String>, Header, max_length = 255,
-        description = "Names this request for 24 hours: sent again, it is answered as before")),
+    params(KeyParam),
     security(("bearer" = [])),
     responses(
         (status = 201, description = "The key, shown this once", body = ApiKeyCreated,

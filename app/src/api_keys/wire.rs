@@ -27,7 +27,7 @@ pub(super) struct ApiKeyOut {
     #[schema(example = "erp_4fXk02LmQpZr")]
     prefix: String,
     /// What the key may do, as far as its owner may.
-    #[schema(value_type = Vec<String>, example = json!(["products.read"]))]
+    #[schema(example = json!(["products.read"]))]
     scopes: Vec<Permission>,
     /// When the key was made.
     created_at: Timestamp,
@@ -77,7 +77,7 @@ pub(super) struct CreateApiKey {
     #[schema(example = "web shop", min_length = 1, max_length = 100)]
     name: String,
     /// What it may do: permissions that you hold.
-    #[schema(min_items = 1, max_items = 50, example = json!(["products.read"]))]
+    #[schema(value_type = Vec<Permission>, min_items = 1, max_items = 50, example = json!(["products.read"]))]
     scopes: Vec<String>,
     /// When it ends: a year from now unless told, five years at most.
     #[serde(default)]

@@ -3,7 +3,8 @@
 //! Owns [`Action`] and [`Outcome`]: names on the wire and in the table, never renamed.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $variant:ident = $text:literal;)*) => {
@@ -90,6 +91,16 @@ actions! {
     /// A process took up changed settings.
     SettingsChanged = "settings.changed";
 }
+
+impl PartialSchema for Action {
+    fn schema() -> RefOr<Schema> {
+        let names = Self::ALL.iter().map(|action| action.as_str());
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        text.enum_values(Some(names)).into()
+    }
+}
+
+impl ToSchema for Action {}
 
 impl std::str::FromStr for Action {
     type Err = ();

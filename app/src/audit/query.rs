@@ -67,7 +67,9 @@ impl FromQuery for Filter {
 
 fn is_target(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:*".contains(c);
-    (1..=128).contains(&text.len()) && text.chars().all(plain) && text.contains(':')
+    let named = text.split_once(':');
+    let is_whole = named.is_some_and(|(kind, id)| !kind.is_empty() && !id.is_empty());
+    is_whole && text.len() <= 128 && text.chars().all(plain)
 }
 
 /// Parameters of a search, for the document.
@@ -76,14 +78,15 @@ fn is_target(text: &str) -> bool {
 #[expect(dead_code, reason = "describes what Filter reads")]
 pub(super) struct FilterParams {
     /// What happened, such as `auth.signed_in`.
-    #[param(example = "auth.sign_in_failed")]
-    action: Option<String>,
+    #[param(inline, example = "auth.sign_in_failed")]
+    action: Option<Action>,
     /// Id of the user who did it.
     actor: Option<uuid::Uuid>,
     /// What it was done to: a kind and an id.
     #[param(
         example = "user:018f0000-0000-7000-8000-000000000000",
-        max_length = 128
+        max_length = 128,
+        pattern = "^[A-Za-z0-9_.*-]+:[A-Za-z0-9_.:*-]+$"
     )]
     target: Option<String>,
     /// Not earlier than this.
@@ -100,6 +103,7 @@ pub(super) struct FilterParams {
 #[expect(dead_code, reason = "describes what ListQuery reads")]
 pub(super) struct PartParams {
     /// `next_cursor` of the part before.
+    #[param(max_length = 2048, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
     /// Events in this part.
     #[param(default = 20, minimum = 1, maximum = 1000)]

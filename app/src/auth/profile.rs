@@ -14,7 +14,9 @@ use super::wire::{Profile, UpdateProfile};
 use super::{Authenticated, InPerson, Principal};
 use crate::audit::{self, Action, Event};
 use crate::error::{Error, Problem, Result};
-use crate::extract::etag::{ETag, IfNoneMatch, OptionalIfMatch};
+use crate::extract::etag::{
+    ETag, IfNoneMatch, IfNoneMatchParam, OptionalIfMatch, OptionalIfMatchParam,
+};
 use crate::extract::{ApiJson, Origin};
 use crate::roles::permission::Permission;
 use crate::state::AppState;
@@ -25,7 +27,7 @@ use crate::users::update::differing;
 
 /// Read your own account.
 #[utoipa::path(get, path = "/profile", tag = "auth",
-    params(("if-none-match" = Option<String>, Header, description = "The version that you have")),
+    params(IfNoneMatchParam),
     security(("bearer" = [])),
     responses(
         (status = 200, description = "Your account", body = Profile,
@@ -44,8 +46,7 @@ pub(super) async fn read_profile(
 
 /// Change your own account. Without If-Match the last write stands, whatever it undoes.
 #[utoipa::path(put, path = "/profile", tag = "auth", request_body = UpdateProfile,
-    params(("if-match" = Option<String>, Header,
-        description = "The ETag that was read here; without it the last write stands")),
+    params(OptionalIfMatchParam),
     security(("bearer" = [])),
     responses(
         (status = 200, description = "Your account", body = Profile,

@@ -14,7 +14,7 @@ use crate::users::wire::UserOut;
 pub struct LoginBody {
     #[schema(example = "ann@example.org", max_length = 254)]
     pub(super) email: String,
-    #[schema(value_type = String, format = Password, example = "four grey cranes over Lund", max_length = 1024)]
+    #[schema(value_type = String, format = Password, example = "four grey cranes over Lund", min_length = 1, max_length = 1024)]
     pub(super) password: Secret,
 }
 

@@ -12,6 +12,7 @@ use http::header::{self, HeaderName};
 use http::request::Parts;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::error::{Code, Error, FieldError};
 
@@ -59,9 +60,46 @@ enum Tags {
     Listed(Vec<(bool, ETag)>),
 }
 
+/// `*`, or up to twenty entity tags with commas between them.
+#[derive(ToSchema)]
+#[schema(value_type = String,
+    pattern = r#"^[ \t]*(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*"){0,19})[ \t]*$"#)]
+#[expect(dead_code, reason = "describes what parse reads")]
+struct TagsParam(String);
+
 /// The versions that a write may replace.
 #[derive(Clone, Debug)]
 pub struct IfMatch(Tags);
+
+/// If-Match where a write needs it, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what IfMatch reads")]
+pub struct IfMatchParam {
+    /// The ETag that was read, or `*` for any version.
+    #[param(rename = "if-match", inline, value_type = TagsParam, example = "\"v3\"")]
+    if_match: String,
+}
+
+/// If-Match where a write goes on without it, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what OptionalIfMatch reads")]
+pub struct OptionalIfMatchParam {
+    /// The ETag that was read; without it the write is about whatever version there is.
+    #[param(rename = "if-match", inline, value_type = TagsParam, required = false, example = "\"v3\"")]
+    if_match: Option<String>,
+}
+
+/// If-None-Match, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what IfNoneMatch reads")]
+pub struct IfNoneMatchParam {
+    /// The version that you have: it is not sent again.
+    #[param(rename = "if-none-match", inline, value_type = TagsParam, required = false)]
+    if_none_match: Option<String>,
+}
 
 /// The versions that a write may replace where it need not say so: unsaid, the last write stands.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use utoipa::IntoParams;
 
 use crate::error::{Error, FieldError};
 
@@ -37,6 +38,17 @@ impl FromStr for IdempotencyKey {
         let good = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         good.then(|| Self(text.to_owned())).ok_or(NotAKey)
     }
+}
+
+/// The header, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what OptionalKey reads")]
+pub struct KeyParam {
+    /// Names this request for 24 hours: sent again, it is answered as before.
+    #[param(rename = "idempotency-key", value_type = String, required = false,
+        min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    idempotency_key: Option<String>,
 }
 
 /// The request's key, if it has one.

@@ -13,7 +13,7 @@ use super::{FromQuery, Params};
 use crate::db::Total;
 
 /// Entries that a numbered page may skip: PostgreSQL reads each of them.
-pub const MAX_OFFSET: i64 = 100_000;
+const MAX_OFFSET: i64 = 100_000;
 
 /// Which part of a list is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoParams)]
@@ -52,15 +52,9 @@ pub struct Pagination {
 
 impl FromQuery for Page {
     fn read(params: &mut Params) -> Self {
-        let page = Self {
-            page: number(params).unwrap_or(1),
-            limit: limit(params),
-        };
-        if page.offset() > MAX_OFFSET {
-            const RULE: &str = "lies beyond 100000 entries; follow next_cursor instead";
-            params.fault("page", "out_of_range", RULE);
-        }
-        page
+        let page = number(params).unwrap_or(1);
+        let limit = limit(params);
+        Self::within_reach(params, page, limit)
     }
 }
 
@@ -93,6 +87,16 @@ pub fn cut<T>(found: &mut Vec<T>, limit: u32) -> bool {
 }
 
 impl Page {
+    /// The page of this number, of which not too much lies before it.
+    pub fn within_reach(params: &mut Params, page: u32, limit: u32) -> Self {
+        let page = Self { page, limit };
+        if page.offset() > MAX_OFFSET {
+            const RULE: &str = "lies beyond 100000 entries; follow next_cursor instead";
+            params.fault("page", "out_of_range", RULE);
+        }
+        page
+    }
+
     /// Rows before this page.
     #[must_use]
     pub fn offset(self) -> i64 {

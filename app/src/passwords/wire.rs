@@ -23,7 +23,11 @@ pub(super) struct ChangePassword {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ForgotPassword {
-    #[schema(example = "ann@example.org", max_length = 254)]
+    #[schema(
+        example = "ann@example.org",
+        max_length = 254,
+        pattern = r"^\s*[^@\s]+@[^@\s]+\.[^@\s]+\s*$"
+    )]
     pub(super) email: String,
 }
 

@@ -39,6 +39,6 @@ pub(super) struct PersonOut {
 #[serde(deny_unknown_fields)]
 pub(super) struct EraseBody {
     /// Your password: a token that was left lying about must not be enough.
-    #[schema(value_type = String, format = Password, example = "four grey cranes over Lund", max_length = 1024)]
+    #[schema(value_type = String, format = Password, example = "four grey cranes over Lund", min_length = 1, max_length = 1024)]
     pub(super) password: Secret,
 }

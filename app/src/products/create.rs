@@ -10,14 +10,13 @@ use crate::auth::Authorized;
 use crate::error::{Problem, Result};
 use crate::extract::ApiJson;
 use crate::extract::etag::ETag;
-use crate::extract::idempotency::OptionalKey;
+use crate::extract::idempotency::{KeyParam, OptionalKey};
 use crate::state::AppState;
 use crate::tx::{self, Once, Reply, Work};
 
 /// Create a product; with an Idempotency-Key at most once, however often the request is sent.
 #[utoipa::path(post, path = "/products", tag = "products", request_body = ProductBody,
-    params(("idempotency-key" = Option<String>, Header, max_length = 255,
-        description = "Names this request for 24 hours: sent again, it is answered as before")),
+    params(KeyParam),
     security(("bearer" = ["products.write"])),
     responses(
         (status = 201, description = "The product", body = ProductOut,

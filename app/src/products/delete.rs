@@ -8,14 +8,14 @@ use super::{ProductId, ProductsDelete, store};
 use crate::auth::Authorized;
 use crate::error::{Error, Problem, Result};
 use crate::extract::ApiPath;
-use crate::extract::etag::{ETag, IfMatch};
+use crate::extract::etag::{ETag, IfMatch, IfMatchParam};
 use crate::state::AppState;
 use crate::tx::{self, Work};
 
 /// Delete a product, unless somebody changed it since it was read.
 #[utoipa::path(delete, path = "/products/{id}", tag = "products",
     params(("id" = ProductId, Path, description = "Id of the product"),
-        ("if-match" = String, Header, description = "The ETag that was read")),
+        IfMatchParam),
     security(("bearer" = ["products.delete"])),
     responses(
         (status = 204, description = "The product is gone"),

@@ -10,7 +10,7 @@ use super::ProductId;
 use super::currency::Currency;
 use super::domain::{Price, Product, Sku};
 use crate::extract::moment::{self, Moment};
-use crate::extract::page::{self, MAX_OFFSET, Page, cursor};
+use crate::extract::page::{self, Page, cursor};
 use crate::extract::sort::{Sort, SortColumn};
 use crate::extract::{FromQuery, Params};
 
@@ -161,26 +161,14 @@ fn part(params: &mut Params, list: &str, column: Column) -> Part {
             .as_ref()
             .and_then(|text| position(list, column, text));
         if cursor.is_some() && after.is_none() {
-            params.fault(
-                "cursor",
-                "invalid_value",
-                "must be the next_cursor of the same list; leave it out to begin",
-            );
+            params.fault("cursor", "invalid_value", page::part::OF_THE_SAME_LIST);
         }
         return Part::Window { limit, after };
     };
     if cursor.is_some() {
         params.fault("cursor", "not_allowed", "give either cursor or page");
     }
-    let page = Page { page, limit };
-    if page.offset() > MAX_OFFSET {
-        params.fault(
-            "page",
-            "out_of_range",
-            "lies beyond 100000 entries; follow next_cursor instead",
-        );
-    }
-    Part::Page(page)
+    Part::Page(Page::within_reach(params, page, limit))
 }
 
 /// Names the list that a cursor belongs to.
@@ -228,26 +216,36 @@ pub(super) struct ListParams {
     #[param(default = 20, minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// The next_cursor of the answer before; the list goes on after it.
+    #[param(max_length = 2048, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
     /// A numbered page instead of a cursor, with the total; from 1.
     #[param(minimum = 1)]
     page: Option<u32>,
     /// One of sku, name, price, created_at, updated_at; with - before it the largest first.
-    #[param(default = "created_at")]
+    #[param(
+        default = "created_at",
+        pattern = "^-?(sku|name|price|created_at|updated_at)$"
+    )]
     sort: Option<String>,
     /// The one with this SKU.
+    #[param(max_length = 64, pattern = "^[A-Za-z0-9._/-]+$")]
     sku: Option<String>,
     /// Only those that are, or are not, for sale.
     active: Option<bool>,
     /// Only those with a price in this currency; needed where prices are compared.
+    #[param(pattern = "^[A-Z]{3}$")]
     currency: Option<String>,
     /// Only those that cost this or more.
+    #[param(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$")]
     min_price: Option<String>,
     /// Only those that cost this or less.
+    #[param(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$")]
     max_price: Option<String>,
     /// Only those created at this time or later.
+    #[param(format = DateTime)]
     created_after: Option<String>,
     /// Only those created before this time.
+    #[param(format = DateTime)]
     created_before: Option<String>,
 }
 

@@ -8,13 +8,13 @@ use super::{ProductId, ProductsRead, store};
 use crate::auth::Authorized;
 use crate::error::{Error, Result};
 use crate::extract::ApiPath;
-use crate::extract::etag::{ETag, IfNoneMatch};
+use crate::extract::etag::{ETag, IfNoneMatch, IfNoneMatchParam};
 use crate::state::AppState;
 
 /// Read a product.
 #[utoipa::path(get, path = "/products/{id}", tag = "products",
     params(("id" = ProductId, Path, description = "Id of the product"),
-        ("if-none-match" = Option<String>, Header, description = "The version that you have")),
+        IfNoneMatchParam),
     security(("bearer" = ["products.read"])),
     responses(
         (status = 200, description = "The product", body = ProductOut,

@@ -10,7 +10,7 @@ use super::wire::{ProductBody, ProductOut};
 use super::{ProductId, ProductsWrite, store};
 use crate::auth::Authorized;
 use crate::error::{Error, Problem, Result};
-use crate::extract::etag::{ETag, IfMatch};
+use crate::extract::etag::{ETag, IfMatch, IfMatchParam};
 use crate::extract::{ApiJson, ApiPath};
 use crate::state::AppState;
 use crate::tx::{self, Work};
@@ -18,7 +18,7 @@ use crate::tx::{self, Work};
 /// Replace a product's state, unless somebody else did so since it was read.
 #[utoipa::path(put, path = "/products/{id}", tag = "products", request_body = ProductBody,
     params(("id" = ProductId, Path, description = "Id of the product"),
-        ("if-match" = String, Header, description = "The ETag that was read")),
+        IfMatchParam),
     security(("bearer" = ["products.write"])),
     responses(
         (status = 200, description = "The product", body = ProductOut,

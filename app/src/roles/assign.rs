@@ -9,7 +9,7 @@ use super::{RolesAssign, guard, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal};
 use crate::error::{Code, Error, Problem, Result};
-use crate::extract::idempotency::OptionalKey;
+use crate::extract::idempotency::{KeyParam, OptionalKey};
 use crate::extract::{ApiJson, Origin};
 use crate::state::AppState;
 use crate::tx::{self, Once, Reply, Work};
@@ -18,8 +18,7 @@ use crate::users::{UserId, administrators, store as users};
 
 /// Give a role of permissions that you hold to a user; it takes hold of their next request.
 #[utoipa::path(post, path = "/roles/assign", tag = "roles", request_body = Assignment,
-    params(("idempotency-key" = Option<String>, Header, max_length = 255,
-        description = "Names this request for 24 hours: sent again, it is answered as before")),
+    params(KeyParam),
     security(("bearer" = ["roles.assign"])),
     responses(
         (status = 204, description = "The user has the role",
@@ -52,8 +51,7 @@ pub(super) async fn assign_role(
 
 /// Take a role of permissions that you hold from a user; it takes hold of their next request.
 #[utoipa::path(post, path = "/roles/remove", tag = "roles", request_body = Assignment,
-    params(("idempotency-key" = Option<String>, Header, max_length = 255,
-        description = "Names this request for 24 hours: sent again, it is answered as before")),
+    params(KeyParam),
     security(("bearer" = ["roles.assign"])),
     responses(
         (status = 204, description = "The user does not have the role",

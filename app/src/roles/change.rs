@@ -12,7 +12,7 @@ use super::{RolesUpdate, guard, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal};
 use crate::error::{Error, Problem, Result};
-use crate::extract::etag::{ETag, OptionalIfMatch};
+use crate::extract::etag::{ETag, OptionalIfMatch, OptionalIfMatchParam};
 use crate::extract::{ApiJson, Origin, Target};
 use crate::state::AppState;
 use crate::tx::{self, Work};
@@ -22,8 +22,7 @@ use crate::users::{RoleId, UserId};
 /// it undoes.
 #[utoipa::path(put, path = "/roles/{id}", tag = "roles", request_body = RoleBody,
     params(("id" = RoleId, Path, description = "Id of the role"),
-        ("if-match" = Option<String>, Header,
-            description = "The ETag that was read; without it the last write stands")),
+        OptionalIfMatchParam),
     security(("bearer" = ["roles.update"])),
     responses(
         (status = 200, description = "The role", body = RoleOut,

@@ -11,7 +11,7 @@ use crate::audit::{self, Action, Event};
 use crate::auth::Authorized;
 use crate::error::{Error, Problem, Result};
 use crate::extract::etag::ETag;
-use crate::extract::idempotency::OptionalKey;
+use crate::extract::idempotency::{KeyParam, OptionalKey};
 use crate::extract::{ApiJson, Origin};
 use crate::state::AppState;
 use crate::tx::{self, Once, Reply, Work};
@@ -20,8 +20,7 @@ use crate::users::{RoleId, UserId};
 /// Create a role of permissions that you hold; with an Idempotency-Key at most once, however often the request
 /// is sent.
 #[utoipa::path(post, path = "/roles", tag = "roles", request_body = RoleBody,
-    params(("idempotency-key" = Option<String>, Header, max_length = 255,
-        description = "Names this request for 24 hours: sent again, it is answered as before")),
+    params(KeyParam),
     security(("bearer" = ["roles.create"])),
     responses(
         (status = 201, description = "The role", body = RoleOut,

@@ -8,7 +8,7 @@ use super::{RolesDelete, guard, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal};
 use crate::error::{Problem, Result};
-use crate::extract::etag::{ETag, OptionalIfMatch};
+use crate::extract::etag::{ETag, OptionalIfMatch, OptionalIfMatchParam};
 use crate::extract::{Origin, Target};
 use crate::state::AppState;
 use crate::tx::{self, Work};
@@ -17,8 +17,7 @@ use crate::users::RoleId;
 /// Delete a role that nobody has. Without If-Match it is deleted whatever others have changed.
 #[utoipa::path(delete, path = "/roles/{id}", tag = "roles",
     params(("id" = RoleId, Path, description = "Id of the role"),
-        ("if-match" = Option<String>, Header,
-            description = "The ETag that was read; without it any version is deleted")),
+        OptionalIfMatchParam),
     security(("bearer" = ["roles.delete"])),
     responses(
         (status = 204, description = "The role is gone"),

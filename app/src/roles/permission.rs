@@ -8,13 +8,16 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The permission that allows everything, which administrators hold.
 pub const EVERYTHING: &str = "*";
 
 /// `resource.action`, `resource.*` or `*`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, example = "products.read",
+    pattern = r"^(\*|[a-z0-9_]{1,40}\.(\*|[a-z0-9_]{1,40}))$")]
 pub struct Permission(String);
 
 /// The text is not a permission.

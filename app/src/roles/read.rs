@@ -8,14 +8,14 @@ use super::{RolesRead, store};
 use crate::auth::Authorized;
 use crate::error::{Error, Result};
 use crate::extract::ApiPath;
-use crate::extract::etag::{ETag, IfNoneMatch};
+use crate::extract::etag::{ETag, IfNoneMatch, IfNoneMatchParam};
 use crate::state::AppState;
 use crate::users::RoleId;
 
 /// Read a role.
 #[utoipa::path(get, path = "/roles/{id}", tag = "roles",
     params(("id" = RoleId, Path, description = "Id of the role"),
-        ("if-none-match" = Option<String>, Header, description = "The version that you have")),
+        IfNoneMatchParam),
     security(("bearer" = ["roles.read"])),
     responses(
         (status = 200, description = "The role", body = RoleOut,

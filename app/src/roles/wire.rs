@@ -29,7 +29,7 @@ pub(super) struct RoleOut {
     #[schema(example = "Who packs and ships")]
     description: String,
     /// `resource.action`, `resource.*` or `*`.
-    #[schema(value_type = Vec<String>, example = json!(["products.read", "users.*"]))]
+    #[schema(example = json!(["products.read", "users.*"]))]
     permissions: Vec<Permission>,
     /// Created by the program; it cannot be changed or deleted.
     is_system: bool,
@@ -80,7 +80,7 @@ pub(super) struct RoleBody {
     #[schema(example = "Who packs and ships", max_length = 500)]
     description: String,
     /// `resource.action`, `resource.*` or `*`.
-    #[schema(max_items = 200, example = json!(["products.read"]))]
+    #[schema(value_type = Vec<Permission>, max_items = 200, example = json!(["products.read"]))]
     permissions: Vec<String>,
 }
 

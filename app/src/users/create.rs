@@ -10,7 +10,7 @@ use crate::audit::{self, Action, Event};
 use crate::auth::Authorized;
 use crate::error::{Error, Problem, Result};
 use crate::extract::etag::ETag;
-use crate::extract::idempotency::OptionalKey;
+use crate::extract::idempotency::{KeyParam, OptionalKey};
 use crate::extract::{ApiJson, Origin};
 use crate::mail::{self, Message, To};
 use crate::metrics::METRICS;
@@ -21,8 +21,7 @@ use crate::tx::{self, Once, Reply, Work};
 /// Create a user, who has no role until one is assigned; with an Idempotency-Key at most once, however often the
 /// request is sent.
 #[utoipa::path(post, path = "/users", tag = "users", request_body = CreateUser,
-    params(("idempotency-key" = Option<String>, Header, max_length = 255,
-        description = "Names this request for 24 hours: sent again, it is answered as before")),
+    params(KeyParam),
     security(("bearer" = ["users.create"])),
     responses(
         (status = 201, description = "The user", body = UserOut,

@@ -8,7 +8,7 @@ use super::{UserId, UsersDelete, administrators, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal};
 use crate::error::{Code, Error, Problem, Result};
-use crate::extract::etag::{ETag, OptionalIfMatch};
+use crate::extract::etag::{ETag, OptionalIfMatch, OptionalIfMatchParam};
 use crate::extract::{Origin, Target};
 use crate::roles::guard;
 use crate::state::AppState;
@@ -19,8 +19,7 @@ use crate::tx::{self, Work};
 /// deleted whatever others have changed.
 #[utoipa::path(delete, path = "/users/{id}", tag = "users",
     params(("id" = UserId, Path, description = "Id of the user"),
-        ("if-match" = Option<String>, Header,
-            description = "The ETag that was read; without it any version is deleted")),
+        OptionalIfMatchParam),
     security(("bearer" = ["users.delete"])),
     responses(
         (status = 204, description = "The user is gone"),

@@ -135,10 +135,13 @@ pub(super) struct FilterParams {
     /// Only those who may, or may not, sign in.
     is_active: Option<bool>,
     /// One of created_at, email, first_name, last_name.
-    #[param(default = "created_at")]
+    #[param(
+        default = "created_at",
+        pattern = "^(created_at|email|first_name|last_name)$"
+    )]
     sort_by: Option<String>,
     /// asc or desc.
-    #[param(default = "asc")]
+    #[param(default = "asc", pattern = "^(asc|desc)$")]
     sort_order: Option<String>,
 }
 

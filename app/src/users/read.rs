@@ -8,14 +8,14 @@ use super::{UserId, UsersRead, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::Authorized;
 use crate::error::{Error, Result};
-use crate::extract::etag::{ETag, IfNoneMatch};
+use crate::extract::etag::{ETag, IfNoneMatch, IfNoneMatchParam};
 use crate::extract::{ApiPath, Origin};
 use crate::state::AppState;
 
 /// Read a user.
 #[utoipa::path(get, path = "/users/{id}", tag = "users",
     params(("id" = UserId, Path, description = "Id of the user"),
-        ("if-none-match" = Option<String>, Header, description = "The version that you have")),
+        IfNoneMatchParam),
     security(("bearer" = ["users.read"])),
     responses(
         (status = 200, description = "The user", body = UserOut,

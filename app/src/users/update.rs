@@ -13,7 +13,7 @@ use super::{UserId, UsersUpdate, administrators, store};
 use crate::audit::{self, Action, Event};
 use crate::auth::{Authorized, Principal, revoke};
 use crate::error::{Code, Error, Problem, Result};
-use crate::extract::etag::{ETag, OptionalIfMatch};
+use crate::extract::etag::{ETag, OptionalIfMatch, OptionalIfMatchParam};
 use crate::extract::{ApiJson, Origin, Target};
 use crate::mail::{self, Message, To};
 use crate::roles::guard;
@@ -25,8 +25,7 @@ use crate::tx::{self, Work};
 /// If-Match the last write stands, whatever it undoes.
 #[utoipa::path(put, path = "/users/{id}", tag = "users", request_body = UpdateUser,
     params(("id" = UserId, Path, description = "Id of the user"),
-        ("if-match" = Option<String>, Header,
-            description = "The ETag that was read; without it the last write stands")),
+        OptionalIfMatchParam),
     security(("bearer" = ["users.update"])),
     responses(
         (status = 200, description = "The user", body = UserOut,

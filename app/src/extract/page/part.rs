@@ -8,6 +8,10 @@ use utoipa::IntoParams;
 use super::{Page, cut, limit, number};
 use crate::extract::{FromQuery as _, Params};
 
+/// What a cursor must be.
+pub const OF_THE_SAME_LIST: &str =
+    "must be the next_cursor of the same list; leave it out to begin";
+
 /// Which part is asked for; `P` is a row's place in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part<P> {
@@ -28,6 +32,7 @@ pub enum Part<P> {
 #[expect(dead_code, reason = "describes what Part reads")]
 pub struct CursorParam {
     /// The next_cursor of the answer before, in place of a page; the list goes on after it, and is not counted.
+    #[param(max_length = 2048, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 
@@ -42,8 +47,7 @@ impl<P> Part<P> {
             params.fault("cursor", "not_allowed", "give either cursor or page");
         }
         let Some(position) = position(&cursor) else {
-            const RULE: &str = "must be the next_cursor of the same list; leave it out to begin";
-            params.fault("cursor", "invalid_value", RULE);
+            params.fault("cursor", "invalid_value", OF_THE_SAME_LIST);
             return Self::Page(Page { page: 1, limit });
         };
         Self::After { limit, position }

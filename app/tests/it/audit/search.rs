@@ -181,6 +181,8 @@ async fn p03_what_is_not_understood_is_refused_by_name() {
         ("action=nonsense", "action"),
         ("actor=kim", "actor"),
         ("target=kim", "target"),
+        ("target=user:", "target"),
+        ("target=:kim", "target"),
         ("from=yesterday", "from"),
         ("from=-009000-01-01T00:00:00Z", "from"),
         ("from=0000-12-31T23:59:59Z", "from"),

@@ -6,7 +6,7 @@ use erpgo_test_kit::Signal;
 use erpgo_test_kit::postgres::TestDatabase;
 
 use super::wire::Wire;
-use super::writes::roles::{Assign, NewRole, Remove};
+use super::writes::roles::{Membership, NewRole};
 use super::writes::{Change, NewApiKey, NewProduct, NewUser, NewUserOnce, Write};
 use crate::program::{administrator, start};
 use crate::world::{ADMIN, PASSWORD, until};
@@ -127,14 +127,14 @@ async fn exactly_once_a_role_whose_making_is_killed_at_every_statement_is_made_o
 /// and its key, the answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exactly_once_a_role_whose_giving_is_killed_at_every_statement_is_given_once() {
-    killed_at_every_statement(Assign::default(), 9).await;
+    killed_at_every_statement(Membership::assign(), 9).await;
 }
 
 /// The same. Before the commit: BEGIN, the lock, the look-up, the role, the user, what is taken, the user's epoch,
 /// the note and its key, the answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exactly_once_a_role_whose_taking_is_killed_at_every_statement_is_taken_once() {
-    killed_at_every_statement(Remove::default(), 10).await;
+    killed_at_every_statement(Membership::remove(), 10).await;
 }
 
 /// p07, r04_4: the user, the letter and the note of it. Before the commit: BEGIN and these, at the least.

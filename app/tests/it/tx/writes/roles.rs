@@ -67,79 +67,74 @@ async fn pair(pool: &PgPool, n: i64) -> Value {
     json!({"user_id": user, "role_id": role})
 }
 
-async fn sent_once(place: Place<'_>, path: &str, n: i64, body: &Value) -> Option<Answer> {
-    let key = format!("idempotency-key: {}\r\n", kim(n));
-    sent(place, (Method::POST, path), &key, body).await
+/// POST /roles/assign or /roles/remove: whether the user has the role, the user's epoch and the note of it.
+pub struct Membership {
+    path: &'static str,
+    /// Before the request, so that it changes something.
+    has_role: bool,
+    /// How often the change is there.
+    is_changed: &'static str,
+    is_noted: &'static str,
+    pair: Value,
 }
 
-fn is_done(answer: &Answer, n: i64, repeated: bool) {
-    assert_eq!(answer.status, 204, "{n}: {}", answer.text);
-    assert_eq!(answer.is_replayed(), repeated, "{n}: {:?}", answer.headers);
+impl Membership {
+    pub fn assign() -> Self {
+        Self {
+            path: "/api/v1/roles/assign",
+            has_role: false,
+            is_changed: "SELECT count(*) FROM user_roles ur JOIN users u ON u.id = ur.user_id
+                         WHERE u.email = $1",
+            is_noted: "SELECT count(*) FROM audit_events e JOIN users u ON e.target = 'user:' || u.id::text
+                       WHERE e.action = 'role.assigned' AND u.email = $1",
+            pair: Value::Null,
+        }
+    }
+
+    pub fn remove() -> Self {
+        Self {
+            path: "/api/v1/roles/remove",
+            has_role: true,
+            is_changed: "SELECT count(*) FROM users u WHERE u.email = $1
+                         AND NOT EXISTS (SELECT 1 FROM user_roles ur WHERE ur.user_id = u.id)",
+            is_noted: "SELECT count(*) FROM audit_events e JOIN users u ON e.target = 'user:' || u.id::text
+                       WHERE e.action = 'role.removed' AND u.email = $1",
+            pair: Value::Null,
+        }
+    }
 }
 
-/// POST /roles/assign: what is given, the user's epoch and the note of it.
-#[derive(Default)]
-pub struct Assign(Value);
-
-impl Write for Assign {
+impl Write for Membership {
     async fn prepare(&mut self, pool: &PgPool, n: i64) {
-        self.0 = pair(pool, n).await;
+        self.pair = pair(pool, n).await;
+        if self.has_role {
+            give(pool, n).await;
+        }
     }
 
     async fn send(&self, place: Place<'_>, n: i64) -> Option<Answer> {
-        sent_once(place, "/api/v1/roles/assign", n, &self.0).await
+        let key = format!("idempotency-key: {}\r\n", kim(n));
+        sent(place, (Method::POST, self.path), &key, &self.pair).await
     }
 
     async fn effects(&self, pool: &PgPool, n: i64) -> Vec<i64> {
-        let statements = [
-            "SELECT count(*) FROM user_roles ur JOIN users u ON u.id = ur.user_id WHERE u.email = $1",
-            EPOCH,
-            KEPT,
-            "SELECT count(*) FROM audit_events e JOIN users u ON e.target = 'user:' || u.id::text
-             WHERE e.action = 'role.assigned' AND u.email = $1",
-        ];
-        counts(pool, statements, &kim(n)).await
+        counts(pool, [self.is_changed, EPOCH, KEPT, self.is_noted], &kim(n)).await
     }
 
     async fn judge(&self, _: &PgPool, n: i64, answer: &Answer, repeated: bool) {
-        is_done(answer, n, repeated);
+        assert_eq!(answer.status, 204, "{n}: {}", answer.text);
+        assert_eq!(answer.is_replayed(), repeated, "{n}: {:?}", answer.headers);
     }
 }
 
-/// POST /roles/remove: what is taken, the user's epoch and the note of it.
-#[derive(Default)]
-pub struct Remove(Value);
-
-impl Write for Remove {
-    async fn prepare(&mut self, pool: &PgPool, n: i64) {
-        self.0 = pair(pool, n).await;
-        sqlx::query(
-            "INSERT INTO user_roles (user_id, role_id, assigned_at)
-             SELECT u.id, r.id, now() FROM users u JOIN roles r ON r.name = u.email WHERE u.email = $1",
-        )
-        .bind(kim(n))
-        .execute(pool)
-        .await
-        .unwrap();
-    }
-
-    async fn send(&self, place: Place<'_>, n: i64) -> Option<Answer> {
-        sent_once(place, "/api/v1/roles/remove", n, &self.0).await
-    }
-
-    async fn effects(&self, pool: &PgPool, n: i64) -> Vec<i64> {
-        let statements = [
-            "SELECT count(*) FROM users u WHERE u.email = $1
-             AND NOT EXISTS (SELECT 1 FROM user_roles ur WHERE ur.user_id = u.id)",
-            EPOCH,
-            KEPT,
-            "SELECT count(*) FROM audit_events e JOIN users u ON e.target = 'user:' || u.id::text
-             WHERE e.action = 'role.removed' AND u.email = $1",
-        ];
-        counts(pool, statements, &kim(n)).await
-    }
-
-    async fn judge(&self, _: &PgPool, n: i64, answer: &Answer, repeated: bool) {
-        is_done(answer, n, repeated);
-    }
+/// Gives the `n`th user their role, without a note of it.
+async fn give(pool: &PgPool, n: i64) {
+    sqlx::query(
+        "INSERT INTO user_roles (user_id, role_id, assigned_at)
+         SELECT u.id, r.id, now() FROM users u JOIN roles r ON r.name = u.email WHERE u.email = $1",
+    )
+    .bind(kim(n))
+    .execute(pool)
+    .await
+    .unwrap();
 }
