@@ -10,6 +10,7 @@ use erpgo_secret_set::Secret;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 
+use super::aside::aside;
 use crate::config::DatabaseSettings;
 use crate::migrate::{self, SetError};
 
@@ -95,7 +96,9 @@ pub fn lazy_pool(url: &Secret, settings: &DatabaseSettings) -> Result<PgPool, Co
 pub async fn connect(url: &Secret, settings: &DatabaseSettings) -> Result<PgPool, ConnectError> {
     let pool = lazy_pool(url, settings)?;
     let proved = async {
-        let mut connection = pool.acquire().await.map_err(ConnectError::from_driver)?;
+        let mut connection = aside(pool.acquire())
+            .await
+            .map_err(ConnectError::from_driver)?;
         may_serve(&mut connection).await
     };
     match within(settings.acquire_timeout, proved).await {
@@ -115,7 +118,9 @@ pub async fn connect(url: &Secret, settings: &DatabaseSettings) -> Result<PgPool
 pub async fn prove(url: &Secret, settings: &DatabaseSettings) -> Result<(), ConnectError> {
     let options = options(url)?;
     let proved = async {
-        let mut connection = options.connect().await.map_err(ConnectError::from_driver)?;
+        let mut connection = aside(async move { options.connect().await })
+            .await
+            .map_err(ConnectError::from_driver)?;
         let able = may_serve(&mut connection).await;
         // What does not close in good order ends with its socket.
         let _ = connection.close().await;

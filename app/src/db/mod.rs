@@ -4,6 +4,7 @@
 //! run, and the measurements around it. It knows no table. Stores take a `&mut PgConnection` and
 //! wrap each query in [`observed`].
 
+mod aside;
 mod connect;
 mod count;
 pub mod gather;
@@ -25,6 +26,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use crate::error::{Code, Error, Result};
 use crate::metrics::METRICS;
 
+use aside::aside;
 use relay::{NoLease, Queue, Relay};
 
 pub use connect::{ConnectError, connect, lazy_pool, prove};
@@ -105,7 +107,7 @@ impl Database {
             return Err(sqlx::Error::PoolClosed);
         }
         let opening = async {
-            let mut listener = PgListener::connect_with(&ear).await?;
+            let mut listener = aside(async move { PgListener::connect_with(&ear).await }).await?;
             listener.eager_reconnect(false);
             listener.listen(channel).await?;
             Ok(listener)

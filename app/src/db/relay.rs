@@ -13,6 +13,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use super::aside::aside;
 use super::lease::{Held, Lease};
 
 /// How long a connection is handed on without its being tried again.
@@ -121,9 +122,12 @@ impl Relay {
                 return Ok(held);
             }
             let lent = self.pool.acquire();
-            // Never given up while it tries a connection: that would close it.
-            if self.pool_has_one() {
+            if self.pool.num_idle() > 0 {
+                // Never given up while it tries a connection: that would close it.
                 return lent.await.map(Held::new);
+            }
+            if self.pool.size() < self.pool.options().get_max_connections() {
+                return aside(lent).await.map(Held::new);
             }
             // The last one may be waiting for the end of a statement that nobody wants any more.
             tokio::select! {
@@ -131,11 +135,6 @@ impl Relay {
                 () = handed_on => {}
             }
         }
-    }
-
-    fn pool_has_one(&self) -> bool {
-        let most = self.pool.options().get_max_connections();
-        self.pool.num_idle() > 0 || self.pool.size() < most
     }
 
     fn take(&self) -> Option<Held> {

@@ -1,5 +1,9 @@
 //! Connections that go from one request to the next, and the bound of those who wait for one.
 
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use erpgo::db::{Database, Lease};
@@ -42,6 +46,26 @@ async fn what_is_done_with_is_handed_on_and_goes_back_when_nobody_wants_it() {
     })
     .await;
     assert_eq!(next(&handle).await, first);
+}
+
+/// The driver lets others go first 800 times while it proves a password; each would take sixty turns of these.
+#[tokio::test]
+async fn a_connection_is_opened_while_other_tasks_leave_the_thread_no_rest() {
+    let database = postgres::database().await;
+    let handle = handle(&database, 2);
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counted = turns.clone();
+    let restless = tokio::spawn(poll_fn(move |context| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(1));
+        context.waker().wake_by_ref();
+        Poll::<()>::Pending
+    }));
+    let lease = handle.acquire().await;
+    let turns = turns.load(Ordering::Relaxed);
+    restless.abort();
+    lease.unwrap();
+    assert!(turns < 5_000, "{turns}");
 }
 
 #[tokio::test]
