@@ -96,7 +96,7 @@ pub fn lazy_pool(url: &Secret, settings: &DatabaseSettings) -> Result<PgPool, Co
 pub async fn connect(url: &Secret, settings: &DatabaseSettings) -> Result<PgPool, ConnectError> {
     let pool = lazy_pool(url, settings)?;
     let proved = async {
-        let mut connection = aside(pool.acquire())
+        let mut connection = aside(settings.acquire_timeout, pool.acquire())
             .await
             .map_err(ConnectError::from_driver)?;
         may_serve(&mut connection).await
@@ -118,7 +118,8 @@ pub async fn connect(url: &Secret, settings: &DatabaseSettings) -> Result<PgPool
 pub async fn prove(url: &Secret, settings: &DatabaseSettings) -> Result<(), ConnectError> {
     let options = options(url)?;
     let proved = async {
-        let mut connection = aside(async move { options.connect().await })
+        let connecting = async move { options.connect().await };
+        let mut connection = aside(settings.acquire_timeout, connecting)
             .await
             .map_err(ConnectError::from_driver)?;
         let able = may_serve(&mut connection).await;

@@ -107,7 +107,8 @@ impl Database {
             return Err(sqlx::Error::PoolClosed);
         }
         let opening = async {
-            let mut listener = aside(async move { PgListener::connect_with(&ear).await }).await?;
+            let connecting = async move { PgListener::connect_with(&ear).await };
+            let mut listener = aside(EAR, connecting).await?;
             listener.eager_reconnect(false);
             listener.listen(channel).await?;
             Ok(listener)

@@ -126,8 +126,10 @@ impl Relay {
                 // Never given up while it tries a connection: that would close it.
                 return lent.await.map(Held::new);
             }
-            if self.pool.size() < self.pool.options().get_max_connections() {
-                return aside(lent).await.map(Held::new);
+            let options = self.pool.options();
+            if self.pool.size() < options.get_max_connections() {
+                let opened = aside(options.get_acquire_timeout(), lent).await;
+                return opened.map(Held::new);
             }
             // The last one may be waiting for the end of a statement that nobody wants any more.
             tokio::select! {
