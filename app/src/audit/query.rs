@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 
 use super::Action;
-use crate::extract::page::{cursor, limit};
+use crate::extract::page::cursor::{self, Cursor};
+use crate::extract::page::limit;
 use crate::extract::{FromQuery, Params, moment};
 use crate::users::UserId;
 
@@ -103,8 +104,8 @@ pub(super) struct FilterParams {
 #[expect(dead_code, reason = "describes what ListQuery reads")]
 pub(super) struct PartParams {
     /// `next_cursor` of the part before.
-    #[param(max_length = 2048, pattern = "^[A-Za-z0-9_-]+$")]
-    cursor: Option<String>,
+    #[param(inline)]
+    cursor: Option<Cursor>,
     /// Events in this part.
     #[param(default = 20, minimum = 1, maximum = 1000)]
     limit: Option<u32>,

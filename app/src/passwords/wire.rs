@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::error::{Error, FieldError, Result};
 use crate::state::AppState;
-use crate::users::domain::{NewPassword, User};
+use crate::users::domain::{Email, NewPassword, User};
 use crate::users::password::PasswordRules;
 
 /// The old password and a new one.
@@ -23,11 +23,7 @@ pub(super) struct ChangePassword {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ForgotPassword {
-    #[schema(
-        example = "ann@example.org",
-        max_length = 254,
-        pattern = r"^\s*[^@\s]+@[^@\s]+\.[^@\s]+\s*$"
-    )]
+    #[schema(inline, value_type = Email)]
     pub(super) email: String,
 }
 

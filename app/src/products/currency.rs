@@ -5,8 +5,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A currency in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+use utoipa::ToSchema;
+
+/// A currency in use, by its code (ISO 4217).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ToSchema)]
+#[schema(value_type = String, example = "EUR", pattern = "^[A-Z]{3}$")]
 pub struct Currency(usize);
 
 /// The text is no currency in use.

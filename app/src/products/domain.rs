@@ -21,7 +21,9 @@ crate::ids! {
 }
 
 /// Stock keeping unit: 1 to 64 of letters, digits, `-`, `_`, `.` and `/`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, example = "CHAIR-01", min_length = 1, max_length = 64,
+    pattern = "^[A-Za-z0-9._/-]+$")]
 pub struct Sku(String);
 
 /// The text is not a SKU.
@@ -47,8 +49,9 @@ pub struct Description(String);
 #[error("must have at most 5000 characters and no control characters but tab and line breaks")]
 pub struct NotADescription;
 
-/// Zero or more, at most fifteen digits before the point and four behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A decimal as a string: zero or more, at most fifteen digits before the point and four behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, example = "12.50", pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$")]
 pub struct Price(Decimal);
 
 /// The text is not a price.

@@ -10,7 +10,8 @@ use super::ProductId;
 use super::currency::Currency;
 use super::domain::{Price, Product, Sku};
 use crate::extract::moment::{self, Moment};
-use crate::extract::page::{self, Page, cursor};
+use crate::extract::page::cursor::{self, Cursor};
+use crate::extract::page::{self, Page};
 use crate::extract::sort::{Sort, SortColumn};
 use crate::extract::{FromQuery, Params};
 
@@ -216,8 +217,8 @@ pub(super) struct ListParams {
     #[param(default = 20, minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// The next_cursor of the answer before; the list goes on after it.
-    #[param(max_length = 2048, pattern = "^[A-Za-z0-9_-]+$")]
-    cursor: Option<String>,
+    #[param(inline)]
+    cursor: Option<Cursor>,
     /// A numbered page instead of a cursor, with the total; from 1.
     #[param(minimum = 1)]
     page: Option<u32>,
@@ -228,19 +229,19 @@ pub(super) struct ListParams {
     )]
     sort: Option<String>,
     /// The one with this SKU.
-    #[param(max_length = 64, pattern = "^[A-Za-z0-9._/-]+$")]
-    sku: Option<String>,
+    #[param(inline)]
+    sku: Option<Sku>,
     /// Only those that are, or are not, for sale.
     active: Option<bool>,
     /// Only those with a price in this currency; needed where prices are compared.
-    #[param(pattern = "^[A-Z]{3}$")]
-    currency: Option<String>,
+    #[param(inline)]
+    currency: Option<Currency>,
     /// Only those that cost this or more.
-    #[param(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$")]
-    min_price: Option<String>,
+    #[param(inline)]
+    min_price: Option<Price>,
     /// Only those that cost this or less.
-    #[param(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$")]
-    max_price: Option<String>,
+    #[param(inline)]
+    max_price: Option<Price>,
     /// Only those created at this time or later.
     #[param(format = DateTime)]
     created_after: Option<String>,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ProductId;
-use super::domain::{Draft, Product};
+use super::currency::Currency;
+use super::domain::{Draft, Price, Product, Sku};
 use crate::error::{Error, Result};
 use crate::extract::page::Pagination;
 use crate::users::domain::field;
@@ -87,23 +88,16 @@ pub struct ProductList {
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductBody {
-    #[schema(
-        example = "CHAIR-01",
-        min_length = 1,
-        max_length = 64,
-        pattern = "^[A-Za-z0-9._/-]+$"
-    )]
+    #[schema(inline, value_type = Sku)]
     sku: String,
     #[schema(example = "Chair", min_length = 1, max_length = 200)]
     name: String,
     #[serde(default)]
     #[schema(example = "Oak, oiled; seat height 46 cm", max_length = 5000)]
     description: String,
-    /// A decimal as a string.
-    #[schema(example = "12.50", pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$")]
+    #[schema(inline, value_type = Price)]
     price: String,
-    /// ISO 4217.
-    #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
+    #[schema(inline, value_type = Currency)]
     currency: String,
     /// Whether it is for sale.
     #[serde(default = "yes")]

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use erpgo_secret_set::Secret;
 use jiff::Timestamp;
+use utoipa::ToSchema;
 
 use super::UserId;
 use super::password::{self, PasswordRules};
@@ -15,7 +16,9 @@ use crate::error::FieldError;
 use crate::text;
 
 /// An e-mail address, as typed but for the spaces around it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, example = "ann@example.org", max_length = 254,
+    pattern = r"^\s*[^@\s]+@[^@\s]+\.[^@\s]+\s*$")]
 pub struct Email(String);
 
 /// The text is not an e-mail address.

@@ -78,11 +78,7 @@ pub struct UserList {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
-    #[schema(
-        example = "ann@example.org",
-        max_length = 254,
-        pattern = r"^\s*[^@\s]+@[^@\s]+\.[^@\s]+\s*$"
-    )]
+    #[schema(inline, value_type = Email)]
     email: String,
     #[schema(example = "Ann", min_length = 1, max_length = 100)]
     first_name: String,
@@ -146,11 +142,7 @@ impl CreateUser {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateUser {
-    #[schema(
-        example = "ann@example.org",
-        max_length = 254,
-        pattern = r"^\s*[^@\s]+@[^@\s]+\.[^@\s]+\s*$"
-    )]
+    #[schema(inline, value_type = Email)]
     email: String,
     #[schema(example = "Ann", min_length = 1, max_length = 100)]
     first_name: String,

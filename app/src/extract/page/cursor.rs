@@ -7,6 +7,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
+
+/// Where a list goes on, as the answer before told.
+#[derive(ToSchema)]
+#[schema(value_type = String, max_length = 2048, pattern = "^[A-Za-z0-9_-]+$")]
+#[expect(dead_code, reason = "describes what decode reads")]
+pub struct Cursor(String);
 
 /// Longest cursor that is read.
 const MAX_LENGTH: usize = 2048;

@@ -5,6 +5,7 @@
 
 use utoipa::IntoParams;
 
+use super::cursor::Cursor;
 use super::{Page, cut, limit, number};
 use crate::extract::{FromQuery as _, Params};
 
@@ -32,8 +33,8 @@ pub enum Part<P> {
 #[expect(dead_code, reason = "describes what Part reads")]
 pub struct CursorParam {
     /// The next_cursor of the answer before, in place of a page; the list goes on after it, and is not counted.
-    #[param(max_length = 2048, pattern = "^[A-Za-z0-9_-]+$")]
-    cursor: Option<String>,
+    #[param(inline)]
+    cursor: Option<Cursor>,
 }
 
 impl<P> Part<P> {
