@@ -1,8 +1,8 @@
 //! Where a list goes on.
 //!
-//! Owns [`encode`] and [`decode`]. A cursor is opaque to clients: base64 of a checksum and a position. The
-//! checksum also covers sort and filter, so that a cursor of another list is refused and not obeyed. It
-//! is no signature: a position grants nothing that the list itself does not.
+//! Owns [`encode`], [`decode`] and, for the document, [`Cursor`]. A cursor is opaque to clients: base64 of a
+//! checksum and a position. The checksum also covers sort and filter, so that a cursor of another list is
+//! refused and not obeyed. It is no signature: a position grants nothing that the list itself does not.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
